@@ -1,0 +1,75 @@
+//! Graph convolution over several powers of the adjacency at once, side by side.
+//!
+//! ```text
+//! y = [x W_0 | A x W_1 | A^2 x W_2 | …] + b,   A = D^-1/2 (adjacency + I) D^-1/2
+//! ```
+//!
+//! `x`: `[nodes, in]` to `[nodes, out]`, over `graph`. Source: Abu-El-Haija et al. 2019, equation 3; the bias is ours,
+//! and so is one width for all powers together, split as evenly as it goes, the lower powers first.
+
+use plugin_api::prelude::*;
+
+/// Graph convolution over several powers of the adjacency, side by side (Abu-El-Haija et al. 2019).
+#[component(layer = "mixhop")]
+struct MixHop {
+    /// Features that come out, of all powers together; as many as come in where it is left out.
+    #[param(range = "1 <= x")]
+    out: Option<i64>,
+    /// The highest power of the adjacency.
+    #[param(default = 2, range = "0 <= x <= 16")]
+    powers: i64,
+}
+
+impl MixHop {
+    fn width(&self, inputs: &Shapes) -> Result<i64> {
+        let width = last_axis(inputs, "x")?;
+        let out = self.out.unwrap_or(width);
+        if out <= self.powers {
+            return Err(Error::new(format!(
+                "{out} features leave nothing for some of {} powers",
+                self.powers + 1
+            ))
+            .expected("a feature or more for each power, the zeroth among them")
+            .help("set `out` or `powers`")
+            .into());
+        }
+        Ok(out)
+    }
+}
+
+impl Layer for MixHop {
+    fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
+        let (width, out) = (last_axis(inputs, "x")?, self.width(inputs)?);
+        let powers = self.powers + 1;
+        let of_power = |power: i64| out / powers + i64::from(power < out % powers);
+        let weight = |power: i64| {
+            WeightSpec::new(
+                &format!("weight-{power}"),
+                &[("in", width), ("out", of_power(power))],
+                "baselines/glorot",
+            )
+            .tag("prunable")
+        };
+        let bias = WeightSpec::new("bias", &[("out", out)], "baselines/zeros");
+        Ok((0..powers).map(weight).chain([bias]).collect())
+    }
+
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        port(inputs, "graph")?;
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.width(inputs)?)))
+    }
+
+    fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+        let adjacency = x.graph("graph")?.with_self_loops()?.normalised()?;
+        let mut parts = vec![];
+        for power in 0..=self.powers {
+            // Mapped first: a power runs over its own few features instead of all that come in.
+            let mut part = x.tensor("x")?.f_matmul(&w[&format!("weight-{power}")])?; // [nodes, out of this power]
+            for _ in 0..power {
+                part = adjacency.matmul(&part)?;
+            }
+            parts.push(part);
+        }
+        Ok(Batch::new().with("x", Tensor::f_cat(&parts, -1)?.f_add(&w["bias"])?))
+    }
+}

@@ -1,0 +1,185 @@
+//! What is in the plugins: their cards, asked once from a worker and kept by the hash of the file.
+
+use std::cell::OnceCell;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::Duration;
+
+use etcetera::BaseStrategy;
+use plugin_api_data::{Card, Error, PluginCard};
+
+use crate::error::{Context, nearest};
+use crate::plugins::Plugin;
+use crate::protocol::PluginFile;
+use crate::worker::Program;
+
+/// A plugin that has not said what it offers by then never will.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The cards of all plugins that were found. A plugin is asked when its card is first wanted.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+    program: Option<Program>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    name: String,
+    /// `None` for a card that was given as data.
+    file: Option<PluginFile>,
+    card: OnceCell<Result<PluginCard, Error>>,
+}
+
+impl Catalog {
+    /// The cards of these plugins, asked from this program where they are not known yet.
+    pub fn new(plugins: &[Plugin], program: Option<Program>) -> Self {
+        let entries = plugins
+            .iter()
+            .filter(|p| p.shadowed_by.is_none())
+            .filter_map(|plugin| {
+                let card = OnceCell::new();
+                if let Some(problem) = &plugin.problem {
+                    card.set(Err(problem.clone())).expect("it is new");
+                }
+                Some(Entry {
+                    name: plugin.name()?.into(),
+                    file: Some(plugin.file()),
+                    card,
+                })
+            });
+        Catalog {
+            entries: entries.collect(),
+            program,
+        }
+    }
+
+    /// A catalogue of cards given as data.
+    pub fn of(cards: impl IntoIterator<Item = PluginCard>) -> Self {
+        let entry = |card: PluginCard| Entry {
+            name: card.name.clone(),
+            file: None,
+            card: OnceCell::from(Ok(card)),
+        };
+        Catalog {
+            entries: cards.into_iter().map(entry).collect(),
+            program: None,
+        }
+    }
+
+    /// The card of a plugin.
+    ///
+    /// # Errors
+    /// Where there is no such plugin, or it cannot be used.
+    pub fn plugin(&self, name: &str) -> Result<&PluginCard, Error> {
+        let Some(entry) = self.entries.iter().find(|e| e.name == name) else {
+            let error = Error::new(format!("no plugin is named `{name}`"));
+            return Err(match nearest(name, self.names()) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help("`pleach plugins list` shows the plugins that were found"),
+            });
+        };
+        let unusable = |e: &Error| {
+            Error::new(format!("the plugin `{name}` cannot be used")).caused_by(e.clone())
+        };
+        entry
+            .card
+            .get_or_init(|| self.ask(entry))
+            .as_ref()
+            .map_err(unusable)
+    }
+
+    /// The card of `plugin/component`.
+    ///
+    /// # Errors
+    /// Where there is no such component, or its plugin cannot be used.
+    pub fn component(&self, name: &str) -> Result<&Card, Error> {
+        let missing = || {
+            let error = Error::new(format!("no component is named `{name}`"));
+            let all: Vec<String> = self
+                .components()
+                .map(|(plugin, card)| format!("{}/{}", plugin.name, card.name))
+                .collect();
+            match nearest(name, all.iter().map(String::as_str)) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help("`pleach components` shows all of them"),
+            }
+        };
+        let (plugin, component) = name.split_once('/').ok_or_else(missing)?;
+        if !self.names().any(|n| n == plugin) {
+            return Err(missing());
+        }
+        self.plugin(plugin)?
+            .components
+            .iter()
+            .find(|c| c.name == component)
+            .ok_or_else(missing)
+    }
+
+    /// The plugins' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|e| e.name.as_str())
+    }
+
+    /// All components of the plugins that can be used.
+    pub fn components(&self) -> impl Iterator<Item = (&PluginCard, &Card)> {
+        self.names()
+            .filter_map(|n| self.plugin(n).ok())
+            .flat_map(|p| p.components.iter().map(move |c| (p, c)))
+    }
+
+    /// The file of a plugin.
+    pub fn file(&self, name: &str) -> Option<&PluginFile> {
+        self.entries.iter().find(|e| e.name == name)?.file.as_ref()
+    }
+
+    fn ask(&self, entry: &Entry) -> Result<PluginCard, Error> {
+        let file = entry
+            .file
+            .as_ref()
+            .expect("cards given as data are there from the start");
+        let cached = cache().join(format!("{}.json", file.sha256));
+        // A cache that cannot be read or was written by another version is asked anew.
+        if let Some(card) = fs::read(&cached)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        {
+            return Ok(card);
+        }
+        let program = self
+            .program
+            .as_ref()
+            .ok_or_else(|| Error::new("nobody can be asked what it offers: there is no worker"))?;
+        let path = file
+            .path
+            .to_str()
+            .ok_or_else(|| Error::new("its path is not UTF-8"))?;
+        let card =
+            program.query::<Result<PluginCard, Error>>(&["cards", path, &file.sha256], LIMIT)??;
+        // Without a cache all works, only slower.
+        let _ = keep(&cached, &card);
+        Ok(card)
+    }
+}
+
+/// Where cards are kept: `$PLEACH_CACHE`, else the user's cache folder.
+fn cache() -> PathBuf {
+    let user = || {
+        etcetera::choose_base_strategy()
+            .map_or_else(|_| env::temp_dir(), |s| s.cache_dir())
+            .join("pleach/cards")
+    };
+    env::var_os("PLEACH_CACHE").map_or_else(user, PathBuf::from)
+}
+
+/// Writes beside and renames, so that nobody reads half a card.
+fn keep(path: &Path, card: &PluginCard) -> Result<(), Error> {
+    let folder = path.parent().expect("a file lies in a folder");
+    let attempt = || format!("cannot keep the card `{}`", path.display());
+    fs::create_dir_all(folder).context(attempt)?;
+    let beside = path.with_extension(format!("{}.part", process::id()));
+    fs::write(&beside, serde_json::to_vec(card).context(attempt)?).context(attempt)?;
+    fs::rename(&beside, path).context(attempt)
+}

@@ -1,0 +1,133 @@
+//! The command line: what can be typed, and how it ends.
+
+mod components;
+mod doctor;
+mod plugins;
+mod progress;
+mod study;
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use pleach::experiment::Refused;
+use plugin_api_data::Error;
+use serde::Serialize;
+
+/// Interlaces machine-learning methods of different papers.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run an experiment
+    Run(study::Run),
+    /// Go on with a run that was stopped or failed
+    Resume(study::Resume),
+    /// Show the plugins that were found
+    #[command(subcommand)]
+    Plugins(plugins::Command),
+    /// List the components of all plugins
+    Components(components::List),
+    /// Show what a component does and which parameters it takes
+    Describe(components::Describe),
+    /// Check that everything is in place
+    Doctor(doctor::Doctor),
+}
+
+/// Where plugins are looked for.
+#[derive(Args)]
+struct Search {
+    /// Look for plugins in this folder first; may be repeated
+    #[arg(long = "plugins", value_name = "DIR")]
+    folders: Vec<PathBuf>,
+}
+
+impl Search {
+    fn find(&self) -> Result<Vec<pleach::plugins::Plugin>, Error> {
+        pleach::plugins::find(&pleach::plugins::folders(&self.folders))
+    }
+}
+
+/// Why a command did not succeed.
+enum Failure {
+    /// What was asked for makes no sense.
+    Usage(Error),
+    /// The experiment makes no sense.
+    Experiment(Refused),
+    /// Something failed.
+    Failed(Error),
+    /// The user stopped it; this is how to go on.
+    Interrupted(String),
+    /// What is wrong has been printed already.
+    Reported,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Failed(error)
+    }
+}
+
+/// Parses the arguments and does what they say.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(command) => command.run(),
+        Command::Resume(command) => command.run(),
+        Command::Plugins(command) => command.run(),
+        Command::Components(command) => command.run(),
+        Command::Describe(command) => command.run(),
+        Command::Doctor(command) => command.run(),
+    };
+    let code = match done {
+        Ok(()) => 0,
+        Err(Failure::Usage(error)) => report(&error, 2),
+        Err(Failure::Experiment(refused)) => {
+            eprintln!("{}", refused.render(colour()));
+            2
+        }
+        Err(Failure::Failed(error)) => report(&error, 1),
+        Err(Failure::Interrupted(how_to_go_on)) => {
+            eprintln!("{how_to_go_on}");
+            130
+        }
+        Err(Failure::Reported) => 1,
+    };
+    ExitCode::from(code)
+}
+
+fn report(error: &Error, code: u8) -> u8 {
+    eprintln!(
+        "{} {error}",
+        if colour() {
+            "\x1b[1;91merror:\x1b[0m"
+        } else {
+            "error:"
+        }
+    );
+    code
+}
+
+/// Whether standard error shall be in colour.
+fn colour() -> bool {
+    io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Prints to standard output; whoever closes it early, as `head` does, has seen enough.
+fn print(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| {
+        Error::new("cannot write the answer as JSON").caused_by(Error::new(e.to_string()))
+    })?;
+    print(&text);
+    Ok(())
+}

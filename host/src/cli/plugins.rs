@@ -1,0 +1,117 @@
+//! `pleach plugins`.
+
+use clap::Subcommand;
+use comfy_table::{Table, presets};
+use pleach::cards::Catalog;
+use pleach::plugins::Plugin;
+use pleach::worker::Program;
+use plugin_api_data::PluginCard;
+
+use super::{Failure, Search, print, print_json};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List every plugin file that was found, and what is wrong with it
+    List {
+        #[command(flatten)]
+        search: Search,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one plugin in its own words
+    Info {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        search: Search,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Command {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Command::List { search, json: true } => print_json(&search.find()?),
+            Command::List {
+                search,
+                json: false,
+            } => {
+                print(&list(&search.find()?));
+                Ok(())
+            }
+            Command::Info { name, search, json } => {
+                let plugins = search.find()?;
+                let catalog = Catalog::new(&plugins, Program::find().ok());
+                let card = catalog.plugin(&name)?;
+                if json {
+                    return print_json(card);
+                }
+                let path = catalog
+                    .file(&name)
+                    .map(|f| f.path.display().to_string())
+                    .unwrap_or_default();
+                print(&info(card, &path));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One line a file, with what is wrong below it.
+pub(super) fn list(plugins: &[Plugin]) -> String {
+    if plugins.is_empty() {
+        return "no plugins were found".into();
+    }
+    let lines = plugins.iter().map(|plugin| {
+        let name = plugin
+            .note
+            .as_ref()
+            .map_or("?".into(), |note| format!("{} {}", note.name, note.version));
+        let mut line = format!("{name}  {}", plugin.path.display());
+        if let Some(nearer) = &plugin.shadowed_by {
+            line += &format!("\n  not used: {} is nearer", nearer.display());
+        }
+        if let Some(problem) = &plugin.problem {
+            line += &format!("\n  error: {}", problem.to_string().replace('\n', "\n  "));
+        }
+        line
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn info(card: &PluginCard, path: &str) -> String {
+    let mut lines = vec![format!(
+        "{} {}: {}",
+        card.name, card.version, card.description
+    )];
+    let facts = [
+        ("paper", card.paper.as_str()),
+        ("licence", &card.licence),
+        ("file", path),
+    ];
+    lines.extend(
+        facts
+            .iter()
+            .filter(|(_, fact)| !fact.is_empty())
+            .map(|(name, fact)| format!("{name}: {fact}")),
+    );
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for component in &card.components {
+        table.add_row([
+            &format!("{}/{}", card.name, component.name),
+            &component.role,
+            first_line(&component.doc),
+        ]);
+    }
+    lines.push(table.trim_fmt());
+    lines.join("\n")
+}
+
+/// The summary of a doc comment.
+pub(super) fn first_line(doc: &str) -> &str {
+    doc.trim().lines().next().unwrap_or_default()
+}

@@ -1,0 +1,57 @@
+//! Shows how a study gets on: a bar on a terminal, lines elsewhere.
+
+use std::env;
+use std::io::{self, IsTerminal};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pleach::study::{Event, value};
+
+/// Whoever shows what happens.
+pub(super) fn watcher(quiet: bool) -> Box<dyn FnMut(Event)> {
+    // A dumb terminal cannot move its cursor.
+    let moves = io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb");
+    match (quiet, moves) {
+        (true, _) => Box::new(|_| ()),
+        (false, true) => bar(),
+        (false, false) => Box::new(|event| eprintln!("{}", line(&event))),
+    }
+}
+
+fn bar() -> Box<dyn FnMut(Event)> {
+    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}")
+        .expect("the template is constant");
+    let mut bar = ProgressBar::hidden();
+    Box::new(move |event| match event {
+        Event::Stage { name, works, done } => {
+            bar.finish();
+            bar = ProgressBar::new(works)
+                .with_style(style.clone())
+                .with_prefix(name.to_owned())
+                .with_position(done);
+            bar.tick();
+        }
+        Event::Ended { result, .. } => {
+            bar.inc(1);
+            match result {
+                Ok(_) => bar.set_message(line(&event)),
+                // A reason to look at should not be overwritten by the next trial.
+                Err(_) => bar.println(line(&event)),
+            }
+        }
+    })
+}
+
+fn line(event: &Event) -> String {
+    match event {
+        Event::Stage {
+            name,
+            works,
+            done: 0,
+        } => format!("{name}: {works} to do"),
+        Event::Stage { name, works, done } => format!("{name}: {works} to do, {done} done already"),
+        Event::Ended { name, result, goal } => match value(result, goal) {
+            Ok(value) => format!("{name}: val.{} {value:.4}", goal.metric),
+            Err(error) => format!("{name}: failed: {error}"),
+        },
+    }
+}

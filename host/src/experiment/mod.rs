@@ -1,0 +1,179 @@
+//! Experiments: what a TOML file says, resolved against the plugins' cards.
+//!
+//! Reading only validates into plain data, and finds all errors at once. What it returns is complete: every default is
+//! filled in, every stage has a name and says what it starts from. Written by [`Experiment::to_toml`] it can be read
+//! again by the same reader.
+
+mod component;
+mod diagnostic;
+mod fields;
+mod limits;
+mod origin;
+mod parameters;
+mod resolve;
+mod schema;
+mod write;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use plugin_api_data::{Arch, Json, NodeKind, Params, Recipe};
+
+use crate::cards::Catalog;
+use crate::protocol::{Limits, Step};
+
+pub use diagnostic::{Diagnostic, Refused, Source};
+pub use parameters::{Parameter, parameters};
+pub use resolve::read;
+
+/// Layers of any plugin may take their initializers from here.
+const STANDARD: &str = "baselines";
+
+/// A resolved experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// What is to be learned.
+    pub task: Recipe,
+    /// The first seed; a search and all its candidates use it.
+    pub seed: u64,
+    /// How many seeds the stages other than searches run for.
+    pub seeds: u64,
+    /// Threads of libtorch in a child.
+    pub threads: u32,
+    /// What a child may use.
+    pub limits: Limits,
+    /// What is done, in order.
+    pub stages: Vec<Stage>,
+}
+
+/// A stage of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// Its name, unique in the experiment.
+    pub name: String,
+    /// What it does.
+    pub verb: Verb,
+}
+
+/// What a stage does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verb {
+    /// Looks for the best point of a space.
+    Search(Search),
+    /// Applies a step to a subject, once for each seed.
+    Step(Origin, Step),
+}
+
+/// A search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// Who proposes points.
+    pub strategy: Recipe,
+    /// What is searched.
+    pub space: Recipe,
+    /// What is done with each candidate before it is evaluated.
+    pub each: Vec<Step>,
+    /// How many candidates are evaluated.
+    pub budget: u64,
+    /// How many points are asked before the first of them is told.
+    pub ahead: u64,
+}
+
+/// What a stage starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// What this earlier stage hands on.
+    Stage(String),
+    /// The architecture in this file, with fresh weights.
+    File(PathBuf, Box<Arch>),
+    /// A point of a space: a value of each decision.
+    Point(Recipe, Params),
+}
+
+impl Experiment {
+    /// The plugins that it needs: those that it names anywhere, and the standard one, which takes part unnamed.
+    pub fn plugins(&self, catalog: &Catalog) -> Vec<String> {
+        let mut names = self.named_plugins();
+        names.extend(
+            catalog
+                .names()
+                .filter(|n| *n == STANDARD)
+                .map(str::to_owned),
+        );
+        names.into_iter().collect()
+    }
+
+    fn named_plugins(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        let mut add = |recipe: &Recipe| {
+            collect(
+                &Json::String(recipe.component.clone()),
+                &recipe.params,
+                &mut names,
+            )
+        };
+        add(&self.task);
+        for stage in &self.stages {
+            match &stage.verb {
+                Verb::Search(search) => {
+                    add(&search.strategy);
+                    add(&search.space);
+                    search.each.iter().for_each(|step| add(component(step)));
+                }
+                Verb::Step(origin, step) => {
+                    add(component(step));
+                    match origin {
+                        Origin::Stage(_) => {}
+                        Origin::File(_, arch) => recipes(arch).into_iter().for_each(&mut add),
+                        Origin::Point(space, _) => add(space),
+                    }
+                }
+            }
+        }
+        names
+    }
+}
+
+/// The component of a step.
+fn component(step: &Step) -> &Recipe {
+    match step {
+        Step::Train(recipe) => recipe,
+        Step::Prune { pruner, .. } => pruner,
+        Step::Generate { hypernet, .. } => hypernet,
+    }
+}
+
+/// The recipes in an architecture.
+fn recipes(arch: &Arch) -> Vec<&Recipe> {
+    let layers = arch.nodes.iter().flat_map(|node| match &node.kind {
+        NodeKind::Layer(recipe) => vec![recipe],
+        NodeKind::Mix(mix) => mix.options.iter().map(|o| &o.layer).collect(),
+    });
+    layers
+        .chain(arch.generated.iter().map(|g| &g.hypernet))
+        .collect()
+}
+
+/// Gathers the plugins of a component and of those in its parameters. Resolving has given every recipe its `use`.
+fn collect(component: &Json, params: &Params, names: &mut BTreeSet<String>) {
+    if let Some((plugin, _)) = component.as_str().and_then(|c| c.split_once('/')) {
+        names.insert(plugin.into());
+    }
+    let mut open: Vec<&Json> = params.values().collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Json::Object(map) => {
+                if let Some((plugin, _)) = map
+                    .get("use")
+                    .and_then(Json::as_str)
+                    .and_then(|c| c.split_once('/'))
+                {
+                    names.insert(plugin.into());
+                }
+                open.extend(map.values());
+            }
+            Json::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+}

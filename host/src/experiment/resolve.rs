@@ -1,0 +1,324 @@
+//! Reads an experiment and resolves it against the plugins' cards.
+
+use std::ops::Range;
+
+use plugin_api_data::{Json, Recipe};
+use toml::de::DeTable;
+
+use super::component::Checker;
+use super::fields::{
+    Errors, Node, Place, array, integer, json, number, refuse_unknown, string, table, unknown,
+};
+use super::{Diagnostic, Experiment, Refused, Search, Source, Stage, Verb};
+use crate::cards::Catalog;
+use crate::protocol::Step;
+
+const TOP: [&str; 6] = ["task", "seed", "seeds", "threads", "limits", "stage"];
+const VERBS: [&str; 4] = ["search", "train", "prune", "generate"];
+/// Keys of a stage that has a subject.
+const SUBJECT: [&str; 3] = ["name", "from", "arch"];
+
+/// Keys that a verb brings with it.
+fn keys(verb: &str) -> &'static [&'static str] {
+    match verb {
+        "search" => &["name", "search", "space", "each", "budget", "ahead"],
+        "prune" => &["prune", "sparsity", "scope"],
+        "generate" => &["generate", "target"],
+        _ => &["train"],
+    }
+}
+
+/// Reads an experiment.
+///
+/// # Errors
+/// All that is wrong with it, at once.
+pub fn read(source: &Source, catalog: &Catalog) -> Result<Experiment, Refused> {
+    let (table, syntax) = DeTable::parse_recoverable(&source.text);
+    let of_syntax =
+        |e: toml::de::Error| Diagnostic::new(e.span().unwrap_or(0..0), e.message().to_owned());
+    let mut diagnostics: Errors = syntax.into_iter().map(of_syntax).collect();
+    // What is left of a broken text would only be misunderstood.
+    if diagnostics.is_empty() {
+        let mut reader = Reader {
+            source,
+            catalog,
+            errors: vec![],
+            stages: vec![],
+        };
+        let experiment = reader.experiment(table.get_ref());
+        match experiment {
+            Some(experiment) if reader.errors.is_empty() => return Ok(experiment),
+            _ => diagnostics = reader.errors,
+        }
+    }
+    diagnostics.sort_by_key(|d| d.span.start);
+    Err(Refused {
+        source: source.clone(),
+        diagnostics,
+    })
+}
+
+pub(super) struct Reader<'a> {
+    pub(super) source: &'a Source,
+    pub(super) catalog: &'a Catalog,
+    pub(super) errors: Errors,
+    /// The names of the stages so far.
+    stages: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// `None` where something is missing; what is wrong stands in `errors`.
+    fn experiment(&mut self, top: &DeTable) -> Option<Experiment> {
+        refuse_unknown(top, "an experiment", &TOP, &mut self.errors);
+        let task = self
+            .required(top, 0..0, "an experiment", "task")
+            .and_then(|n| self.component(n, "task"));
+        let mut whole = |key: &str, least, default| {
+            top.get(key)
+                .map_or(Some(default), |n| integer(n, key, least, &mut self.errors))
+        };
+        let (seed, seeds, threads) = (
+            whole("seed", 0, 0),
+            whole("seeds", 1, 1),
+            whole("threads", 1, 1),
+        );
+        let limits = self.limits(top.get("limits"));
+        let stages = self
+            .required(top, 0..0, "an experiment", "stage")
+            .and_then(|n| array(n, "stage", &mut self.errors));
+        let stages: Vec<Option<Stage>> = stages
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+            .map(|(i, node)| self.stage(node, i + 1))
+            .collect();
+        Some(Experiment {
+            task: task?,
+            seed: seed?,
+            seeds: seeds?,
+            threads: threads?.try_into().ok()?,
+            limits: limits?,
+            stages: stages.into_iter().collect::<Option<_>>()?,
+        })
+    }
+
+    fn stage(&mut self, node: &Node, number: usize) -> Option<Stage> {
+        let fields = table(node, "stage", &mut self.errors)?;
+        let verb = self.verb(node, fields, &VERBS, "stage");
+        let name = self.name(fields, verb.unwrap_or("stage"), number);
+        // Known from here on, so that a later stage may refer to it even if this one is wrong.
+        let earlier = self.stages.clone();
+        self.stages.push(name.clone());
+        let verb = verb?;
+        let known: Vec<&str> = if verb == "search" {
+            keys(verb).to_vec()
+        } else {
+            [&SUBJECT, keys(verb)].concat()
+        };
+        self.refuse_keys(fields, verb, &known);
+        let verb = if verb == "search" {
+            self.search(node, fields).map(Verb::Search)
+        } else {
+            let (origin, step) = (
+                self.origin(node, fields, &name, &earlier),
+                self.step(node, fields, verb),
+            );
+            origin
+                .zip(step)
+                .map(|(origin, step)| Verb::Step(origin, step))
+        };
+        Some(Stage { name, verb: verb? })
+    }
+
+    /// The one verb of a stage.
+    fn verb(
+        &mut self,
+        node: &Node,
+        fields: &DeTable,
+        verbs: &'static [&'static str],
+        of: &str,
+    ) -> Option<&'static str> {
+        let mut present = verbs.iter().copied().filter(|v| fields.contains_key(*v));
+        let Some(verb) = present.next() else {
+            let list = verbs
+                .iter()
+                .map(|v| format!("`{v}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.errors.push(Diagnostic::new(
+                node.span(),
+                format!("a {of} needs one of {list}"),
+            ));
+            return None;
+        };
+        let spare: Vec<&str> = present.collect();
+        for second in &spare {
+            let (key, _) = fields.get_key_value(*second).expect("it is present");
+            self.errors.push(
+                Diagnostic::new(
+                    key.span(),
+                    format!("a {of} does one thing; this one has `{verb}` and `{second}`"),
+                )
+                .help(format!("make a {of} of each")),
+            );
+        }
+        spare.is_empty().then_some(verb)
+    }
+
+    fn name(&mut self, fields: &DeTable, verb: &str, number: usize) -> String {
+        let default = || format!("{verb}-{number}");
+        let Some(node) = fields.get("name") else {
+            return default();
+        };
+        let Some(name) = string(node, "name", &mut self.errors) else {
+            return default();
+        };
+        if name.is_empty()
+            || !name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
+            self.errors.push(Diagnostic::new(
+                node.span(),
+                "a stage's name is made of a-z, 0-9 and `-`",
+            ));
+        } else if self.stages.iter().any(|s| s == name) {
+            self.errors.push(Diagnostic::new(
+                node.span(),
+                format!("two stages are named `{name}`"),
+            ));
+        }
+        name.into()
+    }
+
+    /// Refuses keys that mean nothing beside this verb.
+    fn refuse_keys(&mut self, fields: &DeTable, verb: &str, known: &[&str]) {
+        for key in fields
+            .keys()
+            .filter(|k| !known.contains(&k.get_ref().as_ref()))
+        {
+            let of = format!("a {verb} stage");
+            let mut error = unknown(key.span(), key.get_ref(), &of, known.iter().copied());
+            if let Some(other) = VERBS
+                .iter()
+                .find(|v| keys(v).contains(&key.get_ref().as_ref()))
+            {
+                error.help = Some(format!("it belongs to a {other} stage"));
+            }
+            self.errors.push(error);
+        }
+    }
+
+    fn search(&mut self, node: &Node, fields: &DeTable) -> Option<Search> {
+        let strategy = self.component(&fields["search"], "strategy");
+        let space = self
+            .required(fields, node.span(), "a search", "space")
+            .and_then(|n| self.component(n, "space"));
+        let each = fields.get("each").map_or(Some(vec![]), |n| self.each(n));
+        let budget = self
+            .required(fields, node.span(), "a search", "budget")
+            .and_then(|n| integer(n, "budget", 1, &mut self.errors));
+        let ahead = fields
+            .get("ahead")
+            .map_or(Some(1), |n| integer(n, "ahead", 1, &mut self.errors));
+        Some(Search {
+            strategy: strategy?,
+            space: space?,
+            each: each?,
+            budget: budget?,
+            ahead: ahead?,
+        })
+    }
+
+    fn each(&mut self, node: &Node) -> Option<Vec<Step>> {
+        let items = array(node, "each", &mut self.errors)?;
+        let steps: Vec<Option<Step>> = items
+            .iter()
+            .map(|item| {
+                let fields = table(item, "a step of each", &mut self.errors)?;
+                let verb = self.verb(item, fields, &VERBS[1..], "step")?;
+                self.refuse_keys(fields, verb, keys(verb));
+                self.step(item, fields, verb)
+            })
+            .collect();
+        steps.into_iter().collect()
+    }
+
+    fn step(&mut self, node: &Node, fields: &DeTable, verb: &str) -> Option<Step> {
+        match verb {
+            "prune" => {
+                let pruner = self.component(&fields["prune"], "pruner");
+                let sparsity = self
+                    .required(fields, node.span(), "a prune", "sparsity")
+                    .and_then(|n| {
+                        number(
+                            n,
+                            "sparsity",
+                            "at least 0 and less than 1",
+                            |x| (0.0..1.0).contains(&x),
+                            &mut self.errors,
+                        )
+                    });
+                let global = fields.get("scope").map_or(Some(true), |n| self.scope(n));
+                Some(Step::Prune {
+                    pruner: pruner?,
+                    sparsity: sparsity?,
+                    global: global?,
+                })
+            }
+            "generate" => {
+                let hypernet = self.component(&fields["generate"], "hypernet");
+                let target = fields
+                    .get("target")
+                    .map_or(Some("model"), |n| string(n, "target", &mut self.errors));
+                Some(Step::Generate {
+                    hypernet: hypernet?,
+                    target: target?.into(),
+                })
+            }
+            _ => self.component(&fields["train"], "trainer").map(Step::Train),
+        }
+    }
+
+    fn scope(&mut self, node: &Node) -> Option<bool> {
+        match node.get_ref().as_str() {
+            Some("global") => Some(true),
+            Some("layer") => Some(false),
+            _ => {
+                self.errors.push(Diagnostic::new(
+                    node.span(),
+                    "`scope` must be \"global\" or \"layer\"",
+                ));
+                None
+            }
+        }
+    }
+
+    fn component(&mut self, node: &Node, role: &str) -> Option<Recipe> {
+        let value = json(node, &mut self.errors);
+        self.check(&value, node, role)
+    }
+
+    pub(super) fn check(&mut self, value: &Json, node: &Node, role: &str) -> Option<Recipe> {
+        Checker {
+            catalog: self.catalog,
+            errors: &mut self.errors,
+        }
+        .component(value, &Place::of(node), role, false)
+    }
+
+    pub(super) fn required<'n>(
+        &mut self,
+        fields: &'n DeTable<'n>,
+        span: Range<usize>,
+        of: &str,
+        key: &str,
+    ) -> Option<&'n Node<'n>> {
+        let value = fields.get(key);
+        if value.is_none() {
+            self.errors
+                .push(Diagnostic::new(span, format!("{of} needs `{key}`")));
+        }
+        value
+    }
+}

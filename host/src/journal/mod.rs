@@ -1,0 +1,323 @@
+//! The journal of a run: what is written there is done, the rest is redone.
+//!
+//! The table `trial` holds what follows from experiment and seed alone; what a clock or a process said stands in
+//! `timing`. So two runs of one experiment have equal tables `trial`, however often one of them was killed.
+
+mod exact;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use plugin_api_data::{Error, Proposal};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::error::Context;
+use crate::protocol::Done;
+
+/// The layout of the tables below; it grows by one with each change.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE trial (
+        stage INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        seed INTEGER NOT NULL,
+        proposal TEXT,
+        outcome TEXT CHECK (outcome IN ('done', 'failed')),
+        result TEXT,
+        PRIMARY KEY (stage, number)
+    ) STRICT;
+    CREATE TABLE timing (
+        stage INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        finished TEXT NOT NULL,
+        PRIMARY KEY (stage, number)
+    ) STRICT;
+";
+
+/// An open journal. Nobody else writes it while its run is locked.
+#[derive(Debug)]
+pub struct Journal {
+    db: Connection,
+}
+
+/// A piece of work: a trial of a search, or a seed of another stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Which stage, counted from 0.
+    pub stage: usize,
+    /// Which trial, or which seed, counted from 0.
+    pub number: u64,
+    /// The seed of the work.
+    pub seed: u64,
+}
+
+/// Results of a stage, by trial or by seed.
+pub type Results = BTreeMap<u64, Result<Done, Error>>;
+
+/// What depends on the day: how often work was begun, and how long it took the last time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    /// How often it was begun.
+    pub attempts: u32,
+    /// Wall-clock time of the last attempt.
+    pub seconds: f64,
+}
+
+impl Journal {
+    /// Opens a journal, and makes it where there is none.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or was written by a newer pleach.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let attempt = || format!("cannot open the journal `{}`", path.display());
+        let mut db = Connection::open(path).context(attempt)?;
+        db.pragma_update(None, "journal_mode", "WAL")
+            .context(attempt)?;
+        let change = db.transaction().context(attempt)?;
+        let version: i64 = change
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .context(attempt)?;
+        if version == 0 {
+            change.execute_batch(TABLES).context(attempt)?;
+            change
+                .pragma_update(None, "user_version", VERSION)
+                .context(attempt)?;
+        } else if version != VERSION {
+            return Err(Error::new(format!(
+                "the journal `{}` was written by another pleach",
+                path.display()
+            ))
+            .found(format!("version {version}"))
+            .expected(format!("version {VERSION}"))
+            .help("go on with the pleach that began the run; its `environment.json` names it"));
+        }
+        change.commit().context(attempt)?;
+        Ok(Journal { db })
+    }
+
+    /// Writes proposals down before anything is done with them, from `first` on. Where the journal knows a trial
+    /// already, the proposal must be the same.
+    ///
+    /// # Errors
+    /// Where it is not, or is no plain data, or cannot be written.
+    pub fn propose(&mut self, first: Key, proposals: &[Proposal]) -> Result<(), Error> {
+        let attempt = || "cannot write proposals into the journal".to_owned();
+        let change = self.db.transaction().context(attempt)?;
+        for (number, proposal) in (first.number..).zip(proposals) {
+            let text = serde_json::to_string(proposal).context(attempt)?;
+            if serde_json::from_str::<Proposal>(&text).ok().as_ref() != Some(proposal) {
+                return Err(Error::new(format!(
+                    "the strategy proposed a number that is not finite, for trial t{number}"
+                ))
+                .found(&text));
+            }
+            let known: Option<String> = change
+                .query_row(
+                    "SELECT proposal FROM trial WHERE stage = ? AND number = ?",
+                    params![first.stage, number],
+                    |row| row.get(0),
+                )
+                .optional()
+                .context(attempt)?;
+            match known {
+                None => {
+                    let row = params![first.stage, number, first.seed, text];
+                    change
+                        .execute(
+                            "INSERT INTO trial (stage, number, seed, proposal) VALUES (?, ?, ?, ?)",
+                            row,
+                        )
+                        .context(attempt)?;
+                }
+                Some(known) if known == text => {}
+                Some(known) => {
+                    return Err(Error::new(format!("the strategy is not deterministic: asked again, it proposes another point for trial t{number}"))
+                        .found(text)
+                        .expected(known)
+                        .help("a strategy may depend on its seed and on what it was told, and on nothing else"));
+                }
+            }
+        }
+        change.commit().context(attempt)
+    }
+
+    /// Writes down how work ended.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn record(
+        &mut self,
+        key: Key,
+        result: &Result<Done, Error>,
+        timing: Timing,
+    ) -> Result<(), Error> {
+        let attempt = || "cannot write a result into the journal".to_owned();
+        let (outcome, text) = match result {
+            Ok(done) => ("done", exact::to_json(done)),
+            Err(error) => ("failed", serde_json::to_string(error)),
+        };
+        let text = text.context(attempt)?;
+        let change = self.db.transaction().context(attempt)?;
+        let row = params![key.stage, key.number, key.seed, outcome, text];
+        let sql = "INSERT INTO trial (stage, number, seed, outcome, result) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET outcome = excluded.outcome, result = excluded.result";
+        change.execute(sql, row).context(attempt)?;
+        let row = params![key.stage, key.number, timing.attempts, timing.seconds];
+        change
+            .execute(
+                "INSERT OR REPLACE INTO timing VALUES (?, ?, ?, ?, strftime('%FT%TZ'))",
+                row,
+            )
+            .context(attempt)?;
+        change.commit().context(attempt)
+    }
+
+    /// The results of a stage so far.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    pub fn results(&self, stage: usize) -> Result<Results, Error> {
+        let attempt = || "cannot read the journal".to_owned();
+        let sql = "SELECT number, outcome, result FROM trial WHERE stage = ? AND outcome IS NOT NULL ORDER BY number";
+        let mut statement = self.db.prepare(sql).context(attempt)?;
+        let rows = statement
+            .query_map([stage], |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, String>(2)?,
+                ))
+            })
+            .context(attempt)?;
+        rows.map(|row| {
+            let (number, outcome, text) = row.context(attempt)?;
+            let result = match outcome.as_str() {
+                "done" => Ok(exact::from_json(&text).context(attempt)?),
+                _ => Err(serde_json::from_str(&text).context(attempt)?),
+            };
+            Ok((number, result))
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plugin_api_data::{Arch, Decided, Named, Point, Report};
+
+    use super::*;
+
+    const KEY: Key = Key {
+        stage: 0,
+        number: 0,
+        seed: 3,
+    };
+    const TIMING: Timing = Timing {
+        attempts: 1,
+        seconds: 0.5,
+    };
+
+    fn scratch() -> (tempfile::TempDir, Journal) {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&folder.path().join("journal.sqlite")).unwrap();
+        (folder, journal)
+    }
+
+    fn proposal(x: f64) -> Proposal {
+        Point::from_iter([("x", Decided::Real(x))]).into()
+    }
+
+    #[test]
+    fn floats_survive_exactly() {
+        let (_folder, mut journal) = scratch();
+        let values = [
+            0.1 + 0.2,
+            1e-310,
+            -0.0,
+            f64::MAX,
+            1.0 / 3.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+        ];
+        let metrics: Named<f64> = values
+            .iter()
+            .enumerate()
+            .map(|(i, x)| (format!("m{i}"), *x))
+            .collect();
+        let report = Report {
+            metrics: metrics.clone(),
+            ..Report::default()
+        }
+        .table("t", &["a"], values.iter().map(|x| vec![*x]).collect());
+        let done = Done {
+            arch: Arch::new(Named::new()),
+            metrics,
+            reports: vec![report],
+        };
+        journal.record(KEY, &Ok(done), TIMING).unwrap();
+        let (_, read) = journal.results(0).unwrap().pop_first().unwrap();
+        let read = read.unwrap();
+        let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+        assert_eq!(
+            bits(read.metrics.values().copied().collect()),
+            bits(values.to_vec())
+        );
+        assert_eq!(
+            bits(read.reports[0].metrics.values().copied().collect()),
+            bits(values.to_vec())
+        );
+        assert_eq!(
+            bits(read.reports[0].tables["t"].rows.concat()),
+            bits(values.to_vec())
+        );
+    }
+
+    #[test]
+    fn a_failure_is_kept_with_its_cause() {
+        let (_folder, mut journal) = scratch();
+        let error = Error::new("out of memory")
+            .caused_by(Error::new("9 GiB asked"))
+            .within("alpha", "layer");
+        journal.record(KEY, &Err(error.clone()), TIMING).unwrap();
+        assert_eq!(journal.results(0).unwrap(), [(0, Err(error))].into());
+        assert_eq!(journal.results(1).unwrap(), [].into());
+    }
+
+    #[test]
+    fn another_proposal_is_refused() {
+        let (_folder, mut journal) = scratch();
+        journal
+            .propose(KEY, &[proposal(0.1), proposal(0.2)])
+            .unwrap();
+        journal
+            .propose(KEY, &[proposal(0.1), proposal(0.2), proposal(0.3)])
+            .unwrap();
+        let error = journal
+            .propose(Key { number: 1, ..KEY }, &[proposal(0.5)])
+            .unwrap_err();
+        assert!(
+            error.what.starts_with("the strategy is not deterministic"),
+            "{error}"
+        );
+        let error = journal
+            .propose(Key { number: 3, ..KEY }, &[proposal(f64::NAN)])
+            .unwrap_err();
+        assert!(error.what.contains("not finite"), "{error}");
+    }
+
+    #[test]
+    fn a_newer_journal_is_refused() {
+        let (folder, journal) = scratch();
+        journal
+            .db
+            .pragma_update(None, "user_version", VERSION + 1)
+            .unwrap();
+        drop(journal);
+        let error = Journal::open(&folder.path().join("journal.sqlite")).unwrap_err();
+        assert_eq!(error.found.as_deref(), Some("version 2"));
+    }
+}

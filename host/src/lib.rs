@@ -1,0 +1,19 @@
+//! The host of pleach without libtorch: it finds plugins, reads experiments, runs studies and keeps their journal.
+//!
+//! Nothing here opens a plugin or makes a tensor. That happens in `pleach-worker`, a second program that [`worker`]
+//! starts and [`protocol`] speaks with; so this library answers in milliseconds, and no plugin can bring it down.
+//!
+//! An experiment takes this way: [`plugins`] finds the files, [`cards`] knows what is in them, [`experiment`] reads the
+//! TOML against it, [`run`] makes the folder, [`study`] does the work and writes it down in the [`journal`], and
+//! [`summary`] shows what came out.
+
+pub mod cards;
+pub mod error;
+pub mod experiment;
+pub mod journal;
+pub mod plugins;
+pub mod protocol;
+pub mod run;
+pub mod study;
+pub mod summary;
+pub mod worker;

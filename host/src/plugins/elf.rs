@@ -1,0 +1,75 @@
+//! Reads the note out of a plugin's file, and makes sure that the file is whole.
+
+use object::elf::{EM_AARCH64, EM_X86_64, Machine, SHT_NOBITS};
+use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader};
+use object::{Endianness, Object, ObjectSection};
+use plugin_api_data::{Error, Note, SECTION};
+
+use crate::error::Context;
+
+/// The machine of this host, as ELF numbers it.
+const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
+    EM_AARCH64
+} else {
+    EM_X86_64
+};
+
+/// The note in a library; `None` where the library is sound and has none.
+pub(super) fn note(bytes: &[u8]) -> Result<Option<Note>, Error> {
+    if !bytes.starts_with(b"\x7fELF") {
+        let found = if bytes.is_empty() {
+            "an empty file"
+        } else {
+            "something else"
+        };
+        return Err(Error::new("not a library")
+            .found(found)
+            .expected("a 64-bit ELF file"));
+    }
+    let cut =
+        || Error::new("the file is damaged or cut short").help("build or copy the plugin again");
+    let elf = ElfFile64::<Endianness>::parse(bytes)
+        .map_err(|e| cut().caused_by(Error::new(e.to_string())))?;
+    let endian = elf.endian();
+    let machine = elf.elf_header().e_machine(endian);
+    if machine != MACHINE {
+        let name = |m: Machine| match m {
+            EM_X86_64 => "x86-64".into(),
+            EM_AARCH64 => "aarch64".into(),
+            Machine(other) => format!("machine {other}"),
+        };
+        return Err(Error::new("built for another machine")
+            .found(name(machine))
+            .expected(name(MACHINE)));
+    }
+    // The loader maps what the headers promise; a byte that is missing would kill the worker with SIGBUS.
+    let segments = elf
+        .elf_program_headers()
+        .iter()
+        .map(|s| s.p_offset(endian).saturating_add(s.p_filesz(endian)));
+    let sections = elf
+        .elf_section_table()
+        .iter()
+        .filter(|s| s.sh_type(endian) != SHT_NOBITS)
+        .map(|s| s.sh_offset(endian).saturating_add(s.sh_size(endian)));
+    let needed = segments.chain(sections).max().unwrap_or(0);
+    if needed > bytes.len() as u64 {
+        return Err(cut()
+            .found(format!("{} bytes", bytes.len()))
+            .expected(format!("at least {needed} bytes")));
+    }
+    let Some(section) = elf.section_by_name(SECTION) else {
+        return Ok(None);
+    };
+    let data = section
+        .data()
+        .map_err(|e| cut().caused_by(Error::new(e.to_string())))?;
+    // A linker may pad the section.
+    let end = data
+        .iter()
+        .rposition(|b| *b != 0)
+        .map_or(0, |last| last + 1);
+    serde_json::from_slice(&data[..end])
+        .map(Some)
+        .context(|| "its note cannot be read".into())
+}

@@ -1,0 +1,216 @@
+//! What `pleach` and `pleach-worker` say to each other: MessagePack values, each behind its length.
+//!
+//! A worker is started with `pleach-worker serve`, reads [`Request`]s on its standard input and answers on its standard
+//! output. `Begin`, `Ask` and `Tell` are answered in turn; `Run` starts a child process and is answered when that child
+//! has ended, in any order. The end of the input ends the worker and all its children.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use plugin_api_data::{Arch, Error, Goal, Named, Observation, Params, Proposal, Recipe, Report};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// What a worker needs before anything else.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Start {
+    /// The plugin files that the experiment names, and what their bytes must hash to.
+    pub plugins: Vec<PluginFile>,
+    /// The task of the experiment.
+    pub task: Recipe,
+    /// `cpu`, `cuda` or `cuda:N`.
+    pub device: String,
+    /// Threads of libtorch in a child.
+    pub threads: u32,
+    /// Folder for the children's own output, a file each, named after the work.
+    pub logs: PathBuf,
+}
+
+/// A plugin's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes, in lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// What `pleach` asks for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Request {
+    /// The first request; answered by [`Reply::Ready`].
+    Start(Start),
+    /// Makes a strategy and tells it what the search is about; answered by [`Reply::Began`].
+    Begin {
+        /// The strategy.
+        strategy: Recipe,
+        /// The space that it searches.
+        space: Recipe,
+        /// Decides, with the history, all that it does.
+        seed: u64,
+        /// What a child that scores points for it may use.
+        limits: Limits,
+    },
+    /// Asks the strategy for this many points; answered by [`Reply::Proposals`].
+    Ask(u32),
+    /// Tells the strategy what was seen; answered by [`Reply::Told`].
+    Tell(Vec<Observation>),
+    /// Runs work in a child; answered by [`Reply::Ended`] with the same name.
+    Run {
+        /// Names the work in answers and logs: `found-t7`, `train-s2`.
+        name: String,
+        /// What to do.
+        work: Work,
+    },
+}
+
+/// What a child does: it takes a subject, applies steps to it, and hands on a subject.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Work {
+    /// What it starts from.
+    pub subject: Subject,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+    /// The seed of weights, draws and data order.
+    pub seed: u64,
+    /// Splits on which the result is evaluated.
+    pub evaluate: Vec<String>,
+    /// Where the weights go (safetensors, with the architecture in the metadata); written whole or not at all.
+    pub save: Option<PathBuf>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// What work starts from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Subject {
+    /// An architecture, with fresh weights.
+    Arch(Arch),
+    /// An architecture with the weights and masks of this file.
+    Weights(Arch, PathBuf),
+    /// A point that a strategy proposed in this space.
+    Proposal(Recipe, Proposal),
+    /// A point that a person wrote: a value of each decision of this space.
+    Values(Recipe, Params),
+}
+
+/// One step of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Fits the weights.
+    Train(Recipe),
+    /// Masks the weights of the lowest scores.
+    Prune {
+        /// Who scores them.
+        pruner: Recipe,
+        /// Fraction of the prunable weights that is masked.
+        sparsity: f64,
+        /// Whether one ranking goes over all weights, or one over each tensor.
+        global: bool,
+    },
+    /// Adds a hypernet that makes weights.
+    Generate {
+        /// The hypernet.
+        hypernet: Recipe,
+        /// Selector of the weights that it makes.
+        target: String,
+    },
+}
+
+/// What a child may use; beyond it is killed and its work has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Wall-clock time, in seconds.
+    pub seconds: f64,
+    /// Memory of its own, in bytes.
+    pub memory: u64,
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Reply {
+    /// The plugins are loaded and the task is made.
+    Ready {
+        /// The task's main metric.
+        goal: Goal,
+        /// The libtorch that was loaded.
+        libtorch: String,
+    },
+    /// The strategy is there.
+    Began,
+    /// Points to try.
+    Proposals(Vec<Proposal>),
+    /// The strategy has seen it.
+    Told,
+    /// A child ended.
+    Ended {
+        /// The work's name.
+        name: String,
+        /// How.
+        end: End,
+    },
+    /// The request failed; the worker goes on.
+    Failed(Error),
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum End {
+    /// The work was done.
+    Done(Done),
+    /// The work failed by itself: an error, a panic, a crash, a limit.
+    Failed(Error),
+    /// The child was killed from outside, so nothing is known of its work and it may be done again.
+    Killed,
+}
+
+/// The result of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// The architecture that is handed on.
+    pub arch: Arch,
+    /// What the steps and the evaluation measured: `val.accuracy`, `parameters`, `alive`, `train.epochs`, …
+    pub metrics: Named<f64>,
+    /// What each step reported, in order.
+    pub reports: Vec<Report>,
+}
+
+/// What `pleach-worker doctor` says, as its one message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Doctor {
+    /// The libtorch that was loaded.
+    pub libtorch: Option<String>,
+    /// The CUDA devices that it sees, by name.
+    pub cuda: Vec<String>,
+    /// What is wrong.
+    pub problems: Vec<Error>,
+}
+
+/// Writes one message.
+///
+/// # Errors
+/// Where the other side is gone.
+pub fn send<T: Serialize>(to: &mut impl Write, message: &T) -> io::Result<()> {
+    let bytes = rmp_serde::to_vec_named(message).map_err(io::Error::other)?;
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    to.write_all(&length.to_le_bytes())?;
+    to.write_all(&bytes)?;
+    to.flush()
+}
+
+/// Reads one message; `None` where the other side ended cleanly between two messages.
+///
+/// # Errors
+/// Where it ended within a message, or sent something else.
+pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+    from.read_exact(&mut bytes)?;
+    rmp_serde::from_slice(&bytes)
+        .map(Some)
+        .map_err(io::Error::other)
+}

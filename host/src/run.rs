@@ -1,0 +1,284 @@
+//! The folder of a run: what it was begun with, and where its results go.
+
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use plugin_api_data::{Error, LIBTORCH};
+use serde::{Deserialize, Serialize};
+
+use crate::cards::Catalog;
+use crate::error::Context;
+use crate::experiment::{Experiment, Origin, Source, Verb};
+use crate::plugins::{self, Plugin};
+
+/// A run that no other process works on.
+#[derive(Debug)]
+pub struct Run {
+    folder: PathBuf,
+    /// Held as long as the run is.
+    _lock: File,
+}
+
+/// The plugins of a run, as `plugins.lock` holds them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Lock {
+    plugin: Vec<Locked>,
+}
+
+/// One plugin of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Locked {
+    name: String,
+    version: String,
+    sha256: String,
+    path: PathBuf,
+}
+
+/// Where a run was begun.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Version of pleach.
+    pub pleach: String,
+    /// Operating system and release.
+    pub os: String,
+    /// Model of the processor.
+    pub cpu: String,
+    /// Its cores, as many as may be used.
+    pub cores: usize,
+    /// Version of libtorch.
+    pub libtorch: String,
+    /// `cpu`, `cuda` or `cuda:N`; a run stays on the device on which it was begun.
+    pub device: String,
+}
+
+impl Run {
+    /// Makes the folder of a new run: `STEM-N` with the first `N` that is free.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn create(
+        runs: &Path,
+        stem: &str,
+        experiment: &Experiment,
+        plugins: &[String],
+        catalog: &Catalog,
+        device: &str,
+    ) -> Result<Self, Error> {
+        let lock = Lock::of(plugins, catalog)?;
+        let folder = claim(runs, stem)?;
+        let run = Run {
+            _lock: hold(&folder)?,
+            folder,
+        };
+        for name in ["arch", "weights", "logs"] {
+            let path = run.folder.join(name);
+            fs::create_dir(&path)
+                .context(|| format!("cannot make the folder `{}`", path.display()))?;
+        }
+        let mut experiment = experiment.clone();
+        for stage in &mut experiment.stages {
+            if let Verb::Step(Origin::File(path, arch), _) = &mut stage.verb {
+                *path = Path::new("arch").join(format!("{}.json", stage.name));
+                run.write(
+                    path,
+                    &serde_json::to_string_pretty(arch)
+                        .context(|| "cannot write an architecture".into())?,
+                )?;
+            }
+        }
+        run.write(
+            "plugins.lock",
+            &toml::to_string(&lock).context(|| "cannot write the lock".into())?,
+        )?;
+        let environment = Environment::here(device);
+        run.write(
+            "environment.json",
+            &serde_json::to_string_pretty(&environment)
+                .context(|| "cannot write the environment".into())?,
+        )?;
+        // Last: a folder with an experiment is a run that can be resumed.
+        run.write("experiment.toml", &experiment.to_toml()?)?;
+        Ok(run)
+    }
+
+    /// Opens the folder of a run that was begun before.
+    ///
+    /// # Errors
+    /// Where it is none, or another process works on it.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        if !folder.join("experiment.toml").is_file() {
+            return Err(
+                Error::new(format!("`{}` is not the folder of a run", folder.display()))
+                    .help("`pleach run` prints the folder that it makes, such as runs/first-1"),
+            );
+        }
+        Ok(Run {
+            _lock: hold(folder)?,
+            folder: folder.into(),
+        })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The journal's file.
+    pub fn journal(&self) -> PathBuf {
+        self.folder.join("journal.sqlite")
+    }
+
+    /// The folder of what workers and their children print.
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    /// The file of the weights of this work.
+    pub fn weights(&self, work: &str) -> PathBuf {
+        self.folder
+            .join("weights")
+            .join(format!("{work}.safetensors"))
+    }
+
+    /// The resolved experiment as text.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn source(&self) -> Result<Source, Error> {
+        let path = self.folder.join("experiment.toml");
+        let text = self.read("experiment.toml")?;
+        Ok(Source { path, text })
+    }
+
+    /// Where the run was begun.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn environment(&self) -> Result<Environment, Error> {
+        serde_json::from_str(&self.read("environment.json")?)
+            .context(|| "cannot read the run's environment".into())
+    }
+
+    /// The plugins of the run, unchanged.
+    ///
+    /// # Errors
+    /// Where one of them is gone or has changed since; all of these are named.
+    pub fn plugins(&self) -> Result<Vec<Plugin>, Error> {
+        let lock: Lock = toml::from_str(&self.read("plugins.lock")?)
+            .context(|| "cannot read the run's lock".into())?;
+        let mut differences = vec![];
+        let mut found = vec![];
+        for locked in lock.plugin {
+            let (name, path) = (&locked.name, locked.path.display());
+            match plugins::at(&locked.path) {
+                None => differences.push(format!("`{name}` is gone: {path}")),
+                Some(plugin) if plugin.sha256 != locked.sha256 => {
+                    differences.push(format!("`{name}` has changed: {path}"))
+                }
+                Some(plugin) => found.push(plugin),
+            }
+        }
+        if differences.is_empty() {
+            return Ok(found);
+        }
+        Err(
+            Error::new("the plugins are not those that the run was begun with")
+                .found(differences.join("\n"))
+                .help("put the old files back, or begin a new run"),
+        )
+    }
+
+    fn read(&self, name: &str) -> Result<String, Error> {
+        let path = self.folder.join(name);
+        fs::read_to_string(&path).context(|| format!("cannot read `{}`", path.display()))
+    }
+
+    fn write(&self, name: impl AsRef<Path>, text: &str) -> Result<(), Error> {
+        let path = self.folder.join(name);
+        fs::write(&path, text).context(|| format!("cannot write `{}`", path.display()))
+    }
+}
+
+/// Makes the first folder that is free; who makes it has it.
+fn claim(runs: &Path, stem: &str) -> Result<PathBuf, Error> {
+    let attempt = || format!("cannot make a folder in `{}`", runs.display());
+    fs::create_dir_all(runs).context(attempt)?;
+    for n in 1_u64.. {
+        let folder = runs.join(format!("{stem}-{n}"));
+        match fs::create_dir(&folder) {
+            Ok(()) => return folder.canonicalize().context(attempt),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            failed => failed.context(attempt)?,
+        }
+    }
+    unreachable!("there are more numbers than folders")
+}
+
+/// Locks a folder for as long as the file is open; the system unlocks it when the process ends, however that happens.
+fn hold(folder: &Path) -> Result<File, Error> {
+    let attempt = || format!("cannot lock `{}`", folder.display());
+    let file = File::open(folder).context(attempt)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::new(format!(
+            "another process is working on the run `{}`",
+            folder.display()
+        ))
+        .help("wait until it ends, or stop it")),
+        Err(TryLockError::Error(e)) => Err(e).context(attempt),
+    }
+}
+
+impl Lock {
+    fn of(plugins: &[String], catalog: &Catalog) -> Result<Self, Error> {
+        let locked = plugins.iter().map(|name| {
+            let version = catalog.plugin(name)?.version.clone();
+            let file = catalog
+                .file(name)
+                .ok_or_else(|| Error::new(format!("the plugin `{name}` has no file")))?;
+            Ok(Locked {
+                name: name.clone(),
+                version,
+                sha256: file.sha256.clone(),
+                path: file.path.clone(),
+            })
+        });
+        Ok(Lock {
+            plugin: locked.collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
+impl Environment {
+    fn here(device: &str) -> Self {
+        let uname = rustix::system::uname();
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpuinfo.lines().find_map(|line| {
+            line.strip_prefix("model name")?
+                .split_once(": ")
+                .map(|(_, model)| model)
+        });
+        Environment {
+            pleach: env!("CARGO_PKG_VERSION").into(),
+            os: format!(
+                "{} {} {}",
+                env::consts::OS,
+                uname.release().to_string_lossy(),
+                env::consts::ARCH
+            ),
+            cpu: model.unwrap_or("unknown").into(),
+            cores: cores(),
+            // Plugins for another version were refused, and so is a worker that loads another one.
+            libtorch: LIBTORCH.into(),
+            device: device.into(),
+        }
+    }
+}
+
+/// Cores that may be used.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}

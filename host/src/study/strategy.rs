@@ -1,0 +1,137 @@
+//! A strategy in a worker of its own, which is started anew and brought up to date when it dies.
+
+use plugin_api_data::{Error, Observation, Proposal};
+
+use super::{ATTEMPTS, Halt, Launch, out_of_turn};
+use crate::experiment::Search;
+use crate::protocol::{Limits, Reply, Request};
+use crate::worker::{Heard, Worker};
+
+pub(super) struct Strategy<'a> {
+    launch: &'a Launch,
+    /// Of its log.
+    name: String,
+    worker: Option<Worker>,
+    begin: Request,
+    /// All that was asked and told, with the proposals that came back: a strategy is what follows from this.
+    history: Vec<(Request, Vec<Proposal>)>,
+}
+
+/// An answer, or why the worker died over it.
+type Answer = Result<Vec<Proposal>, Error>;
+
+impl<'a> Strategy<'a> {
+    pub(super) fn new(
+        launch: &'a Launch,
+        stage: &str,
+        search: &Search,
+        seed: u64,
+        limits: Limits,
+    ) -> Self {
+        let begin = Request::Begin {
+            strategy: search.strategy.clone(),
+            space: search.space.clone(),
+            seed,
+            limits,
+        };
+        Strategy {
+            launch,
+            name: format!("{stage}-strategy"),
+            worker: None,
+            begin,
+            history: vec![],
+        }
+    }
+
+    /// Points to try; fewer than wanted where the strategy has no more for now.
+    pub(super) fn ask(&mut self, wanted: u64) -> Result<Vec<Proposal>, Halt> {
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let proposals = self.request(Request::Ask(wanted))?;
+        if proposals.len() > wanted as usize {
+            return Err(
+                Error::new("the strategy proposed more than it was asked for")
+                    .found(proposals.len())
+                    .expected(format!("at most {wanted}"))
+                    .into(),
+            );
+        }
+        Ok(proposals)
+    }
+
+    /// Tells what was seen.
+    pub(super) fn tell(&mut self, observation: Observation) -> Result<(), Halt> {
+        self.request(Request::Tell(vec![observation])).map(|_| ())
+    }
+
+    fn request(&mut self, request: Request) -> Result<Vec<Proposal>, Halt> {
+        let mut died = Error::default();
+        for _ in 0..ATTEMPTS {
+            match self.attempt(&request)? {
+                Ok(proposals) => {
+                    self.history.push((request, proposals.clone()));
+                    return Ok(proposals);
+                }
+                Err(cause) => died = cause,
+            }
+        }
+        Err(Error::new(format!(
+            "the strategy's worker died {ATTEMPTS} times over the same request"
+        ))
+        .caused_by(died)
+        .into())
+    }
+
+    /// One attempt at a request, with a new worker where there is none.
+    fn attempt(&mut self, request: &Request) -> Result<Answer, Halt> {
+        if self.worker.is_none() {
+            self.worker = Some(self.launch.worker(&self.name)?.0);
+            if let Err(died) = self.replay()? {
+                return Ok(Err(died));
+            }
+        }
+        self.exchange(request)
+    }
+
+    /// Brings a new worker to where the last one was.
+    fn replay(&mut self) -> Result<Answer, Halt> {
+        if let Err(died) = self.exchange(&self.begin.clone())? {
+            return Ok(Err(died));
+        }
+        for (request, expected) in self.history.clone() {
+            match self.exchange(&request)? {
+                Ok(proposals) if proposals == expected => {}
+                Ok(proposals) => {
+                    let error = Error::new(
+                        "the strategy is not deterministic: begun anew, it proposes other points",
+                    );
+                    return Err(error
+                        .found(format!("{proposals:?}"))
+                        .expected(format!("{expected:?}"))
+                        .into());
+                }
+                Err(died) => return Ok(Err(died)),
+            }
+        }
+        Ok(Ok(vec![]))
+    }
+
+    /// Sends one request and waits for its answer; a worker that dies over it or does not answer is buried.
+    fn exchange(&mut self, request: &Request) -> Result<Answer, Halt> {
+        let mut worker = self.worker.take().expect("it was started");
+        worker.send(request.clone());
+        let reply = match worker.receive(self.launch.deadline(), &self.launch.stop) {
+            Heard::Stopped => return Err(Halt::Interrupted),
+            Heard::Gone | Heard::Late => return Ok(Err(worker.kill())),
+            Heard::Reply(reply) => *reply,
+        };
+        self.worker = Some(worker);
+        match (request, reply) {
+            (Request::Ask(_), Reply::Proposals(proposals)) => Ok(Ok(proposals)),
+            (Request::Begin { .. }, Reply::Began) | (Request::Tell(_), Reply::Told) => {
+                Ok(Ok(vec![]))
+            }
+            (_, Reply::Failed(error)) => Err(error.into()),
+            (_, other) => Err(out_of_turn(&other).into()),
+        }
+    }
+}

@@ -1,0 +1,594 @@
+//! What an experiment means, and what is said of one that means nothing.
+
+use expect_test::{Expect, expect};
+use pleach::cards::Catalog;
+use pleach::experiment::{Source, read};
+use plugin_api_data::{Card, PluginCard};
+use serde_json::{Value, json};
+
+fn card(role: &str, name: &str, schema: Value) -> Card {
+    Card {
+        role: role.into(),
+        name: name.into(),
+        doc: format!("The {name}."),
+        schema,
+    }
+}
+
+fn nested(role: &str) -> Value {
+    json!({ "type": ["object", "string"], "x-role": role })
+}
+
+fn catalog() -> Catalog {
+    let plain = json!({ "type": "object", "properties": {} });
+    let components = vec![
+        card("task", "digits-graph", plain.clone()),
+        card("strategy", "random", plain.clone()),
+        card(
+            "strategy",
+            "prescreen",
+            json!({ "type": "object", "required": ["inner", "scorer"], "properties": {
+                "inner": { "$ref": "#/$defs/Strategy" },
+                "scorer": nested("scorer"),
+                "of": { "type": "integer", "minimum": 1, "default": 10 },
+            }, "$defs": { "Strategy": nested("strategy") } }),
+        ),
+        card("scorer", "grad-norm", plain.clone()),
+        card(
+            "space",
+            "gnn",
+            json!({ "type": "object", "properties": {
+                "depth": { "type": "integer", "minimum": 1, "maximum": 8, "default": 2 },
+                "layers": { "type": "array", "minItems": 1, "items": nested("layer"), "default": ["baselines/gat"] },
+            } }),
+        ),
+        card(
+            "layer",
+            "gat",
+            json!({ "type": "object", "properties": {
+                "heads": { "type": "integer", "minimum": 1, "default": 4 },
+                "reduce": { "anyOf": [{ "enum": ["mean", "sum"] }, { "type": "null" }], "default": null },
+            } }),
+        ),
+        card(
+            "trainer",
+            "backprop",
+            json!({ "type": "object", "properties": {
+                "epochs": { "type": "integer", "minimum": 1, "default": 10 },
+                "transforms": { "type": "array", "items": nested("transform"), "default": ["baselines/adam"] },
+            } }),
+        ),
+        card(
+            "transform",
+            "adam",
+            json!({ "type": "object", "properties": { "rate": { "type": "number", "exclusiveMinimum": 0, "default": 0.001 } } }),
+        ),
+        card("pruner", "magnitude", plain),
+        card(
+            "hypernet",
+            "mlp",
+            json!({ "type": "object", "required": ["hidden"], "properties": { "hidden": { "type": "integer" } } }),
+        ),
+    ];
+    Catalog::of([PluginCard {
+        name: "baselines".into(),
+        version: "0.1.0".into(),
+        description: "Baselines.".into(),
+        licence: "MIT".into(),
+        paper: String::new(),
+        components,
+    }])
+}
+
+const TRAIN: &str =
+    "\n[[stage]]\ntrain = \"baselines/backprop\"\narch = { use = \"baselines/gnn\", point = {} }\n";
+
+fn outcome(toml: &str) -> String {
+    let source = Source {
+        path: "e.toml".into(),
+        text: toml.into(),
+    };
+    match read(&source, &catalog()) {
+        Ok(experiment) => experiment.to_toml().unwrap(),
+        Err(refused) => refused.render(false),
+    }
+}
+
+fn check(toml: &str, expected: Expect) {
+    expected.assert_eq(&outcome(toml));
+}
+
+/// An experiment of which only the top is in question.
+fn check_top(toml: &str, expected: Expect) {
+    check(&format!("{toml}{TRAIN}"), expected);
+}
+
+/// An experiment of which only one stage is in question.
+fn check_stage(toml: &str, expected: Expect) {
+    check(
+        &format!("task = \"baselines/digits-graph\"\n[[stage]]\n{toml}"),
+        expected,
+    );
+}
+
+const WHOLE: &str = r#"
+task = "baselines/digits-graph"
+seeds = 3
+limits = { seconds = 600, memory = "4 GiB" }
+
+[[stage]]
+name = "found"
+search = { use = "baselines/prescreen", inner = "baselines/random", scorer = { use = "baselines/grad-norm" } }
+space = { use = "baselines/gnn", layers = ["baselines/gat", { use = "baselines/gat", heads = { decide = "heads" } }] }
+each = [{ train = { use = "baselines/backprop", epochs = 20 } }]
+budget = 20
+ahead = 4
+
+[[stage]]
+train = { use = "baselines/backprop", transforms = [{ use = "baselines/adam", rate = 1e-2 }] }
+
+[[stage]]
+prune = "baselines/magnitude"
+sparsity = 0.9
+
+[[stage]]
+from = "found"
+generate = { use = "baselines/mlp", hidden = 64 }
+
+[[stage]]
+train = "baselines/backprop"
+arch = { use = "baselines/gnn", depth = 3, point = { kind = "mean", size = 3, rate = 0.1 } }
+"#;
+
+#[test]
+fn whole() {
+    check(
+        WHOLE,
+        expect![[r#"
+            seed = 0
+            seeds = 3
+            threads = 1
+
+            [task]
+            use = "baselines/digits-graph"
+
+            [limits]
+            seconds = 600.0
+            memory = 4294967296
+
+            [[stage]]
+            name = "found"
+            budget = 20
+            ahead = 4
+
+            [stage.search]
+            use = "baselines/prescreen"
+            of = 10
+
+            [stage.search.inner]
+            use = "baselines/random"
+
+            [stage.search.scorer]
+            use = "baselines/grad-norm"
+
+            [stage.space]
+            use = "baselines/gnn"
+            depth = 2
+
+            [[stage.space.layers]]
+            use = "baselines/gat"
+            heads = 4
+
+            [[stage.space.layers]]
+            use = "baselines/gat"
+
+            [stage.space.layers.heads]
+            decide = "heads"
+
+            [[stage.each]]
+
+            [stage.each.train]
+            use = "baselines/backprop"
+            epochs = 20
+
+            [[stage.each.train.transforms]]
+            use = "baselines/adam"
+            rate = 0.001
+
+            [[stage]]
+            name = "train-2"
+            from = "found"
+
+            [stage.train]
+            use = "baselines/backprop"
+            epochs = 10
+
+            [[stage.train.transforms]]
+            use = "baselines/adam"
+            rate = 0.01
+
+            [[stage]]
+            name = "prune-3"
+            from = "train-2"
+            sparsity = 0.9
+            scope = "global"
+
+            [stage.prune]
+            use = "baselines/magnitude"
+
+            [[stage]]
+            name = "generate-4"
+            from = "found"
+            target = "model"
+
+            [stage.generate]
+            use = "baselines/mlp"
+            hidden = 64
+
+            [[stage]]
+            name = "train-5"
+
+            [stage.arch]
+            use = "baselines/gnn"
+            depth = 3
+
+            [[stage.arch.layers]]
+            use = "baselines/gat"
+            heads = 4
+
+            [stage.arch.point]
+            kind = "mean"
+            size = 3
+            rate = 0.1
+
+            [stage.train]
+            use = "baselines/backprop"
+            epochs = 10
+
+            [[stage.train.transforms]]
+            use = "baselines/adam"
+            rate = 0.001
+        "#]],
+    );
+}
+
+#[test]
+fn resolved_reads_as_itself() {
+    let once = outcome(WHOLE);
+    assert_eq!(once, outcome(&once));
+}
+
+#[test]
+fn keys() {
+    check_top(
+        "task = \"baselines/digits-graph\"\nsede = 1",
+        expect![[r#"
+        error: an experiment has no key `sede`
+         --> e.toml:2:1
+          |
+        2 | sede = 1
+          | ^^^^
+          |
+          = help: did you mean `seed`?"#]],
+    );
+    check_top(
+        "task = \"baselines/digits-graph\"\nlimits = { second = 1, memory = \"much\" }",
+        expect![[r#"
+            error: `limits` has no key `second`
+             --> e.toml:2:12
+              |
+            2 | limits = { second = 1, memory = "much" }
+              |            ^^^^^^
+              |
+              = help: did you mean `seconds`?
+
+            error: `memory` must be an amount
+             --> e.toml:2:33
+              |
+            2 | limits = { second = 1, memory = "much" }
+              |                                 ^^^^^^ found "much"
+              |
+              = help: write it like "4 GiB""#]],
+    );
+    check_stage(
+        "train = \"baselines/backprop\"\narch = { use = \"baselines/gnn\", point = {} }\nsparsity = 0.5",
+        expect![[r#"
+            error: a train stage has no key `sparsity`
+             --> e.toml:5:1
+              |
+            5 | sparsity = 0.5
+              | ^^^^^^^^
+              |
+              = help: it belongs to a prune stage"#]],
+    );
+    check_stage(
+        "train = { use = \"baselines/backprop\", epoch = 5 }\narch = { use = \"baselines/gnn\", point = {} }",
+        expect![[r#"
+            error: `baselines/backprop` has no key `epoch`
+             --> e.toml:3:39
+              |
+            3 | train = { use = "baselines/backprop", epoch = 5 }
+              |                                       ^^^^^
+              |
+              = help: did you mean `epochs`?"#]],
+    );
+}
+
+#[test]
+fn values() {
+    check_top(
+        "task = \"baselines/digits-graph\"\nseeds = \"three\"",
+        expect![[r#"
+            error: `seeds` must be a whole number of at least 1
+             --> e.toml:2:9
+              |
+            2 | seeds = "three"
+              |         ^^^^^^^ found a string"#]],
+    );
+    check_top(
+        "task = \"baselines/digits-graph\"\nseeds = 0",
+        expect![[r#"
+        error: `seeds` must be a whole number of at least 1
+         --> e.toml:2:9
+          |
+        2 | seeds = 0
+          |         ^ found 0"#]],
+    );
+    check_stage(
+        "search = \"baselines/random\"\nspace = { use = \"baselines/gnn\", depth = 9 }\nbudget = 1",
+        expect![[r#"
+            error: `depth` of `baselines/gnn` must be at most 8
+             --> e.toml:4:42
+              |
+            4 | space = { use = "baselines/gnn", depth = 9 }
+              |                                          ^ found 9"#]],
+    );
+    check_stage(
+        "search = \"baselines/random\"\nspace = { use = \"baselines/gnn\", depth = \"deep\" }\nbudget = 1",
+        expect![[r#"
+            error: `depth` of `baselines/gnn` must be a whole number
+             --> e.toml:4:42
+              |
+            4 | space = { use = "baselines/gnn", depth = "deep" }
+              |                                          ^^^^^^ found "deep""#]],
+    );
+    check_stage(
+        "search = \"baselines/random\"\nspace = { use = \"baselines/gnn\", depth = { decide = \"d\" } }\nbudget = 1",
+        expect![[r#"
+            error: `depth` of `baselines/gnn` must be a whole number
+             --> e.toml:4:42
+              |
+            4 | space = { use = "baselines/gnn", depth = { decide = "d" } }
+              |                                          ^^^^^^^^^^^^^^^^ found a table"#]],
+    );
+    check_stage(
+        "search = \"baselines/random\"\nspace = { use = \"baselines/gnn\", layers = [{ use = \"baselines/gat\", reduce = \"maen\", heads = 0 }] }\nbudget = 1",
+        expect![[r#"
+            error: `reduce` of `baselines/gat` must be one of "mean", "sum"
+             --> e.toml:4:78
+              |
+            4 | space = { use = "baselines/gnn", layers = [{ use = "baselines/gat", reduce = "maen", heads = 0 }] }
+              |                                                                              ^^^^^^ found "maen"
+              |
+              = help: did you mean "mean"?
+
+            error: `heads` of `baselines/gat` must be at least 1
+             --> e.toml:4:94
+              |
+            4 | space = { use = "baselines/gnn", layers = [{ use = "baselines/gat", reduce = "maen", heads = 0 }] }
+              |                                                                                              ^ found 0"#]],
+    );
+}
+
+#[test]
+fn components() {
+    check_top(
+        "task = \"baselines/digit-graph\"",
+        expect![[r#"
+        error: no component is named `baselines/digit-graph`
+         --> e.toml:1:8
+          |
+        1 | task = "baselines/digit-graph"
+          |        ^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: did you mean `baselines/digits-graph`?"#]],
+    );
+    check_top(
+        "task = \"baslines/digits-graph\"",
+        expect![[r#"
+        error: no component is named `baslines/digits-graph`
+         --> e.toml:1:8
+          |
+        1 | task = "baslines/digits-graph"
+          |        ^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: did you mean `baselines/digits-graph`?"#]],
+    );
+    check_top(
+        "task = 3",
+        expect![[r#"
+        error: a task is expected here
+         --> e.toml:1:8
+          |
+        1 | task = 3
+          |        ^
+          |
+          = help: write it as { use = "plugin/component" }, with its parameters beside `use`"#]],
+    );
+    check_stage(
+        "search = \"baselines/adam\"\nspace = \"baselines/gnn\"\nbudget = 1",
+        expect![[r#"
+            error: `baselines/adam` is a transform; here a strategy is needed
+             --> e.toml:3:10
+              |
+            3 | search = "baselines/adam"
+              |          ^^^^^^^^^^^^^^^^
+              |
+              = help: `pleach components --role strategy` shows what fits"#]],
+    );
+    check_stage(
+        "generate = \"baselines/mlp\"\narch = { use = \"baselines/gnn\", point = {} }",
+        expect![[r#"
+            error: `baselines/mlp` needs `hidden`
+             --> e.toml:3:12
+              |
+            3 | generate = "baselines/mlp"
+              |            ^^^^^^^^^^^^^^^
+              |
+              = help: `pleach describe baselines/mlp` shows its parameters"#]],
+    );
+}
+
+#[test]
+fn stages() {
+    check(
+        "task = \"baselines/digits-graph\"",
+        expect![[r#"
+        error: an experiment needs `stage`
+         --> e.toml:1:1
+          |
+        1 | task = "baselines/digits-graph"
+          | ^"#]],
+    );
+    check_stage(
+        "name = \"empty\"",
+        expect![[r#"
+        error: a stage needs one of `search`, `train`, `prune`, `generate`
+         --> e.toml:2:1
+          |
+        2 | [[stage]]
+          | ^^^^^^^^^"#]],
+    );
+    check_stage(
+        "train = \"baselines/backprop\"",
+        expect![[r#"
+        error: the first stage, `train-1`, has no subject
+         --> e.toml:2:1
+          |
+        2 | [[stage]]
+          | ^^^^^^^^^
+          |
+          = help: begin with a search, or give it `arch = "file.json"` or `arch = { use = SPACE, point = {…} }`"#]],
+    );
+    check_stage(
+        "train = \"baselines/backprop\"\nfrom = \"later\"",
+        expect![[r#"
+            error: no stage before this one is named `later`
+             --> e.toml:4:8
+              |
+            4 | from = "later"
+              |        ^^^^^^^"#]],
+    );
+    check_stage(
+        "train = \"baselines/backprop\"\nprune = \"baselines/magnitude\"\nsparsity = 0.5",
+        expect![[r#"
+            error: a stage does one thing; this one has `train` and `prune`
+             --> e.toml:4:1
+              |
+            4 | prune = "baselines/magnitude"
+              | ^^^^^
+              |
+              = help: make a stage of each"#]],
+    );
+    check_stage(
+        "prune = \"baselines/magnitude\"\narch = \"none.json\"\nsparsity = 1",
+        expect![[r#"
+            error: the architecture `none.json` cannot be used
+             --> e.toml:4:8
+              |
+            4 | arch = "none.json"
+              |        ^^^^^^^^^^^ it cannot be read: No such file or directory (os error 2)
+
+            error: `sparsity` must be at least 0 and less than 1
+             --> e.toml:5:12
+              |
+            5 | sparsity = 1
+              |            ^ found 1"#]],
+    );
+}
+
+#[test]
+fn all_at_once() {
+    check(
+        r#"
+task = "baselines/digits"
+seed = -1
+
+[[stage]]
+search = "baselines/random"
+space = { use = "baselines/gnn", layers = ["baselines/gta"] }
+each = [{ prune = "baselines/magnitude" }]
+
+[[stage]]
+train = { use = "baselines/backprop", epochs = 1.5 }
+"#,
+        expect![[r#"
+            error: no component is named `baselines/digits`
+             --> e.toml:2:8
+              |
+            2 | task = "baselines/digits"
+              |        ^^^^^^^^^^^^^^^^^^
+              |
+              = help: did you mean `baselines/digits-graph`?
+
+            error: `seed` must be a whole number of at least 0
+             --> e.toml:3:8
+              |
+            3 | seed = -1
+              |        ^^ found -1
+
+            error: a search needs `budget`
+             --> e.toml:5:1
+              |
+            5 | [[stage]]
+              | ^^^^^^^^^
+
+            error: no component is named `baselines/gta`
+             --> e.toml:7:44
+              |
+            7 | space = { use = "baselines/gnn", layers = ["baselines/gta"] }
+              |                                            ^^^^^^^^^^^^^^^
+              |
+              = help: did you mean `baselines/gat`?
+
+            error: a prune needs `sparsity`
+             --> e.toml:8:9
+              |
+            8 | each = [{ prune = "baselines/magnitude" }]
+              |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+            error: `epochs` of `baselines/backprop` must be a whole number
+              --> e.toml:11:48
+               |
+            11 | train = { use = "baselines/backprop", epochs = 1.5 }
+               |                                                ^^^ found 1.5"#]],
+    );
+}
+
+#[test]
+fn syntax() {
+    check(
+        "task = \"baselines/digits-graph\nseeds = 3",
+        expect![[r#"
+        error: invalid basic string, expected `"`
+         --> e.toml:1:31
+          |
+        1 | task = "baselines/digits-graph
+          |                               ^"#]],
+    );
+    check(
+        "task = \"baselines/digits-graph\"\nseeds = 1\nseeds = 2\n[[stage]\n",
+        expect![[r#"
+            error: duplicate key
+             --> e.toml:3:1
+              |
+            3 | seeds = 2
+              | ^^^^^
+
+            error: unclosed array table, expected `]`
+             --> e.toml:4:9
+              |
+            4 | [[stage]
+              |         ^"#]],
+    );
+}

@@ -1,0 +1,428 @@
+//! Studies from the command line to the journal, with a worker that computes next to nothing.
+
+mod support;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plugin_api_data::{Arch, Decided, Named, Note, Proposal};
+use rusqlite::Connection;
+use rustix::process::{Pid, Signal, kill_process};
+use support::{note, plugin};
+use tempfile::TempDir;
+
+/// A scratch folder with a plugin, an experiment and its runs.
+struct Scratch(TempDir);
+
+/// What the table `trial` holds of a trial.
+type Row = (
+    i64,
+    i64,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+impl Scratch {
+    /// With a search of twelve trials, four ahead, and a training of three seeds.
+    fn new(strategy: &str, trainer: &str) -> Self {
+        let scratch = Scratch(tempfile::tempdir().unwrap());
+        fs::write(scratch.plugin(), plugin(&note("fake"))).unwrap();
+        let toml = format!(
+            r#"
+            task = "fake/task"
+            seeds = 3
+            [[stage]]
+            name = "found"
+            search = {{ use = "fake/walk"{strategy} }}
+            space = "fake/line"
+            each = [{{ train = {{ use = "fake/fit"{trainer} }} }}]
+            budget = 12
+            ahead = 4
+            [[stage]]
+            name = "final"
+            train = "fake/fit"
+            "#
+        );
+        fs::write(scratch.path().join("e.toml"), toml).unwrap();
+        scratch
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn plugin(&self) -> PathBuf {
+        self.path().join("libfake.so")
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.path().join("runs/e-1")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let worker = env::current_exe()
+            .unwrap()
+            .parent()
+            .unwrap()
+            .with_file_name("examples")
+            .join("fake-worker");
+        assert!(
+            worker.is_file(),
+            "`cargo build --example fake-worker` makes the worker of these tests"
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pleach"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env("PLEACH_WORKER", worker)
+            .env("PLEACH_CACHE", self.path().join("cache"));
+        command
+            .env_remove("PLEACH_PLUGINS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, jobs: u32) -> Output {
+        self.command(&[
+            "run",
+            "e.toml",
+            "--plugins",
+            ".",
+            "--jobs",
+            &jobs.to_string(),
+        ])
+        .output()
+        .unwrap()
+    }
+
+    fn resume(&self) -> Output {
+        self.command(&["resume", "runs/e-1"]).output().unwrap()
+    }
+
+    /// Begins a run and returns once the journal holds this many results.
+    fn begin(&self, results: usize) -> Child {
+        let child = self
+            .command(&["run", "e.toml", "--plugins", "."])
+            .spawn()
+            .unwrap();
+        let limit = Instant::now() + Duration::from_secs(60);
+        while self.ended().unwrap_or(0) < results {
+            assert!(Instant::now() < limit, "the study does not get on");
+            thread::sleep(Duration::from_millis(1));
+        }
+        child
+    }
+
+    fn ended(&self) -> Option<usize> {
+        let journal = self.folder().join("journal.sqlite");
+        let db = Connection::open(journal.is_file().then_some(journal)?).ok()?;
+        db.query_row("SELECT count(outcome) FROM trial", [], |row| row.get(0))
+            .ok()
+    }
+
+    /// The part of the journal that must not depend on the day.
+    fn journal(&self) -> Vec<Row> {
+        let db = Connection::open(self.folder().join("journal.sqlite")).unwrap();
+        let mut statement = db.prepare("SELECT stage, number, seed, proposal, outcome, result FROM trial ORDER BY stage, number").unwrap();
+        let rows = statement
+            .query_map([], |r| {
+                Ok((
+                    r.get(0)?,
+                    r.get(1)?,
+                    r.get(2)?,
+                    r.get(3)?,
+                    r.get(4)?,
+                    r.get(5)?,
+                ))
+            })
+            .unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    fn outcomes(&self) -> String {
+        self.journal()
+            .iter()
+            .map(|row| {
+                if row.4.as_deref() == Some("done") {
+                    '.'
+                } else {
+                    'x'
+                }
+            })
+            .collect()
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn succeeded(output: &Output) {
+    assert!(output.status.success(), "{}", stderr(output));
+}
+
+/// The journal of a study that nothing happened to.
+fn undisturbed() -> Vec<Row> {
+    let scratch = Scratch::new("", ", sleep = 5");
+    succeeded(&scratch.run(2));
+    scratch.journal()
+}
+
+/// How the worker was asked to misbehave stands in no journal, so the journals must be equal.
+fn check_same(scratch: &Scratch) {
+    assert_eq!(scratch.journal(), undisturbed());
+}
+
+#[test]
+fn jobs_change_nothing() {
+    for jobs in [1, 2, 8] {
+        let scratch = Scratch::new("", ", sleep = 5");
+        succeeded(&scratch.run(jobs));
+        check_same(&scratch);
+    }
+}
+
+#[test]
+fn points_are_asked_after_exactly_what_was_told() {
+    let proposals = undisturbed()
+        .into_iter()
+        .filter_map(|row| serde_json::from_str::<Proposal>(&row.3?).ok());
+    let told: Vec<Decided> = proposals.map(|p| p.point["told"].clone()).collect();
+    assert_eq!(
+        told,
+        [0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8].map(Decided::Integer)
+    );
+}
+
+#[test]
+fn a_killed_study_goes_on() {
+    for results in [1, 5, 11] {
+        let scratch = Scratch::new("", ", sleep = 20");
+        let mut child = scratch.begin(results);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        succeeded(&scratch.resume());
+        check_same(&scratch);
+    }
+}
+
+#[test]
+fn a_killed_study_leaves_no_worker() {
+    let scratch = Scratch::new("", ", sleep = 1000");
+    let mut child = scratch.begin(1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let pids = fs::read_dir(scratch.folder().join("logs"))
+        .unwrap()
+        .filter_map(|e| {
+            e.unwrap()
+                .file_name()
+                .to_str()?
+                .strip_suffix(".pid")
+                .map(str::to_owned)
+        });
+    let limit = Instant::now() + Duration::from_secs(5);
+    for pid in pids {
+        let gone = || {
+            fs::read_to_string(format!("/proc/{pid}/stat"))
+                .map_or(true, |stat| stat.contains(") Z "))
+        };
+        while !gone() {
+            assert!(Instant::now() < limit, "the worker {pid} lives on");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_study_says_how_to_go_on() {
+    let scratch = Scratch::new("", ", sleep = 20");
+    let child = scratch.begin(3);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(
+        stderr(&output).ends_with("stopped; to go on: pleach resume runs/e-1\n"),
+        "{}",
+        stderr(&output)
+    );
+    succeeded(&scratch.resume());
+    check_same(&scratch);
+}
+
+#[test]
+fn a_finished_study_can_be_resumed() {
+    let scratch = Scratch::new("", "");
+    succeeded(&scratch.run(2));
+    let before = scratch.journal();
+    succeeded(&scratch.resume());
+    assert_eq!(scratch.journal(), before);
+}
+
+#[test]
+fn a_failing_candidate_costs_its_trial() {
+    let scratch = Scratch::new("", ", fails_at = 3");
+    succeeded(&scratch.run(2));
+    assert_eq!(scratch.outcomes(), "...x...........");
+}
+
+#[test]
+fn a_candidate_without_a_value_does_not_win() {
+    let scratch = Scratch::new("", ", nan_at = 0");
+    let output = scratch
+        .command(&["run", "e.toml", "--plugins", ".", "--json"])
+        .output()
+        .unwrap();
+    succeeded(&output);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["searches"][0]["trials"], 12);
+    assert_ne!(summary["searches"][0]["best"], 0);
+    assert_eq!(summary["stages"][0]["seeds"], 3);
+    assert_eq!(summary["stages"][0]["parameters"]["mean"], 42.0);
+}
+
+#[test]
+fn work_is_redone_after_a_death() {
+    for trainer in [", sleep = 5, dies_at = 5", ", sleep = 5, killed_at = 5"] {
+        let scratch = Scratch::new("", trainer);
+        succeeded(&scratch.run(4));
+        check_same(&scratch);
+    }
+}
+
+#[test]
+fn work_that_always_kills_the_worker_is_given_up() {
+    let scratch = Scratch::new("", ", sleep = 5, always_dies_at = 5");
+    let output = scratch.run(4);
+    succeeded(&output);
+    assert_eq!(scratch.outcomes(), ".....x.........");
+    assert!(
+        stderr(&output)
+            .contains("found-t5: failed: it was begun 3 times, and each time its process died"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).contains("the worker was killed by signal 6"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_strategy_that_dies_is_brought_up_to_date() {
+    let scratch = Scratch::new(", dies_at = 3", ", sleep = 5");
+    succeeded(&scratch.run(2));
+    check_same(&scratch);
+}
+
+#[test]
+fn a_strategy_that_hangs_is_begun_anew() {
+    let scratch = Scratch::new(", hangs_at = 3", ", sleep = 5");
+    let file = scratch.path().join("e.toml");
+    let toml = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("limits = {{ seconds = 1 }}\n{toml}")).unwrap();
+    succeeded(&scratch.run(2));
+    check_same(&scratch);
+}
+
+#[test]
+fn a_strategy_that_is_not_deterministic_is_caught() {
+    let scratch = Scratch::new(", unstable = 1", ", sleep = 20");
+    let mut child = scratch.begin(3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let output = scratch.resume();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("the strategy is not deterministic: asked again"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_failing_stage_fails_the_run() {
+    let scratch = Scratch::new("", "");
+    let toml = fs::read_to_string(scratch.path().join("e.toml")).unwrap();
+    fs::write(
+        scratch.path().join("e.toml"),
+        toml.replace(
+            "train = \"fake/fit\"",
+            "train = { use = \"fake/fit\", fails_at = 1 }",
+        ),
+    )
+    .unwrap();
+    let output = scratch.run(2);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("error: the stage `final` failed for 1 of 3 seeds"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(
+        stderr(&output).contains("final-s1: `fake/fit`: out of luck"),
+        "{}",
+        stderr(&output)
+    );
+    // The other seeds are done, and the one that failed is tried again by whoever resumes.
+    assert_eq!(scratch.outcomes(), "..............");
+}
+
+#[test]
+fn one_process_works_on_a_run() {
+    let scratch = Scratch::new("", ", sleep = 20");
+    let mut child = scratch.begin(1);
+    let output = scratch.resume();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).starts_with("error: another process is working on the run `runs/e-1`"),
+        "{}",
+        stderr(&output)
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_changed_plugin_is_refused() {
+    let scratch = Scratch::new("", "");
+    succeeded(&scratch.run(2));
+    fs::write(
+        scratch.plugin(),
+        plugin(&Note {
+            version: "0.2.0".into(),
+            ..note("fake")
+        }),
+    )
+    .unwrap();
+    assert!(stderr(&scratch.resume()).contains("`fake` has changed"));
+    fs::remove_file(scratch.plugin()).unwrap();
+    let output = scratch.resume();
+    assert!(stderr(&output).contains("`fake` is gone"));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn an_architecture_file_is_kept_with_the_run() {
+    let scratch = Scratch::new("", "");
+    let toml = "task = \"fake/task\"\n[[stage]]\nname = \"only\"\narch = \"net/a.json\"\ntrain = \"fake/fit\"\n";
+    fs::write(scratch.path().join("e.toml"), toml).unwrap();
+    fs::create_dir(scratch.path().join("net")).unwrap();
+    let arch = Arch::new(Named::new()).layer("first", "fake/dense", &[("x", "in.x")]);
+    let file = scratch.path().join("net/a.json");
+    fs::write(&file, serde_json::to_string(&arch).unwrap()).unwrap();
+    succeeded(&scratch.run(1));
+    fs::remove_file(file).unwrap();
+    succeeded(&scratch.resume());
+    let kept = fs::read(scratch.folder().join("arch/only.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Arch>(&kept).unwrap(), arch);
+}

@@ -1,0 +1,42 @@
+//! Runs pleach's components on libtorch.
+//!
+//! The program `pleach-worker` loads plugins and does what `pleach` asks for; this library is all that it is made of.
+//! A program of one's own links it beside the plugins that it wants, and needs no experiment file:
+//!
+//! ```no_run
+//! use plugin_api::{Recipe, Session};
+//! # fn main() -> plugin_api::Result<()> {
+//! # let arch = plugin_api::Arch::new(plugin_api::Shapes::new());
+//! let host = pleach_worker::host();
+//! let task = host.task(&Recipe::new("baselines/digits"))?;
+//! let mut session = pleach_worker::NetSession::new(arch, task.into(), 0, tch::Device::Cpu)?;
+//! host.trainer(&Recipe::new("baselines/backprop"))?.fit(&mut session)?;
+//! println!("{:?}", session.evaluate("test")?);
+//! # Ok(())
+//! # }
+//! # use plugin_api::{host::Services as _, role::Trainer as _};
+//! ```
+
+mod chain;
+mod child;
+mod crumb;
+mod device;
+mod graph;
+mod load;
+mod native;
+mod network;
+mod pass;
+mod points;
+mod prune;
+mod registry;
+mod search;
+mod serve;
+mod session;
+mod trace;
+mod weights;
+mod work;
+
+pub use load::load;
+pub use registry::{Registry, host};
+pub use serve::{cards, doctor, serve};
+pub use session::NetSession;

@@ -1,0 +1,69 @@
+//! Loading a plugin's file. This is the one place where a stranger's code enters the process.
+
+use abi_stable::StableAbi;
+use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::library::AbiHeaderRef;
+use abi_stable::std_types::RResult;
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use plugin_api::plugin::{PluginObj, RootRef};
+use plugin_api::{Error, Result};
+use pleach::plugins;
+use pleach::protocol::PluginFile;
+
+use crate::registry::{host, services};
+
+/// Loads a plugin's file into the host of this process, and returns the plugin's name.
+///
+/// The bytes must be those that the hash names, and the note must fit, before any code runs; then the layouts of all
+/// types that cross are compared.
+///
+/// # Errors
+/// One of its own for each check, and whatever the plugin says when it is opened.
+pub fn load(file: &PluginFile) -> Result<String> {
+    let found = plugins::at(&file.path).ok_or_else(|| Error::new(format!("there is no plugin {}", file.path.display())))?;
+    let path = &found.path;
+    if found.sha256 != file.sha256 {
+        return Err(Error::new(format!("{} has changed", path.display()))
+            .found(&found.sha256)
+            .expected(&file.sha256)
+            .help("run `pleach run` anew: a run goes on with the plugins that it began with")
+            .into());
+    }
+    let note = match (found.note, found.problem) {
+        (Some(note), None) => note,
+        (_, problem) => return Err(Error::new(format!("{} cannot be loaded", path.display())).caused_by(problem.unwrap_or_default()).into()),
+    };
+
+    // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading means. The
+    // path is absolute, so no other file is searched for.
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+        .map_err(|e| Error::new(format!("{} cannot be loaded: {e}", path.display())))?;
+    // Components, strings and vtables of the plugin stand in its memory: it is never unloaded.
+    let library: &'static Library = Box::leak(Box::new(library));
+
+    // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
+    let header = unsafe { *library.get::<AbiHeaderRef>(note.symbol().as_bytes()).map_err(|e| Error::new(format!("{} has a note, but no header: {e}", path.display())))? };
+    let header = header.upgrade().map_err(|e| Error::new(format!("the header of `{}` is of another abi_stable: {}", note.name, first_line(&e.to_string()))))?;
+    let theirs = header.layout().ok_or_else(|| Error::new(format!("`{}` does not say how its types are laid out", note.name)))?;
+    // The older side goes first: only the other one may have more fields at the end.
+    check_layout_compatibility(theirs, RootRef::LAYOUT).map_err(|e| {
+        Error::new(format!("the types of `{}` are laid out differently from the host's: {}", note.name, first_line(&e.to_string())))
+            .found(format!("a plugin built for API {}", note.api))
+            .expected(format!("API {}", plugin_api::API))
+            .help("rebuild the plugin against this version of pleach-plugin-api")
+    })?;
+    // SAFETY: the layouts agree as far as both sides know them.
+    let root = unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }
+        .map_err(|e| Error::new(format!("`{}` did not open: {}", note.name, first_line(&e.to_string()))))?;
+
+    let plugin: PluginObj = match root.open()(services()) {
+        RResult::ROk(plugin) => plugin,
+        RResult::RErr(fault) => return Err(Error::new(format!("`{}` did not open", note.name)).caused_by(fault.into_error()?).into()),
+    };
+    host().add(plugin)
+}
+
+/// What `abi_stable` says goes on for hundreds of lines; the first that names an error is enough.
+fn first_line(text: &str) -> &str {
+    text.lines().map(str::trim).find(|line| line.starts_with("Error")).or(text.lines().next()).unwrap_or("no reason given")
+}

@@ -1,0 +1,274 @@
+//! The kernels of `native/`, with what they rely on checked once.
+
+use std::ffi::{CStr, c_char};
+
+use plugin_api::{Error, Result, Tensor};
+use tch::{Kind, TchError};
+use torch_sys::C_tensor;
+
+unsafe extern "C" {
+    fn pleach_spmm(
+        ptr: *const C_tensor,
+        col: *const C_tensor,
+        val: *const C_tensor,
+        t_ptr: *const C_tensor,
+        t_col: *const C_tensor,
+        t_val: *const C_tensor,
+        x: *const C_tensor,
+    ) -> *mut C_tensor;
+    fn pleach_native_error() -> *const c_char;
+}
+
+/// `csr * x`, where `x` is `[columns, features]`: `[rows, features]`.
+///
+/// It can be differentiated with respect to `x` any number of times; the values of the matrix are constants. The result
+/// has the same bits with any number of threads.
+///
+/// # Errors
+/// Where `x` has another kind than the values, or does not fit.
+pub(crate) fn spmm(csr: &Csr, x: &tch::Tensor) -> Result<tch::Tensor> {
+    let (rows, columns) = (&csr.pattern.rows, &csr.pattern.columns);
+    // SAFETY: all seven are live tensors for the time of the call, of which the kernel makes handles of its own. It
+    // checks kinds, lengths and devices; that indices are in bounds it takes from `Pattern`, which has checked them and
+    // gives nobody its tensors. It throws nothing.
+    let product = unsafe {
+        pleach_spmm(
+            rows.starts.as_ptr(),
+            rows.across.as_ptr(),
+            csr.by_row.as_ptr(),
+            columns.starts.as_ptr(),
+            columns.across.as_ptr(),
+            csr.by_column.as_ptr(),
+            x.as_ptr(),
+        )
+    };
+    if product.is_null() {
+        // SAFETY: after a failure it is a text that ends in 0 and stays until this thread's next call.
+        let message = unsafe { CStr::from_ptr(pleach_native_error()) };
+        return Err(TchError::Torch(message.to_string_lossy().into_owned()).into());
+    }
+    // SAFETY: not null, so a tensor from `new`, which nobody else owns.
+    Ok(unsafe { tch::Tensor::from_ptr(product) })
+}
+
+/// A sparse matrix and its transpose, on the CPU. A clone is a second handle.
+#[derive(Clone)]
+pub(crate) struct Csr {
+    pattern: Pattern,
+    by_row: Tensor,
+    by_column: Tensor,
+}
+
+impl Csr {
+    /// A matrix of these values, one for each entry of the pattern and in the order of its rows.
+    ///
+    /// # Errors
+    /// Where their number differs.
+    pub(crate) fn new(pattern: Pattern, values: &tch::Tensor) -> Result<Csr> {
+        let values = values.f_detach()?.f_contiguous()?;
+        if values.size() != pattern.order.size() {
+            let expected = format!("{:?}, one for each entry", pattern.order.size());
+            return Err(Error::new("a sparse matrix lacks values")
+                .found(format!("{:?}", values.size()))
+                .expected(expected)
+                .into());
+        }
+        let by_column = values.f_index_select(0, &pattern.order)?;
+        Ok(Csr {
+            pattern,
+            by_row: values.into(),
+            by_column: by_column.into(),
+        })
+    }
+}
+
+/// Where the entries of a sparse matrix are. A clone is a second handle.
+#[derive(Clone)]
+pub(crate) struct Pattern {
+    rows: Lines,
+    columns: Lines,
+    /// For each entry, by columns, its number by rows.
+    order: Tensor,
+}
+
+/// Entries by rows, or by columns. Every index is in bounds: the kernels rely on it.
+#[derive(Clone)]
+struct Lines {
+    /// Where each line starts, and where the last one ends.
+    starts: Tensor,
+    /// Which line of the other direction an entry is on.
+    across: Tensor,
+}
+
+impl Pattern {
+    /// A matrix of `rows` by `columns` with an entry at each pair of `at_row`, ascending, and `at_column`.
+    ///
+    /// # Errors
+    /// Where an entry is out of bounds or order, or there are more than 32 bits count.
+    pub(crate) fn new(
+        rows: usize,
+        columns: usize,
+        at_row: &[i64],
+        at_column: &[i64],
+    ) -> Result<Pattern> {
+        let within = |lines: usize, at: &[i64]| {
+            at.iter()
+                .all(|&i| usize::try_from(i).is_ok_and(|i| i < lines))
+        };
+        if at_row.len() != at_column.len()
+            || !at_row.is_sorted()
+            || !within(rows, at_row)
+            || !within(columns, at_column)
+        {
+            return Err(
+                Error::new("the entries of a sparse matrix are out of order or bounds").into(),
+            );
+        }
+        let largest = rows.max(columns).max(at_row.len());
+        if i32::try_from(largest).is_err() {
+            return Err(Error::new("a sparse matrix is too large")
+                .found(format!(
+                    "{rows} rows, {columns} columns, {} entries",
+                    at_row.len()
+                ))
+                .expected(format!("at most {} of each", i32::MAX))
+                .into());
+        }
+        let order = stable_order(at_column, columns, 0..at_row.len());
+        let transposed: Vec<i64> = order.iter().map(|&e| at_row[e]).collect();
+        let order: Vec<i64> = order.iter().map(|&e| e as i64).collect();
+        Ok(Pattern {
+            rows: Lines::new(&starts(at_row, rows), at_column)?,
+            columns: Lines::new(&starts(at_column, columns), &transposed)?,
+            order: tch::Tensor::f_from_slice(&order)?.into(),
+        })
+    }
+}
+
+impl Lines {
+    fn new(starts: &[usize], across: &[i64]) -> Result<Lines> {
+        let starts: Vec<i64> = starts.iter().map(|&start| start as i64).collect();
+        let int32 = |of: &[i64]| {
+            Ok::<_, TchError>(tch::Tensor::f_from_slice(of)?.f_to_kind(Kind::Int)?.into())
+        };
+        Ok(Lines {
+            starts: int32(&starts)?,
+            across: int32(across)?,
+        })
+    }
+}
+
+/// Where each of `groups` starts if entries are grouped by their keys, and where the last one ends.
+fn starts(keys: &[i64], groups: usize) -> Vec<usize> {
+    let mut starts = vec![0; groups + 1];
+    for &key in keys {
+        starts[key as usize + 1] += 1;
+    }
+    for i in 0..groups {
+        starts[i + 1] += starts[i];
+    }
+    starts
+}
+
+/// These entries ordered by their keys; those of one key stay as they come. Takes linear time.
+///
+/// # Panics
+/// Where a key is not one of `0..groups`.
+pub(crate) fn stable_order(
+    keys: &[i64],
+    groups: usize,
+    entries: impl ExactSizeIterator<Item = usize>,
+) -> Vec<usize> {
+    let mut next = starts(keys, groups);
+    let mut order = vec![0; entries.len()];
+    for entry in entries {
+        let place = &mut next[keys[entry] as usize];
+        order[*place] = entry;
+        *place += 1;
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    /// Rows 0 and 2 have entries, row 1 none; column 2 has none; (2, 0) is there twice.
+    fn csr(kind: Kind) -> Csr {
+        let pattern = Pattern::new(3, 4, &[0, 2, 2, 2], &[3, 0, 0, 1]).unwrap();
+        Csr::new(
+            pattern,
+            &tch::Tensor::from_slice(&[2., 3., 5., 7.]).to_kind(kind),
+        )
+        .unwrap()
+    }
+
+    fn dense(kind: Kind) -> tch::Tensor {
+        tch::Tensor::from_slice(&[0., 0., 0., 2., 0., 0., 0., 0., 8., 7., 0., 0.])
+            .reshape([3, 4])
+            .to_kind(kind)
+    }
+
+    #[test]
+    fn multiplies_any_number_of_columns() {
+        for kind in [Kind::Float, Kind::Double] {
+            for features in (0..40).chain([63, 64, 65, 127, 128, 129, 200, 257]) {
+                let x = tch::Tensor::randint(9, [4, features], (kind, Device::Cpu));
+                assert_eq!(
+                    spmm(&csr(kind), &x).unwrap(),
+                    dense(kind).matmul(&x),
+                    "{features} columns of {kind:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn takes_x_in_any_layout() {
+        let x = tch::Tensor::randint(9, [10, 8], (Kind::Double, Device::Cpu));
+        for x in [
+            x.tr().narrow(0, 2, 4),
+            x.narrow(0, 0, 1).expand([4, 8], false),
+            x.slice(0, 0, 8, 2),
+        ] {
+            assert_eq!(
+                spmm(&csr(Kind::Double), &x).unwrap(),
+                dense(Kind::Double).matmul(&x)
+            );
+        }
+    }
+
+    #[test]
+    fn tells_what_does_not_fit() {
+        let said = |x: &tch::Tensor| spmm(&csr(Kind::Float), x).unwrap_err().to_string();
+        let zeros = |size: &[i64], kind| tch::Tensor::zeros(size, (kind, Device::Cpu));
+        assert!(
+            said(&zeros(&[3, 2], Kind::Float))
+                .contains("spmm: x must be [4, features], found [3, 2]")
+        );
+        assert!(
+            said(&zeros(&[4], Kind::Float)).contains("spmm: x must be [4, features], found [4]")
+        );
+        assert!(said(&zeros(&[4, 2], Kind::Double)).contains("spmm: matrix and x differ in kind"));
+        assert!(
+            said(&zeros(&[4, 2], Kind::Float).to_sparse(None, None::<i64>, None))
+                .contains("spmm: x must be dense and on the CPU")
+        );
+        assert!(said(&tch::Tensor::new()).contains("spmm: matrix and x differ in kind"));
+    }
+
+    #[test]
+    fn refuses_entries_out_of_bounds() {
+        for (rows, columns, at_row, at_column) in [
+            (2, 2, vec![0, 2], vec![0, 0]),
+            (2, 2, vec![0, 1], vec![-1, 0]),
+            (2, 2, vec![1, 0], vec![0, 0]),
+            (2, 2, vec![0], vec![0, 1]),
+        ] {
+            assert!(Pattern::new(rows, columns, &at_row, &at_column).is_err());
+        }
+        let pattern = Pattern::new(2, 2, &[0], &[1]).unwrap();
+        assert!(Csr::new(pattern, &tch::Tensor::from_slice(&[1., 2.])).is_err());
+    }
+}

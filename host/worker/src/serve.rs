@@ -1,0 +1,194 @@
+//! The worker's loop: it answers `pleach`, and watches its children.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use pleach::protocol::{End, PluginFile, Reply, Request, Start, receive, send};
+use plugin_api::boundary::{as_error, caught};
+use plugin_api::host::Services;
+use plugin_api::plugin::Plugin;
+use plugin_api::role::{Task, TaskObj};
+use plugin_api::{At, Error, Goal, PluginCard, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
+use tch::Device;
+
+use crate::child::{Child, Room, timeout};
+use crate::registry::host;
+use crate::search::Search;
+use crate::{device, load, work};
+
+/// Takes the standard output away from everybody else: what a plugin prints goes to the standard error.
+fn take_stdout() -> io::Result<File> {
+    let out = rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?;
+    dup2_stdout(stderr())?;
+    Ok(out.into())
+}
+
+/// Has logs go to the standard error, filtered by `PLEACH_LOG`.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PLEACH_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+}
+
+/// Answers `pleach` until its input ends.
+///
+/// # Errors
+/// Where `pleach` is gone in the midst of a message.
+pub fn serve() -> Result<()> {
+    let mut out = take_stdout()?;
+    log();
+    // A child that is forked after an operation on several threads would hang.
+    tch::set_num_threads(1);
+    tch::set_num_interop_threads(1);
+    host();
+    let Some(Request::Start(start)) = receive(&mut io::stdin().lock())? else {
+        return Err(Error::new("the first request must start the worker").into());
+    };
+    let mut server = match Server::start(start) {
+        Ok(server) => server,
+        Err(e) => return Ok(send(&mut out, &Reply::Failed(as_error(e)))?),
+    };
+    send(&mut out, &server.ready()?)?;
+    server.run(&mut out)
+}
+
+struct Server {
+    task: Rc<TaskObj>,
+    device: Device,
+    room: Room,
+    search: Option<Search>,
+    children: Vec<Child>,
+}
+
+impl Server {
+    fn start(start: Start) -> Result<Self> {
+        for file in &start.plugins {
+            load(file)?;
+        }
+        let room = Room { logs: start.logs, threads: start.threads };
+        let device = device::parse(&start.device)?;
+        device::probe(device, &room)?;
+        let task = host().task(&start.task)?;
+        // What a task makes at its first batch is made here, once, and shared with every child.
+        task.batch("train", &At::ALL)?;
+        let task = Rc::new(task);
+        Ok(Server { task, device, room, search: None, children: vec![] })
+    }
+
+    fn ready(&self) -> Result<Reply> {
+        let ports = self.task.ports()?;
+        let goal = Goal { metric: ports.metric, higher_is_better: ports.higher_is_better };
+        Ok(Reply::Ready { goal, libtorch: plugin_api::LIBTORCH.into() })
+    }
+
+    fn run(&mut self, out: &mut File) -> Result<()> {
+        loop {
+            let input = stdin();
+            let mut watched = vec![PollFd::new(&input, PollFlags::IN)];
+            watched.extend(self.children.iter().flat_map(Child::watched));
+            let deadline = self.children.iter().map(Child::deadline).min().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
+            poll(&mut watched, Some(&timeout(deadline)))?;
+            let asked = watched[0].revents().intersects(PollFlags::IN | PollFlags::HUP);
+            drop(watched);
+
+            for (name, end) in self.ended()? {
+                send(out, &Reply::Ended { name, end })?;
+            }
+            if asked {
+                let Some(request) = receive(&mut Unbuffered)? else { return Ok(()) };
+                match self.answer(request) {
+                    Ok(Some(reply)) => send(out, &reply)?,
+                    Ok(None) => {}
+                    Err(e) => send(out, &Reply::Failed(as_error(e)))?,
+                }
+            }
+        }
+    }
+
+    /// `None` where the answer comes later.
+    fn answer(&mut self, request: Request) -> Result<Option<Reply>> {
+        let no_search = || Error::new("no search has begun");
+        Ok(match request {
+            Request::Start(_) => return Err(Error::new("the worker has started already").into()),
+            Request::Begin { strategy, space, seed, limits } => {
+                self.search = Some(Search::begin(&strategy, &space, seed, limits, &self.task, self.device, &self.room)?);
+                Some(Reply::Began)
+            }
+            Request::Ask(n) => Some(Reply::Proposals(self.search.as_mut().ok_or_else(no_search)?.ask(n)?)),
+            Request::Tell(seen) => {
+                self.search.as_mut().ok_or_else(no_search)?.tell(&seen)?;
+                Some(Reply::Told)
+            }
+            Request::Run { name, work } => {
+                let child = Child::fork(&name, &work.limits, &self.room, |pipe| {
+                    let done = caught(|| {
+                        device::open(self.device)?;
+                        work::run(&work, &self.task, self.device)
+                    });
+                    Ok(send(pipe, &done.map_or_else(End::Failed, End::Done))?)
+                });
+                match child {
+                    Ok(child) => {
+                        self.children.push(child);
+                        None
+                    }
+                    Err(e) => Some(Reply::Ended { name, end: End::Failed(as_error(e)) }),
+                }
+            }
+        })
+    }
+
+    fn ended(&mut self) -> Result<Vec<(String, End)>> {
+        let mut ended = vec![];
+        let mut running = vec![];
+        for mut child in self.children.drain(..) {
+            match child.look()? {
+                // A whole message is the only success: a plugin that ends the process has a status of its own liking.
+                Some(end) => {
+                    let sent = receive(&mut end.sent.as_slice()).ok().flatten();
+                    let end = sent.unwrap_or_else(|| end.why.map_or(End::Killed, End::Failed));
+                    ended.push((child.name.clone(), end));
+                }
+                None => running.push(child),
+            }
+        }
+        self.children = running;
+        Ok(ended)
+    }
+}
+
+/// Standard input without a buffer: what stands behind a message must still be there for `poll`.
+struct Unbuffered;
+
+impl Read for Unbuffered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(stdin(), buffer)?)
+    }
+}
+
+/// Loads one plugin and sends its card, or why there is none.
+///
+/// # Errors
+/// Where the card cannot be sent.
+pub fn cards(path: &Path, sha256: &str) -> Result<()> {
+    let mut out = take_stdout()?;
+    log();
+    let card = || -> Result<PluginCard> {
+        let name = load(&PluginFile { path: path.into(), sha256: sha256.into() })?;
+        host().plugin(&name)?.card()
+    };
+    Ok(send(&mut out, &card().map_err(as_error))?)
+}
+
+/// Sends what this worker finds of libtorch and devices.
+///
+/// # Errors
+/// Where that cannot be sent.
+pub fn doctor() -> Result<()> {
+    let mut out = take_stdout()?;
+    Ok(send(&mut out, &device::doctor())?)
+}

@@ -1,0 +1,76 @@
+//! Weights as files: safetensors, with the architecture in the metadata, so that a file says what it belongs to.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::Path;
+
+use plugin_api::{Arch, Context, Error, Result, Tensors};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use tch::{Device, Kind, Tensor};
+
+/// Writes tensors and their architecture, whole or not at all.
+pub(crate) fn save(path: &Path, tensors: &Tensors, arch: &Arch) -> Result<()> {
+    let bytes = tensors.iter().map(|(name, t)| Ok((name, bytes_of(t)?))).collect::<Result<Vec<_>>>()?;
+    let views = tensors.iter().zip(&bytes).map(|((name, t), (_, bytes))| {
+        let shape = t.size().iter().map(|n| *n as usize).collect();
+        Ok((name, TensorView::new(dtype(t.kind())?, shape, bytes)?))
+    });
+    // One key alone: a map has no order, and equal weights must be equal files.
+    let metadata = HashMap::from([("arch".to_string(), serde_json::to_string(arch)?)]);
+    let whole = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
+
+    let partial = path.with_extension(format!("partial-{}", std::process::id()));
+    let written = (|| {
+        fs::write(&partial, whole)?;
+        File::open(&partial)?.sync_all()?;
+        fs::rename(&partial, path)
+    })();
+    if written.is_err() {
+        // What is left of it is of no use; the error that follows says why.
+        let _ = fs::remove_file(&partial);
+    }
+    written.with_context(|| format!("writing {}", path.display()))
+}
+
+/// Reads what [`save`] wrote.
+pub(crate) fn load(path: &Path) -> Result<Tensors> {
+    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::new(format!("{} holds no weights: {e}", path.display())))?;
+    let mut names = file.names();
+    names.sort_unstable();
+    names
+        .into_iter()
+        .map(|name| {
+            let view = file.tensor(name)?;
+            let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
+            Ok((name, Tensor::f_from_data_size(view.data(), &shape, kind(view.dtype())?)?))
+        })
+        .collect()
+}
+
+fn bytes_of(t: &Tensor) -> Result<Vec<u8>> {
+    let t = t.detach().to_device(Device::Cpu).contiguous();
+    let mut bytes = vec![0; t.numel() * t.kind().elt_size_in_bytes()];
+    t.f_copy_data_u8(&mut bytes, t.numel())?;
+    Ok(bytes)
+}
+
+fn dtype(kind: Kind) -> Result<Dtype> {
+    Ok(match kind {
+        Kind::Float => Dtype::F32,
+        Kind::Double => Dtype::F64,
+        Kind::Int64 => Dtype::I64,
+        Kind::Bool => Dtype::BOOL,
+        other => return Err(Error::new(format!("weights of kind {other:?} cannot be saved")).into()),
+    })
+}
+
+fn kind(dtype: Dtype) -> Result<Kind> {
+    Ok(match dtype {
+        Dtype::F32 => Kind::Float,
+        Dtype::F64 => Kind::Double,
+        Dtype::I64 => Kind::Int64,
+        Dtype::BOOL => Kind::Bool,
+        other => return Err(Error::new(format!("weights of type {other:?} cannot be loaded")).expected("f32, f64, i64 or bool").into()),
+    })
+}

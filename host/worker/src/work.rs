@@ -1,0 +1,101 @@
+//! Work, as a child does it: a subject, some steps, an evaluation.
+
+use std::rc::Rc;
+
+use pleach::protocol::{Done, Step, Subject, Work};
+use plugin_api::host::Services;
+use plugin_api::role::{Pruner, Space, Task, TaskObj, Trainer};
+use plugin_api::{Arch, Error, Generated, Named, Recipe, Report, Result, Session};
+use tch::Device;
+
+use crate::registry::host;
+use crate::search::Here;
+use crate::session::NetSession;
+use crate::{crumb, points, weights};
+
+/// Does the work, and saves the weights where that is wanted.
+pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Done> {
+    let mut session = NetSession::new(arch(&work.subject, task)?, Rc::clone(task), work.seed, device)?;
+    if let Subject::Weights(_, file) = &work.subject {
+        session.restore(&weights::load(file)?)?;
+    }
+    let mut metrics = Named::new();
+    let mut reports = vec![];
+    for step in &work.steps {
+        let report = take(step, &mut session, task, work.seed, device)?;
+        let verb = match step {
+            Step::Train(_) => "train",
+            Step::Prune { .. } => "prune",
+            Step::Generate { .. } => "generate",
+        };
+        metrics.extend(report.metrics.iter().map(|(name, value)| (format!("{verb}.{name}"), *value)));
+        reports.push(report);
+    }
+    let main = session.ports()?.metric;
+    for split in &work.evaluate {
+        let measured = session.evaluate(split)?;
+        if measured.get(&main).is_none_or(|value| value.is_nan()) {
+            return Err(Error::new(format!("`{main}` on `{split}` is no number: the weights have diverged")).help("lower the rate of the transform").into());
+        }
+        metrics.extend(measured.iter().map(|(name, value)| (format!("{split}.{name}"), *value)));
+    }
+    let (parameters, alive) = sizes(&session)?;
+    metrics.extend([("parameters", parameters), ("alive", alive)]);
+    let arch = session.arch()?;
+    if let Some(path) = &work.save {
+        weights::save(path, &session.snapshot("all,masks")?, &arch)?;
+    }
+    Ok(Done { arch, metrics, reports })
+}
+
+fn arch(subject: &Subject, task: &TaskObj) -> Result<Arch> {
+    let space_of = |recipe: &Recipe| host().space(recipe);
+    match subject {
+        Subject::Arch(arch) | Subject::Weights(arch, _) => Ok(arch.clone()),
+        Subject::Proposal(recipe, proposal) => space_of(recipe)?.arch(&task.ports()?, &proposal.point, &Here),
+        Subject::Values(recipe, values) => {
+            let (space, ports) = (space_of(recipe)?, task.ports()?);
+            let point = points::from_values(&space.decisions(&ports)?, values)?;
+            space.arch(&ports, &point, &Here)
+        }
+    }
+}
+
+fn take(step: &Step, session: &mut NetSession, task: &Rc<TaskObj>, seed: u64, device: Device) -> Result<Report> {
+    match step {
+        Step::Train(recipe) => {
+            let trainer = host().trainer(recipe)?;
+            let _here = crumb::enter(&recipe.component);
+            trainer.fit(session)
+        }
+        Step::Prune { pruner: recipe, sparsity, global } => {
+            let pruner = host().pruner(recipe)?;
+            let scores = {
+                let _here = crumb::enter(&recipe.component);
+                pruner.scores(session)?
+            };
+            session.prune(&scores, 1.0 - sparsity, *global)?;
+            let (parameters, alive) = sizes(session)?;
+            Ok(Report::default().metric("before", parameters).metric("after", alive))
+        }
+        Step::Generate { hypernet, target } => {
+            let mut arch = session.arch()?;
+            let name = format!("hypernet-{}", arch.generated.len());
+            arch.generated.push(Generated { name, hypernet: hypernet.clone(), target: target.clone() });
+            *session = NetSession::new(arch, Rc::clone(task), seed, device)?;
+            let made: i64 = session.effective("model")?.values().map(|t| t.numel() as i64).sum();
+            Ok(Report::default().metric("effective", made as f64))
+        }
+    }
+}
+
+/// Number of learned weights, and how many of those that a pass uses are not masked.
+fn sizes(session: &NetSession) -> Result<(f64, f64)> {
+    let parameters: usize = session.weights("model")?.values().map(|t| t.numel()).sum();
+    let (masks, effective) = (session.masks()?, session.effective("model")?);
+    let alive = effective.iter().map(|(path, t)| match masks.get(path) {
+        Some(mask) => mask.sum(tch::Kind::Double).double_value(&[]),
+        None => t.numel() as f64,
+    });
+    Ok((parameters as f64, alive.sum()))
+}

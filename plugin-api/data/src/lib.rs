@@ -1,0 +1,26 @@
+//! Plain data that the host, the worker and every plugin share. Nothing here knows libtorch, a file or a process.
+
+mod arch;
+mod card;
+mod decision;
+mod error;
+mod named;
+mod recipe;
+mod report;
+mod seed;
+mod shape;
+mod study;
+
+pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef};
+pub use card::{API, Card, LIBTORCH, Note, PluginCard, SECTION, TCH};
+pub use decision::{Decided, Decision, Domain, Point};
+pub use error::Error;
+pub use named::Named;
+pub use recipe::{Params, Recipe};
+pub use report::{Report, Table};
+pub use seed::stream;
+pub use shape::{Axis, Dtype, Group, Shape, Shapes, WeightSpec, axis, show};
+pub use study::{Goal, Observation, Outcome, Proposal, Setting, TrialId};
+
+/// Any JSON value; parameters are made of them.
+pub use serde_json::Value as Json;

@@ -1,0 +1,75 @@
+//! What a strategy is told and what it answers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Decision, Error, Named, Point};
+
+/// A trial of a search, counted from 0; prints as `t7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TrialId(pub u64);
+
+impl fmt::Display for TrialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "t{}", self.0)
+    }
+}
+
+/// A metric to be optimised.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Goal {
+    /// Its name.
+    pub metric: String,
+    /// Whether more of it is better.
+    pub higher_is_better: bool,
+}
+
+/// What a search is about, told once before it begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// What is open.
+    pub decisions: Vec<Decision>,
+    /// What is wanted.
+    pub goals: Vec<Goal>,
+    /// Decides, with the history, all that a strategy does.
+    pub seed: u64,
+}
+
+/// A point to try next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The point.
+    pub point: Point,
+    /// The earlier trial whose weights may be inherited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<TrialId>,
+}
+
+impl From<Point> for Proposal {
+    fn from(point: Point) -> Self {
+        Proposal { point, from: None }
+    }
+}
+
+/// What was seen of a trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Which trial.
+    pub trial: TrialId,
+    /// What was tried.
+    pub point: Point,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// How a trial went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It ran to its end, and gave these metrics.
+    Done(Named<f64>),
+    /// It did not, for this reason.
+    Failed(Error),
+}

@@ -1,0 +1,77 @@
+//! What the host does for components, and what it makes for them.
+
+use std::sync::OnceLock;
+
+use plugin_api_data::{Arch, Decision, Point, Recipe};
+use plugin_api_macros::boundary;
+
+use crate::role::{HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj, TrainerObj, TransformObj};
+use crate::trace::TracerObj;
+use crate::{Error, Graph, Result, Tensor};
+
+/// What spaces and strategies may ask of the host; lent for the time of a call.
+#[boundary(lent)]
+pub trait Host {
+    /// The architecture that a point of a supernet stands for: mixes are resolved, parameters `{ decide = "name" }`
+    /// filled in, and what no output needs is left out.
+    fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch>;
+    /// This many points, drawn uniformly and independently.
+    fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>>;
+    /// A score for each point, from fresh sessions; the higher the better, whichever way the scorer counts. `None`
+    /// where a point could not be scored.
+    fn score(&self, scorer: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>>;
+}
+
+/// What the host lends to a library for good.
+#[boundary(owned)]
+pub trait Services: Send + Sync {
+    /// Where spans and events go.
+    fn tracer(&self) -> TracerObj;
+    /// Makes a graph: see [`Graph::new`].
+    fn graph(&self, nodes: i64, sources: &Tensor, targets: &Tensor, weight: Option<Tensor>) -> Result<Graph>;
+    /// Makes a task, from whichever plugin.
+    fn task(&self, recipe: &Recipe) -> Result<TaskObj>;
+    /// Makes a layer, from whichever plugin.
+    fn layer(&self, recipe: &Recipe) -> Result<LayerObj>;
+    /// Makes an initializer, from whichever plugin.
+    fn initializer(&self, recipe: &Recipe) -> Result<InitializerObj>;
+    /// Makes a space, from whichever plugin.
+    fn space(&self, recipe: &Recipe) -> Result<SpaceObj>;
+    /// Makes a strategy, from whichever plugin.
+    fn strategy(&self, recipe: &Recipe) -> Result<StrategyObj>;
+    /// Makes a scorer, from whichever plugin.
+    fn scorer(&self, recipe: &Recipe) -> Result<ScorerObj>;
+    /// Makes a trainer, from whichever plugin.
+    fn trainer(&self, recipe: &Recipe) -> Result<TrainerObj>;
+    /// Makes a transform, from whichever plugin.
+    fn transform(&self, recipe: &Recipe) -> Result<TransformObj>;
+    /// Makes a pruner, from whichever plugin.
+    fn pruner(&self, recipe: &Recipe) -> Result<PrunerObj>;
+    /// Makes a hypernet, from whichever plugin.
+    fn hypernet(&self, recipe: &Recipe) -> Result<HypernetObj>;
+}
+
+static SERVICES: OnceLock<ServicesObj> = OnceLock::new();
+
+/// Takes the host's services into this library: the program calls it for what is linked into it, `plugin!` for a file.
+pub fn attach(services: ServicesObj) {
+    crate::boundary::quieten_panics();
+    SERVICES.get_or_init(|| services);
+}
+
+/// Has this library's spans and events go to the host.
+pub(crate) fn trace_to_host() -> Result<()> {
+    crate::trace::install(services()?.tracer());
+    Ok(())
+}
+
+/// The host's services.
+///
+/// # Errors
+/// Before a host is there.
+pub fn services() -> Result<&'static dyn Services> {
+    match SERVICES.get() {
+        Some(services) => Ok(services),
+        None => Err(Error::new("there is no host yet").help("components are made and run by a host: `pleach_worker::host()` in a program of your own").into()),
+    }
+}

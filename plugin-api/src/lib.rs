@@ -1,0 +1,113 @@
+//! All that the author of a pleach plugin depends on.
+//!
+//! A *component* is a struct of parameters that plays a *role*: it implements one trait of [`role`]. A *plugin* is a
+//! crate with components, compiled as a `cdylib`; the host loads it at run time and mixes its components with those of
+//! others. Layers are pure functions of weights and inputs; the host's [`Session`] owns the weights.
+//!
+//! ```no_run
+//! use plugin_api::prelude::*;
+//!
+//! plugin_api::plugin!();
+//!
+//! /// Multiplies by a learned factor for each feature: `y = x * scale`.
+//! #[component(layer = "scale")]
+//! struct Scale {
+//!     /// What the factors begin with.
+//!     #[param(default = 1.0, range = "0 < x")]
+//!     start: f64,
+//! }
+//!
+//! impl Layer for Scale {
+//!     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
+//!         let features = last_axis(inputs, "x")?;
+//!         Ok(vec![WeightSpec::new("scale", &[("features", features)], Recipe::new("baselines/constant").with("value", self.start))])
+//!     }
+//!
+//!     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+//!         Ok(inputs.clone())
+//!     }
+//!
+//!     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+//!         Ok(Batch::new().with("x", x.tensor("x")?.f_mul(&w["scale"])?)) // [nodes, features]
+//!     }
+//! }
+//! # fn main() {}
+//! ```
+
+pub mod boundary;
+pub mod component;
+pub mod graph;
+pub mod host;
+pub mod pass;
+pub mod plugin;
+pub mod random;
+pub mod role;
+pub mod session;
+mod tensor;
+pub mod testing;
+pub mod trace;
+
+pub use abi_stable;
+pub use anyhow::{self, Context, bail, ensure};
+pub use inventory;
+pub use plugin_api_data::*;
+pub use plugin_api_macros::component;
+pub use schemars;
+pub use serde;
+pub use serde_json;
+pub use tch;
+pub use tracing;
+
+pub use component::{RecipeOf, Use};
+pub use graph::{Edges, Graph};
+pub use host::{Host, services};
+pub use pass::{Hook, Pass, Within};
+pub use role::Tick;
+pub use session::{Ask, At, Ports, Seen, Session};
+pub use tensor::{Batch, Tensor, Tensors, Value, gradients_of, kind};
+
+/// What every fallible call of the API returns: authors use `?` on errors of `tch`, of the API and of their own.
+pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;
+
+/// The shape at a port.
+///
+/// # Errors
+/// Where nothing comes in there.
+pub fn port<'a>(inputs: &'a Shapes, port: &str) -> Result<&'a Shape> {
+    inputs.get(port).ok_or_else(|| {
+        let there: Vec<String> = inputs.names().map(|name| format!("`{name}`")).collect();
+        Error::new(format!("nothing comes in at port `{port}`")).found(there.join(", ")).into()
+    })
+}
+
+/// The length of the last axis of the shape at a port, which a layer's weights need.
+///
+/// # Errors
+/// Where nothing comes in at this port, or the length is known at run time only.
+pub fn last_axis(inputs: &Shapes, port: &str) -> Result<i64> {
+    let shape = self::port(inputs, port)?;
+    match shape.last().and_then(|axis| axis.size) {
+        Some(size) => Ok(size),
+        None => Err(Error::new(format!("the last axis at port `{port}` has no known length")).found(show(shape)).into()),
+    }
+}
+
+/// The same shape with a last axis of this length.
+pub fn with_last_axis(shape: &[Axis], size: i64) -> Shape {
+    let mut shape = shape.to_vec();
+    if let Some(last) = shape.last_mut() {
+        last.size = Some(size);
+    }
+    shape
+}
+
+/// What a plugin's files begin with.
+pub mod prelude {
+    pub use crate::role::{Hypernet, Initializer, Layer, Pruner, Scorer, Space, Strategy, Task, Tick, Trainer, Transform};
+    pub use crate::{
+        Arch, Ask, At, Batch, Context, Decision, Dtype, Edges, Error, Graph, Group, Hook, Host, Named, Observation, Outcome, Pass, Point, Ports,
+        Proposal, Recipe, RecipeOf, Report, Result, Seen, Session, Setting, Shape, Shapes, Tensors, Use, Value, WeightSpec, Within, anyhow, axis, bail,
+        component, ensure, gradients_of, kind, last_axis, port, random, show, stream, with_last_axis,
+    };
+    pub use tch::{self, Device, Kind, Tensor};
+}

@@ -1,0 +1,57 @@
+//! What a layer may ask of the forward pass that it takes part in.
+
+use plugin_api_macros::boundary;
+
+use crate::Tensor;
+
+/// One forward pass, as a layer sees it; lent for the time of a call.
+#[boundary(lent)]
+pub trait Pass {
+    /// Whether the network is being trained.
+    fn train(&self) -> bool;
+    /// Training steps done before this pass.
+    fn step(&self) -> i64;
+    /// Shows a value under a name; the layer goes on with what comes back.
+    fn tap(&self, name: &str, x: Tensor) -> Tensor;
+    /// Uniform numbers in `[0, 1)`, float32, from the stream of seed, path, step and the number of the draw.
+    fn uniform(&self, size: &[i64]) -> Tensor;
+}
+
+/// Looks at taps, and may replace what they show.
+#[boundary(lent)]
+pub trait Hook {
+    /// The value at a tap, and what takes its place.
+    fn at(&self, tap: &str, x: Tensor) -> Tensor;
+}
+
+/// For wrappers: the same pass one level down, with a hook on the taps of what is wrapped.
+pub struct Within<'a> {
+    /// The wrapper's own pass.
+    pub outer: &'a dyn Pass,
+    /// What the names of inner taps begin with, seen from outside: `inner/`.
+    pub prefix: &'a str,
+    /// Looks at the inner taps first.
+    pub hook: Option<&'a dyn Hook>,
+}
+
+impl Pass for Within<'_> {
+    fn train(&self) -> bool {
+        self.outer.train()
+    }
+
+    fn step(&self) -> i64 {
+        self.outer.step()
+    }
+
+    fn tap(&self, name: &str, x: Tensor) -> Tensor {
+        let x = match self.hook {
+            Some(hook) => hook.at(name, x),
+            None => x,
+        };
+        self.outer.tap(&format!("{}{name}", self.prefix), x)
+    }
+
+    fn uniform(&self, size: &[i64]) -> Tensor {
+        self.outer.uniform(size)
+    }
+}

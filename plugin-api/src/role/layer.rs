@@ -1,0 +1,25 @@
+//! Pure functions of weights and inputs.
+
+use plugin_api_data::{Shapes, WeightSpec};
+use plugin_api_macros::boundary;
+
+use crate::{Batch, Pass, Result, Tensors};
+
+/// `(weights, inputs) -> outputs`. The session owns the weights; a layer keeps no tensor of its own.
+#[boundary(owned)]
+pub trait Layer: Send + Sync {
+    /// The weights that it needs for inputs of these shapes.
+    fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
+        let _ = inputs;
+        Ok(vec![])
+    }
+
+    /// The shapes of its outputs.
+    ///
+    /// # Errors
+    /// Where it cannot take these inputs.
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes>;
+
+    /// Runs it. Sizes are read from `w` and `x`, never from `self`, so that cut weights just work.
+    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch>;
+}

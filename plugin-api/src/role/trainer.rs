@@ -1,0 +1,13 @@
+//! Better weights.
+
+use plugin_api_data::Report;
+use plugin_api_macros::boundary;
+
+use crate::{Result, Session};
+
+/// Fits the weights of a session.
+#[boundary(owned)]
+pub trait Trainer: Send + Sync {
+    /// Fits them, and reports how it went.
+    fn fit(&self, session: &mut dyn Session) -> Result<Report>;
+}

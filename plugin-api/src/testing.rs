@@ -1,0 +1,143 @@
+//! For the tests of plugins: a graph that is slow and obvious, and a pass that belongs to no network.
+//!
+//! Neither needs a host, so that a layer can be held to its equation alone.
+
+use std::cell::Cell;
+
+use plugin_api_data::stream;
+
+use crate::{Edges, Graph, Pass, Result, Tensor, random};
+
+/// A graph as its whole adjacency matrix: `rows[i][j]` is the weight of the edge `j -> i`, 0 where there is none.
+struct Dense {
+    rows: Vec<Vec<f64>>,
+}
+
+/// An undirected graph of these edges, each of weight 1; its matrix is kept in full.
+pub fn graph(nodes: usize, edges: &[(usize, usize)]) -> Graph {
+    let mut rows = vec![vec![0.0; nodes]; nodes];
+    for &(a, b) in edges {
+        rows[a][b] = 1.0;
+        rows[b][a] = 1.0;
+    }
+    Graph::of(Box::new(Dense { rows }))
+}
+
+impl Dense {
+    fn matrix(&self) -> tch::Tensor {
+        let n = self.rows.len() as i64;
+        tch::Tensor::from_slice(&self.rows.concat()).view([n, n])
+    }
+
+    /// Targets and sources, ordered by target: `[edges, 2]`.
+    fn pairs(&self) -> tch::Tensor {
+        self.matrix().nonzero()
+    }
+
+    fn degree(&self, i: usize) -> f64 {
+        self.rows[i].iter().sum()
+    }
+}
+
+impl Edges for Dense {
+    fn again(&self) -> Graph {
+        Graph::of(Box::new(Dense { rows: self.rows.clone() }))
+    }
+
+    fn nodes(&self) -> i64 {
+        self.rows.len() as i64
+    }
+
+    fn sources(&self) -> Tensor {
+        self.pairs().select(1, 1).into()
+    }
+
+    fn targets(&self) -> Tensor {
+        self.pairs().select(1, 0).into()
+    }
+
+    fn weight(&self) -> Tensor {
+        let there: Vec<f64> = self.rows.concat().into_iter().filter(|w| *w != 0.0).collect();
+        tch::Tensor::from_slice(&there).into()
+    }
+
+    fn degrees(&self) -> Tensor {
+        let degrees: Vec<f64> = (0..self.rows.len()).map(|i| self.degree(i)).collect();
+        tch::Tensor::from_slice(&degrees).into()
+    }
+
+    fn matmul(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.matrix().to_kind(x.kind()).f_matmul(x)?.into())
+    }
+
+    fn with_self_loops(&self) -> Result<Graph> {
+        let mut rows = self.rows.clone();
+        for (i, row) in rows.iter_mut().enumerate() {
+            row[i] = 1.0;
+        }
+        Ok(Graph::of(Box::new(Dense { rows })))
+    }
+
+    fn normalised(&self) -> Result<Graph> {
+        let scale: Vec<f64> = (0..self.rows.len()).map(|i| self.degree(i)).map(|d| if d > 0.0 { d.powf(-0.5) } else { 0.0 }).collect();
+        let scaled = |i: usize, row: &Vec<f64>| row.iter().zip(&scale).map(|(w, s)| scale[i] * w * s).collect();
+        Ok(Graph::of(Box::new(Dense { rows: self.rows.iter().enumerate().map(|(i, row)| scaled(i, row)).collect() })))
+    }
+
+    fn components(&self) -> Result<Tensor> {
+        let n = self.rows.len();
+        let mut component = vec![-1_i64; n];
+        let mut found = 0;
+        for first in 0..n {
+            let mut reached = if component[first] < 0 { vec![first] } else { continue };
+            while let Some(i) = reached.pop() {
+                component[i] = found;
+                reached.extend((0..n).filter(|j| component[*j] < 0 && (self.rows[i][*j] != 0.0 || self.rows[*j][i] != 0.0)));
+            }
+            found += 1;
+        }
+        Ok(tch::Tensor::from_slice(&component).into())
+    }
+
+    fn on_device(&self, _: i64) -> Result<Graph> {
+        Ok(self.again())
+    }
+}
+
+/// A pass without a network around it: taps show themselves to nobody, draws come from a seed.
+pub struct Alone {
+    train: bool,
+    seed: u64,
+    draws: Cell<u64>,
+}
+
+impl Alone {
+    /// As in training, with draws from this seed.
+    pub fn train(seed: u64) -> Self {
+        Alone { train: true, seed, draws: Cell::new(0) }
+    }
+
+    /// As in evaluation.
+    pub fn eval() -> Self {
+        Alone { train: false, ..Alone::train(0) }
+    }
+}
+
+impl Pass for Alone {
+    fn train(&self) -> bool {
+        self.train
+    }
+
+    fn step(&self) -> i64 {
+        0
+    }
+
+    fn tap(&self, _: &str, x: Tensor) -> Tensor {
+        x
+    }
+
+    fn uniform(&self, size: &[i64]) -> Tensor {
+        let draw = self.draws.replace(self.draws.get() + 1);
+        random::uniform(size, stream(self.seed, &draw.to_string()))
+    }
+}

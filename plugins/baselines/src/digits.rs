@@ -1,0 +1,154 @@
+//! Handwritten digits: 1,797 images of 8x8 pixels, their labels, seeded splits, and nearest neighbours.
+//!
+//! Source: UCI "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998, CC BY 4.0); `data/README.md` says
+//! how the file was made.
+
+use plugin_api::prelude::*;
+use rand::seq::SliceRandom;
+
+/// Number of classes.
+pub const CLASSES: usize = 10;
+/// Number of pixels of an image.
+pub const PIXELS: usize = 64;
+
+/// An image: 64 pixels in rows of 8, each 0 to 16, and the digit that it shows.
+pub struct Image {
+    /// Row by row.
+    pub pixels: &'static [u8],
+    /// What it shows.
+    pub label: u8,
+}
+
+/// The images, in the order of their source.
+pub fn images() -> impl ExactSizeIterator<Item = Image> {
+    let data: &'static [u8] = include_bytes!("../data/digits.bin");
+    data.chunks_exact(PIXELS + 1).map(|image| Image {
+        pixels: &image[..PIXELS],
+        label: image[PIXELS],
+    })
+}
+
+/// Which images each split holds, ascending.
+pub struct Splits {
+    /// `train_per_class` of each class.
+    pub train: Vec<i64>,
+    /// Of each class equally many, the first classes one more where that does not come out even.
+    pub val: Vec<i64>,
+    /// The rest.
+    pub test: Vec<i64>,
+}
+
+impl Splits {
+    /// Draws the splits, class by class, from a seed of their own.
+    pub fn new(seed: u64, train_per_class: usize, val: usize) -> Self {
+        let labels: Vec<u8> = images().map(|image| image.label).collect();
+        let mut splits = Splits {
+            train: vec![],
+            val: vec![],
+            test: vec![],
+        };
+        for class in 0..CLASSES {
+            let mut of_class: Vec<i64> = (0..)
+                .zip(&labels)
+                .filter(|(_, label)| usize::from(**label) == class)
+                .map(|(i, _)| i)
+                .collect();
+            of_class.shuffle(&mut random::generator(stream(
+                seed,
+                &format!("class {class}"),
+            )));
+            let val_of_class = val / CLASSES + usize::from(class < val % CLASSES);
+            let (train, rest) = of_class.split_at(train_per_class);
+            let (val, test) = rest.split_at(val_of_class);
+            splits.train.extend(train);
+            splits.val.extend(val);
+            splits.test.extend(test);
+        }
+        for split in [&mut splits.train, &mut splits.val, &mut splits.test] {
+            split.sort_unstable();
+        }
+        splits
+    }
+
+    /// The split of this name.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn get(&self, name: &str) -> Result<&[i64]> {
+        match name {
+            "train" => Ok(&self.train),
+            "val" => Ok(&self.val),
+            "test" => Ok(&self.test),
+            _ => Err(Error::new(format!("there is no split `{name}`"))
+                .expected("train, val or test")
+                .into()),
+        }
+    }
+}
+
+/// The edges of the symmetric graph of nearest neighbours, ascending: `(i, j)` and `(j, i)` are there if one of the two
+/// is among the other's `k` nearest, by Euclidean distance. Of equally near images the earlier one is nearer.
+pub fn neighbours(k: usize) -> Vec<(i64, i64)> {
+    let pixels: Vec<&[u8]> = images().map(|image| image.pixels).collect();
+    // Squared, so that distances are whole numbers and ties are exact.
+    let distance = |a: &[u8], b: &[u8]| -> u32 {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| u32::from(a.abs_diff(*b)).pow(2))
+            .sum()
+    };
+    let mut edges = vec![];
+    for (i, image) in pixels.iter().enumerate() {
+        let mut others: Vec<(u32, usize)> = pixels
+            .iter()
+            .enumerate()
+            .filter(|(j, _)| *j != i)
+            .map(|(j, other)| (distance(image, other), j))
+            .collect();
+        others.select_nth_unstable(k - 1);
+        edges.extend(
+            others[..k]
+                .iter()
+                .flat_map(|(_, j)| [(i as i64, *j as i64), (*j as i64, i as i64)]),
+        );
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+/// The pixels of these images, scaled to `[0, 1]`: `[images, 64]`, float32.
+pub fn pixels(which: &[i64]) -> Result<Tensor> {
+    let all: Vec<&[u8]> = images().map(|image| image.pixels).collect();
+    let scaled: Vec<f32> = which
+        .iter()
+        .flat_map(|i| all[*i as usize])
+        .map(|pixel| f32::from(*pixel) / 16.0)
+        .collect();
+    Ok(Tensor::f_from_slice(&scaled)?.f_view([which.len() as i64, PIXELS as i64])?)
+}
+
+/// The labels of these images: `[images]`, int64.
+pub fn labels(which: &[i64]) -> Result<Tensor> {
+    let all: Vec<u8> = images().map(|image| image.label).collect();
+    let labels: Vec<i64> = which.iter().map(|i| i64::from(all[*i as usize])).collect();
+    Ok(Tensor::f_from_slice(&labels)?)
+}
+
+/// Mean cross-entropy of logits `[images, 10]`.
+pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    Ok(logits.f_cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, -100, 0.0)?)
+}
+
+/// `accuracy` and `loss` of logits `[images, 10]`.
+pub fn metrics(logits: &Tensor, labels: &Tensor) -> Result<Named<f64>> {
+    let hits = logits
+        .f_argmax(-1, false)?
+        .f_eq_tensor(labels)?
+        .f_to_kind(Kind::Double)?
+        .f_mean(Kind::Double)?;
+    let loss = cross_entropy(logits, labels)?;
+    Ok(Named::new()
+        .with("accuracy", f64::try_from(&hits)?)
+        .with("loss", f64::try_from(&loss)?))
+}

@@ -1,0 +1,3 @@
+//! Networks that make weights.
+
+mod mlp;

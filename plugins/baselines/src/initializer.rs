@@ -1,0 +1,6 @@
+//! How weights begin.
+
+mod constant;
+mod glorot;
+mod uniform;
+mod zeros;

@@ -1,0 +1,7 @@
+//! Layers.
+
+mod activation;
+mod dropout;
+mod gat;
+mod gcn;
+mod linear;

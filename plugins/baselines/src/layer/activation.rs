@@ -1,0 +1,55 @@
+//! A function of each number by itself.
+//!
+//! `x`: any shape, which stays.
+
+use plugin_api::prelude::*;
+use plugin_api::{schemars, serde};
+
+/// A function of each number by itself.
+#[component(layer = "activation")]
+struct Activation {
+    /// Which function.
+    #[param(default = "relu")]
+    kind: Function,
+}
+
+/// Which function.
+#[derive(Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "plugin_api::serde", rename_all = "kebab-case")]
+#[schemars(crate = "plugin_api::schemars", inline)]
+enum Function {
+    /// `max(x, 0)`.
+    Relu,
+    /// `max(x, 0.01 x)`.
+    LeakyRelu,
+    /// `x` where positive, else `e^x - 1` (Clevert et al. 2016).
+    Elu,
+    /// `x` times the probability that a standard normal number is below it (Hendrycks & Gimpel 2016).
+    Gelu,
+    /// `x` times its sigmoid.
+    Silu,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
+}
+
+impl Layer for Activation {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        Ok(Shapes::new().with("x", port(inputs, "x")?.clone()))
+    }
+
+    fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+        let x = x.tensor("x")?;
+        let y = match self.kind {
+            Function::Relu => x.f_relu()?,
+            Function::LeakyRelu => x.f_leaky_relu()?,
+            Function::Elu => x.f_elu()?,
+            Function::Gelu => x.f_gelu("none")?,
+            Function::Silu => x.f_silu()?,
+            Function::Tanh => x.f_tanh()?,
+            Function::Sigmoid => x.f_sigmoid()?,
+        };
+        Ok(Batch::new().with("x", y))
+    }
+}

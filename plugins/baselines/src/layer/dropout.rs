@@ -1,0 +1,33 @@
+//! Dropout: in training each number is zeroed with probability `rate`, and the others grow by `1 / (1 - rate)`, so that
+//! means stay; in evaluation nothing changes.
+//!
+//! `x`: any shape, which stays. Source: Srivastava et al. 2014, JMLR 15.
+
+use plugin_api::prelude::*;
+
+/// Zeroes numbers at random in training (Srivastava et al. 2014).
+#[component(layer = "dropout")]
+struct Dropout {
+    /// Probability that a number is zeroed.
+    #[param(default = 0.5, range = "0 <= x < 1")]
+    rate: f64,
+}
+
+impl Layer for Dropout {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        Ok(Shapes::new().with("x", port(inputs, "x")?.clone()))
+    }
+
+    fn forward(&self, _: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        let x = x.tensor("x")?;
+        if !pass.train() || self.rate == 0.0 {
+            return Ok(Batch::new().with("x", x));
+        }
+        let kept = pass
+            .uniform(&x.size())
+            .f_ge(self.rate)?
+            .f_to_kind(x.kind())?
+            .f_to_device(x.device())?;
+        Ok(Batch::new().with("x", x.f_mul(&kept)?.f_div_scalar(1.0 - self.rate)?))
+    }
+}

@@ -1,0 +1,50 @@
+//! Graph convolution: `y = D^-1/2 (A + I) D^-1/2 x W + b`, where `D` holds the degrees of `A + I`.
+//!
+//! `x`: `[nodes, in]` to `[nodes, out]`, over `graph`. Source: Kipf & Welling 2017, equation 2.
+
+use plugin_api::prelude::*;
+
+/// Graph convolution (Kipf & Welling 2017): `y = D^-1/2 (A + I) D^-1/2 x W + b`.
+#[component(layer = "gcn")]
+struct Gcn {
+    /// Features that come out; as many as come in where it is left out.
+    #[param(range = "1 <= x")]
+    out: Option<i64>,
+}
+
+impl Gcn {
+    fn width(&self, inputs: &Shapes) -> Result<i64> {
+        let width = last_axis(inputs, "x")?;
+        Ok(self.out.unwrap_or(width))
+    }
+}
+
+impl Layer for Gcn {
+    fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
+        let out = self.width(inputs)?;
+        Ok(vec![
+            WeightSpec::new(
+                "weight",
+                &[("in", last_axis(inputs, "x")?), ("out", out)],
+                "baselines/glorot",
+            )
+            .tag("prunable"),
+            WeightSpec::new("bias", &[("out", out)], "baselines/zeros"),
+        ])
+    }
+
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        port(inputs, "graph")?;
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.width(inputs)?)))
+    }
+
+    fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+        let messages = x.tensor("x")?.f_matmul(&w["weight"])?; // [nodes, out]
+        let y = x
+            .graph("graph")?
+            .with_self_loops()?
+            .normalised()?
+            .matmul(&messages)?;
+        Ok(Batch::new().with("x", y.f_add(&w["bias"])?))
+    }
+}

@@ -1,0 +1,3 @@
+//! Which weights matter.
+
+mod magnitude;

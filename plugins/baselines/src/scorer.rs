@@ -1,0 +1,3 @@
+//! What a network is worth.
+
+mod grad_norm;

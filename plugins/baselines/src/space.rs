@@ -1,0 +1,3 @@
+//! Families of architectures.
+
+mod gnn;

@@ -1,0 +1,131 @@
+//! Networks of equal slots, for graphs or without.
+//!
+//! ```text
+//! linear -> depth x (one of `layers` -> activation -> dropout) -> linear
+//! ```
+//!
+//! What stands in each slot is a decision of its own (`layer-0`, `layer-1`, …); `width`, `activation` and `dropout` are
+//! decided for the whole network. Layers in slots keep the width: their `out` is left out. Where the task has a port
+//! `graph`, they get it too.
+
+use plugin_api::prelude::*;
+use plugin_api::{Json, Mix, MixOption, NodeKind, serde_json};
+
+/// Networks of equal slots, each filled with one of several layers; for tasks with a graph and without.
+#[component(space = "gnn")]
+struct Gnn {
+    /// Layers that a slot may be filled with; they must keep the width of their input.
+    layers: Vec<RecipeOf<dyn Layer>>,
+    /// Number of slots.
+    #[param(default = 2, range = "1 <= x <= 8")]
+    depth: usize,
+    /// Widths to choose from.
+    #[param(default = [16, 32, 64], range = "1 <= x")]
+    widths: Vec<i64>,
+    /// Dropout rates to choose from.
+    #[param(default = [0.0, 0.3, 0.6], range = "0 <= x < 1")]
+    dropouts: Vec<f64>,
+    /// Activations to choose from, by the names that `baselines/activation` has for them.
+    #[param(default = ["relu", "tanh", "elu"])]
+    activations: Vec<String>,
+}
+
+impl Gnn {
+    fn decisions(&self) -> Result<Vec<Decision>> {
+        let layers = self
+            .layers
+            .iter()
+            .map(|layer| serde_json::to_value(&layer.recipe))
+            .collect::<Result<Vec<Json>, _>>()?;
+        let shared = [
+            Decision::options("width", self.widths.clone()),
+            Decision::options("activation", self.activations.clone()),
+            Decision::options("dropout", self.dropouts.clone()),
+        ];
+        let slots =
+            (0..self.depth).map(|k| Decision::options(&format!("layer-{k}"), layers.clone()));
+        Ok(shared.into_iter().chain(slots).collect())
+    }
+
+    fn slot(&self, k: usize) -> NodeKind {
+        let options = self
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(option, layer)| MixOption {
+                option,
+                layer: layer.recipe.clone(),
+            });
+        NodeKind::Mix(Mix {
+            decision: format!("layer-{k}"),
+            options: options.collect(),
+        })
+    }
+}
+
+impl Space for Gnn {
+    fn supernet(&self, ports: &Ports) -> Result<Option<Arch>> {
+        for (name, empty) in [
+            ("layers", self.layers.is_empty()),
+            ("widths", self.widths.is_empty()),
+            ("dropouts", self.dropouts.is_empty()),
+            ("activations", self.activations.is_empty()),
+        ] {
+            if empty {
+                return Err(Error::new(format!(
+                    "parameter `{name}` leaves nothing to choose from"
+                ))
+                .expected("one or more")
+                .into());
+            }
+        }
+        port(&ports.inputs, "x")?;
+        let output = match ports.outputs.names().collect::<Vec<_>>()[..] {
+            [output] => output,
+            ref several => {
+                return Err(Error::new("the space makes networks of one output")
+                    .found(several.join(", "))
+                    .into());
+            }
+        };
+        let classes = last_axis(&ports.outputs, output)?;
+
+        let linear = Recipe::new("baselines/linear");
+        let mut arch = Arch::new(ports.inputs.clone()).layer(
+            "input",
+            linear.clone().with("out", decided("width")),
+            &[("x", "in.x")],
+        );
+        let mut last = "input.x".to_string();
+        for k in 0..self.depth {
+            let [slot, activation, dropout] =
+                ["slot", "activation", "dropout"].map(|node| format!("{node}-{k}"));
+            let mut inputs = vec![("x", last.as_str())];
+            if ports.inputs.contains("graph") {
+                inputs.push(("graph", "in.graph"));
+            }
+            arch = arch
+                .node(&slot, self.slot(k), &inputs)
+                .layer(
+                    &activation,
+                    Recipe::new("baselines/activation").with("kind", decided("activation")),
+                    &[("x", &format!("{slot}.x"))],
+                )
+                .layer(
+                    &dropout,
+                    Recipe::new("baselines/dropout").with("rate", decided("dropout")),
+                    &[("x", &format!("{activation}.x"))],
+                );
+            last = format!("{dropout}.x");
+        }
+        arch = arch
+            .layer("output", linear.with("out", classes), &[("x", &last)])
+            .output(output, "output.x");
+        Ok(Some(self.decisions()?.into_iter().fold(arch, Arch::decide)))
+    }
+}
+
+/// A parameter that a decision fills in.
+fn decided(decision: &str) -> Json {
+    serde_json::json!({ "decide": decision })
+}

@@ -1,0 +1,4 @@
+//! Which point to try next.
+
+mod prescreen;
+mod random;

@@ -1,0 +1,4 @@
+//! Data, and what is wanted of it.
+
+mod digits;
+mod digits_graph;

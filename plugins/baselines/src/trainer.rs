@@ -1,0 +1,3 @@
+//! Better weights.
+
+mod backprop;

@@ -1,0 +1,4 @@
+//! From gradients to updates.
+
+mod adam;
+mod sgd;

@@ -1,0 +1,73 @@
+//! Stochastic gradient descent.
+//!
+//! ```text
+//! g = gradient + decay w
+//! m = momentum m + g
+//! w = w - rate m                      (nesterov: w - rate (g + momentum m))
+//! ```
+//!
+//! State: `momentum:PATH`, like the weight, where there is momentum. Source: Sutskever et al. 2013 for both kinds of
+//! momentum, in the form that PyTorch has (the rate stands outside `m`).
+
+use plugin_api::prelude::*;
+
+/// Stochastic gradient descent, with momentum or without.
+#[component(transform = "sgd")]
+struct Sgd {
+    /// Length of a step.
+    #[param(default = 0.1, range = "0 <= x")]
+    rate: f64,
+    /// How much of the last update goes on.
+    #[param(default = 0.0, range = "0 <= x < 1")]
+    momentum: f64,
+    /// Whether the gradient is taken as if momentum had moved the weights already.
+    #[param(default = false)]
+    nesterov: bool,
+    /// What is added to the gradient for each unit of the weight.
+    #[param(default = 0.0, range = "0 <= x")]
+    decay: f64,
+}
+
+impl Transform for Sgd {
+    fn init(&self, specs: &[WeightSpec], _: &Arch) -> Result<Tensors> {
+        let mut state = Tensors::new();
+        if self.momentum > 0.0 {
+            for spec in specs {
+                state.put(
+                    format!("momentum:{}", spec.name),
+                    Tensor::f_zeros(spec.size(), (kind(spec.dtype), Device::Cpu))?,
+                );
+            }
+        }
+        Ok(state)
+    }
+
+    fn update(
+        &self,
+        gradients: &Tensors,
+        weights: &Tensors,
+        state: &mut Tensors,
+        _: &Tick,
+    ) -> Result<Tensors> {
+        let mut updates = Tensors::new();
+        for (path, gradient) in gradients.iter() {
+            let gradient = gradient.f_add(&weights[path].f_mul_scalar(self.decay)?)?;
+            let step = match state.get_mut(&format!("momentum:{path}")) {
+                Some(momentum) => {
+                    *momentum = momentum
+                        .f_mul_scalar(self.momentum)?
+                        .f_add(&gradient)?
+                        .into();
+                    if self.nesterov {
+                        gradient.f_add(&momentum.f_mul_scalar(self.momentum)?)?
+                    } else {
+                        momentum.shallow_clone()
+                    }
+                }
+                None => gradient,
+            };
+            updates.put(path, step.f_mul_scalar(-self.rate)?);
+        }
+        Ok(updates)
+    }
+}

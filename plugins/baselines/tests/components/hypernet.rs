@@ -1,0 +1,68 @@
+//! The weights that a hypernet makes.
+
+use plugin_api::plugin::Plugin;
+use plugin_api::prelude::*;
+use plugin_api::serde_json::json;
+
+use crate::{nowhere, params, plugin};
+
+fn targets() -> Vec<WeightSpec> {
+    vec![
+        WeightSpec::new("input.weight", &[("in", 50), ("out", 40)], ""),
+        WeightSpec::new("input.bias", &[("out", 40)], ""),
+        WeightSpec::new("output.weight", &[("in", 8), ("out", 100)], ""),
+    ]
+}
+
+/// Own weights, as their initializers make them.
+fn own(specs: &[WeightSpec], seed: u64) -> Tensors {
+    let made = |spec: &WeightSpec| {
+        let (_, name) = spec.init.split().unwrap();
+        plugin()
+            .initializer(name, &spec.init.params)
+            .unwrap()
+            .init(spec, &nowhere(), stream(seed, &spec.name))
+            .unwrap()
+    };
+    specs
+        .iter()
+        .map(|spec| (spec.name.clone(), made(spec)))
+        .collect()
+}
+
+#[test]
+fn begin_with_the_variance_that_their_layer_wants() {
+    let mlp = plugin().hypernet("mlp", &params(json!({}))).unwrap();
+    let specs = mlp.weights(&targets()).unwrap();
+    let seeds = 100;
+    let mut power = [0.0; 3];
+    for seed in 0..seeds {
+        let made = mlp
+            .generate(&own(&specs, seed), &Batch::new(), &targets())
+            .unwrap();
+        for (i, target) in targets().iter().enumerate() {
+            let weight = &made[&target.name];
+            assert_eq!(weight.size(), target.size());
+            power[i] += weight.square().mean(Kind::Double).double_value(&[]) / seeds as f64;
+        }
+    }
+    for (power, fan_in) in power.into_iter().zip([50.0, 40.0, 8.0]) {
+        assert!((power * fan_in - 1.0).abs() < 0.1, "{}", power * fan_in);
+    }
+}
+
+#[test]
+fn depend_on_all_own_weights() {
+    let mlp = plugin()
+        .hypernet("mlp", &params(json!({ "embedding": 3, "hidden": 5 })))
+        .unwrap();
+    let w = own(&mlp.weights(&targets()).unwrap(), 1).map(|_, t| t.set_requires_grad(true));
+    let made = mlp.generate(&w, &Batch::new(), &targets()).unwrap();
+    let sum = made.values().fold(Tensor::from(0.0), |sum, t| {
+        sum + t.square().sum(Kind::Float)
+    });
+    for (name, gradient) in gradients_of(&sum, &w, false).unwrap() {
+        // Each target has a bias of its own: an element without gradient would be one that nothing reads.
+        assert!(gradient.abs().min().double_value(&[]) > 0.0, "{name}");
+    }
+}

@@ -1,0 +1,299 @@
+//! Layers against their equations, written out node by node.
+
+use plugin_api::plugin::Plugin;
+use plugin_api::prelude::*;
+use plugin_api::role::LayerObj;
+use plugin_api::testing::{Alone, graph};
+use plugin_api::{Json, serde_json::json};
+
+use crate::{close, numbers, params, plugin};
+
+/// A square with a tail, and a node by itself.
+const NODES: usize = 6;
+const EDGES: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (3, 0), (3, 4)];
+
+fn layer(name: &str, json: Json) -> LayerObj {
+    plugin().layer(name, &params(json)).unwrap()
+}
+
+fn inputs(features: i64) -> Shapes {
+    Shapes::new()
+        .with("x", vec![axis("nodes", None), axis("features", features)])
+        .with("graph", vec![axis("nodes", None)])
+}
+
+/// Weights as the layer declares them, of this kind; all random, so that nothing hides behind a zero.
+fn weights(layer: &LayerObj, features: i64, kind: Kind) -> Tensors {
+    let specs = layer.weights(&inputs(features)).unwrap();
+    specs
+        .iter()
+        .map(|spec| {
+            (
+                spec.name.clone(),
+                random::normal(&spec.size(), stream(5, &spec.name)).to_kind(kind),
+            )
+        })
+        .collect()
+}
+
+fn batch(features: i64, kind: Kind) -> Batch {
+    let x = random::normal(&[NODES as i64, features], 9).to_kind(kind);
+    Batch::new()
+        .with("x", x)
+        .with("graph", graph(NODES, &EDGES))
+}
+
+fn run(layer: &LayerObj, w: &Tensors, x: &Batch) -> Tensor {
+    layer.forward(w, x, &Alone::eval()).unwrap()["x"].shallow_clone()
+}
+
+/// Rows of a matrix.
+fn rows(t: &Tensor) -> Vec<Vec<f64>> {
+    numbers(t)
+        .chunks(t.size()[1] as usize)
+        .map(<[f64]>::to_vec)
+        .collect()
+}
+
+/// A node and those that it is joined to.
+fn around(i: usize) -> Vec<usize> {
+    let joined = |j: &usize| *j == i || EDGES.contains(&(i, *j)) || EDGES.contains(&(*j, i));
+    (0..NODES).filter(joined).collect()
+}
+
+#[test]
+fn give_what_they_declare() {
+    let check = |name, json, out| {
+        let layer = layer(name, json);
+        let shapes = layer.shapes(&inputs(8)).unwrap();
+        assert_eq!(show(&shapes["x"]), format!("[nodes, {out}]"), "{name}");
+        for kind in [Kind::Float, Kind::Double] {
+            let y = run(&layer, &weights(&layer, 8, kind), &batch(8, kind));
+            assert_eq!(
+                (y.size(), y.kind()),
+                (vec![NODES as i64, out], kind),
+                "{name}"
+            );
+        }
+    };
+    check("linear", json!({}), 8);
+    check("linear", json!({ "out": 5, "bias": false }), 5);
+    check("activation", json!({}), 8);
+    check("dropout", json!({}), 8);
+    check("gcn", json!({}), 8);
+    check("gcn", json!({ "out": 3 }), 3);
+    check("gat", json!({}), 8);
+    check("gat", json!({ "out": 6, "heads": 3 }), 6);
+}
+
+#[test]
+fn graph_layers_need_a_graph() {
+    let without = Shapes::new().with("x", vec![axis("batch", None), axis("features", 4)]);
+    for name in ["gcn", "gat"] {
+        assert_eq!(
+            layer(name, json!({}))
+                .shapes(&without)
+                .unwrap_err()
+                .to_string(),
+            format!("`baselines/{name}`: nothing comes in at port `graph`\n  found     `x`")
+        );
+    }
+}
+
+#[test]
+fn linear_is_a_sum_over_inputs() {
+    let linear = layer("linear", json!({ "out": 2 }));
+    let w = Tensors::new()
+        .with(
+            "weight",
+            Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).view([3, 2]),
+        )
+        .with("bias", Tensor::from_slice(&[0.5, -0.5]));
+    let x = Batch::new().with("x", Tensor::from_slice(&[1.0, 0.0, -1.0]).view([1, 3]));
+    close(
+        &numbers(&run(&linear, &w, &x)),
+        &[1.0 - 5.0 + 0.5, 2.0 - 6.0 - 0.5],
+    );
+    let names = |json| {
+        layer("linear", json)
+            .weights(&inputs(3))
+            .unwrap()
+            .into_iter()
+            .map(|spec| spec.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(json!({})), ["weight", "bias"]);
+    assert_eq!(names(json!({ "bias": false })), ["weight"]);
+}
+
+#[test]
+fn activations_are_their_formulas() {
+    let check = |kind: &str, f: fn(f64) -> f64| {
+        let at = [-2.0, -0.5, 0.25, 1.0, 3.0];
+        let y = run(
+            &layer("activation", json!({ "kind": kind })),
+            &Tensors::new(),
+            &Batch::new().with("x", Tensor::from_slice(&at)),
+        );
+        close(&numbers(&y), &at.map(f));
+    };
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    check("relu", |x| if x > 0.0 { x } else { 0.0 });
+    check("leaky-relu", |x| if x > 0.0 { x } else { 0.01 * x });
+    check("elu", |x| if x > 0.0 { x } else { x.exp_m1() });
+    check("tanh", |x| (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()));
+    check("sigmoid", sigmoid);
+    check("silu", |x| x / (1.0 + (-x).exp()));
+    // The distribution function of a standard normal number, by Simpson's rule.
+    check("gelu", |x| {
+        let density = |t: f64| (-t * t / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        let (n, h) = (2000, x / 2000.0);
+        let inner: f64 = (1..n)
+            .map(|i| if i % 2 == 1 { 4.0 } else { 2.0 } * density(f64::from(i) * h))
+            .sum();
+        x * (0.5 + (density(0.0) + inner + density(x)) * h / 3.0)
+    });
+}
+
+#[test]
+fn dropout_keeps_means_in_training_and_everything_in_evaluation() {
+    let dropout = layer("dropout", json!({ "rate": 0.3 }));
+    for kind in [Kind::Float, Kind::Double] {
+        let x = Batch::new().with("x", Tensor::ones([200, 200], (kind, Device::Cpu)));
+        assert_eq!(run(&dropout, &Tensors::new(), &x), x["x"]);
+        let trained = |seed| {
+            dropout
+                .forward(&Tensors::new(), &x, &Alone::train(seed))
+                .unwrap()["x"]
+                .shallow_clone()
+        };
+        let y = trained(1);
+        assert_eq!(y.kind(), kind);
+        let kept = y.ne(0.0);
+        let fraction = kept
+            .to_kind(Kind::Double)
+            .mean(Kind::Double)
+            .double_value(&[]);
+        // Five standard errors.
+        assert!(
+            (fraction - 0.7).abs() < 5.0 * (0.3 * 0.7 / 40_000.0_f64).sqrt(),
+            "{fraction}"
+        );
+        assert!(
+            (y.masked_select(&kept) * 0.7 - 1.0)
+                .abs()
+                .max()
+                .double_value(&[])
+                < 1e-6
+        );
+        assert_eq!(trained(1), y);
+        assert_ne!(trained(2), y);
+    }
+}
+
+#[test]
+fn gcn_is_its_sum_over_neighbours() {
+    let gcn = layer("gcn", json!({ "out": 3 }));
+    let (w, x) = (weights(&gcn, 4, Kind::Double), batch(4, Kind::Double));
+    let (h, bias) = (rows(&x["x"].matmul(&w["weight"])), numbers(&w["bias"]));
+    let mut expected = vec![];
+    for i in 0..NODES {
+        for f in 0..3 {
+            let degree = |j: usize| around(j).len() as f64;
+            let sum: f64 = around(i)
+                .into_iter()
+                .map(|j| h[j][f] / (degree(i) * degree(j)).sqrt())
+                .sum();
+            expected.push(sum + bias[f]);
+        }
+    }
+    close(&numbers(&run(&gcn, &w, &x)), &expected);
+}
+
+#[test]
+fn gat_is_its_average_over_neighbours() {
+    let (heads, of_head) = (2, 3);
+    let gat = layer("gat", json!({ "out": 6, "heads": 2 }));
+    let (w, x) = (weights(&gat, 4, Kind::Double), batch(4, Kind::Double));
+    let (h, bias) = (rows(&x["x"].matmul(&w["weight"])), numbers(&w["bias"]));
+    let (source, target) = (rows(&w["source"]), rows(&w["target"]));
+    let mut expected = vec![];
+    for i in 0..NODES {
+        for head in 0..heads {
+            let part = |j: usize| &h[j][head * of_head..][..of_head];
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let score = |j: usize| {
+                let e = dot(part(j), &source[head]) + dot(part(i), &target[head]);
+                if e > 0.0 { e } else { 0.2 * e }
+            };
+            let total: f64 = around(i).into_iter().map(|j| score(j).exp()).sum();
+            for f in 0..of_head {
+                let sum: f64 = around(i)
+                    .into_iter()
+                    .map(|j| score(j).exp() / total * part(j)[f])
+                    .sum();
+                expected.push(sum + bias[head * of_head + f]);
+            }
+        }
+    }
+    close(&numbers(&run(&gat, &w, &x)), &expected);
+}
+
+#[test]
+fn gat_stays_finite_where_scores_are_large() {
+    let gat = layer("gat", json!({}));
+    let w = weights(&gat, 8, Kind::Float);
+    let x = batch(8, Kind::Float);
+    let x = Batch::new()
+        .with("x", &x["x"] * 1e3)
+        .with("graph", x.graph("graph").unwrap().clone());
+    assert!(bool::try_from(run(&gat, &w, &x).isfinite().all()).unwrap());
+}
+
+#[test]
+fn gradients_are_differences() {
+    for (name, json) in [
+        ("linear", json!({})),
+        ("gcn", json!({})),
+        ("gat", json!({ "heads": 2 })),
+        ("activation", json!({ "kind": "gelu" })),
+    ] {
+        let layer = layer(name, json);
+        let leaves = weights(&layer, 4, Kind::Double)
+            .with("x", &batch(4, Kind::Double)["x"])
+            .map(|_, t| t.set_requires_grad(true));
+        // A sum with unequal factors: the plain sum of a softmax has no gradient.
+        let value = |leaves: &Tensors| {
+            let y = run(
+                &layer,
+                leaves,
+                &Batch::new()
+                    .with("x", &leaves["x"])
+                    .with("graph", graph(NODES, &EDGES)),
+            );
+            (&y * Tensor::arange(y.numel() as i64, (Kind::Double, Device::Cpu))
+                .cos()
+                .view_as(&y))
+            .sum(Kind::Double)
+        };
+        let gradients = gradients_of(&value(&leaves), &leaves, false).unwrap();
+        for (path, gradient) in gradients.iter() {
+            for (i, expected) in numbers(gradient).into_iter().enumerate() {
+                let moved = |by: f64| {
+                    let moved = leaves.map(|_, t| t.detach().copy());
+                    let _ = moved[path]
+                        .view(-1)
+                        .get(i as i64)
+                        .f_add_scalar_(by)
+                        .unwrap();
+                    value(&moved).double_value(&[])
+                };
+                let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                assert!(
+                    (difference - expected).abs() < 1e-6 * expected.abs().max(1.0),
+                    "{name} {path} {i}: {difference} {expected}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The components as a host sees them: made by name from their parameters, called across the boundary.
+
+use baselines as _;
+use plugin_api::plugin::{PluginObj, linked};
+use plugin_api::prelude::*;
+use plugin_api::{Json, Params};
+
+mod digits;
+mod hypernet;
+mod initializers;
+mod layers;
+mod parameters;
+mod sessions;
+mod space;
+mod strategies;
+mod transforms;
+
+/// The plugin.
+fn plugin() -> PluginObj {
+    linked().into_iter().next().expect("the plugin is linked")
+}
+
+/// Parameters, written as JSON.
+fn params(json: Json) -> Params {
+    json.as_object().expect("parameters are an object").clone()
+}
+
+/// A network without nodes, for those that look at none.
+fn nowhere() -> Arch {
+    Arch::new(Shapes::new())
+}
+
+/// Numbers of a tensor.
+fn numbers(t: &Tensor) -> Vec<f64> {
+    t.detach().flatten(0, -1).try_into().expect("numbers")
+}
+
+/// Holds numbers to others, to a relative or absolute 1e-9.
+#[track_caller]
+fn close(found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (f, e) in found.iter().zip(expected) {
+        assert!(
+            (f - e).abs() <= 1e-9 * e.abs().max(1.0),
+            "found {found:?}\nexpected {expected:?}"
+        );
+    }
+}

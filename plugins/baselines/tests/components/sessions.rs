@@ -1,0 +1,290 @@
+//! What needs a session: training, scoring, pruning, generated weights.
+
+use pleach_worker::{NetSession, host};
+use plugin_api::host::Services;
+use plugin_api::prelude::*;
+use plugin_api::{Generated, Json, serde_json::json};
+
+use crate::close;
+
+fn recipe(component: &str, json: Json) -> Recipe {
+    Recipe {
+        component: format!("baselines/{component}"),
+        params: crate::params(json),
+    }
+}
+
+/// `width` units and a second layer, of graph convolutions where the task has a graph.
+fn session(task: &str, width: i64, dropout: f64, seed: u64) -> NetSession {
+    let task = host().task(&recipe(task, json!({}))).unwrap();
+    let ports = task.ports().unwrap();
+    let (layer, graph) = if ports.inputs.contains("graph") {
+        ("gcn", Some(("graph", "in.graph")))
+    } else {
+        ("linear", None)
+    };
+    let inputs = |x| [("x", x)].into_iter().chain(graph).collect::<Vec<_>>();
+    let arch = Arch::new(ports.inputs)
+        .layer(
+            "first",
+            recipe(layer, json!({ "out": width })),
+            &inputs("in.x"),
+        )
+        .layer("relu", "baselines/activation", &[("x", "first.x")])
+        .layer(
+            "dropout",
+            recipe("dropout", json!({ "rate": dropout })),
+            &[("x", "relu.x")],
+        )
+        .layer(
+            "second",
+            recipe(layer, json!({ "out": 10 })),
+            &inputs("dropout.x"),
+        )
+        .output("y", "second.x");
+    NetSession::new(arch, task.into(), seed, Device::Cpu).unwrap()
+}
+
+fn fit(session: &mut NetSession, json: Json) -> Result<Report> {
+    host()
+        .trainer(&recipe("backprop", json))
+        .unwrap()
+        .fit(session)
+}
+
+/// All numbers of the weights.
+fn numbers(weights: &Tensors) -> Vec<f64> {
+    weights.values().flat_map(|t| crate::numbers(t)).collect()
+}
+
+#[test]
+fn training_learns_digits_from_a_hundred_labels_and_their_neighbours() {
+    let mut session = session("digits-graph", 32, 0.5, 0);
+    let report = fit(
+        &mut session,
+        json!({ "epochs": 60, "transforms": [{ "use": "baselines/adam", "rate": 0.02 }] }),
+    )
+    .unwrap();
+    // 300 images, of which chance gets a tenth; k-nearest-neighbour methods get over nine tenths.
+    assert!(report.metrics["best"] > 0.85, "{report:?}");
+    assert!(session.evaluate("test").unwrap()["accuracy"] > 0.85);
+}
+
+#[test]
+fn training_in_batches_learns_digits() {
+    let mut session = session("digits", 64, 0.0, 0);
+    let report = fit(
+        &mut session,
+        json!({ "epochs": 15, "batch": 50, "transforms": ["baselines/adam"] }),
+    )
+    .unwrap();
+    assert_eq!(session.steps(), 15 * 20); // 1,000 images
+    assert!(report.metrics["best"] > 0.9, "{report:?}");
+}
+
+#[test]
+fn training_follows_from_the_seed() {
+    let trained = |seed| {
+        let mut session = session("digits", 8, 0.3, seed);
+        fit(&mut session, json!({ "epochs": 2, "batch": 300 })).unwrap();
+        numbers(&session.weights("all").unwrap())
+    };
+    assert_eq!(trained(1), trained(1));
+    assert_ne!(trained(1), trained(2));
+}
+
+#[test]
+fn the_best_weights_come_back() {
+    // So long a step that results go up and down.
+    let given = |best: bool| json!({ "epochs": 30, "best": best, "transforms": [{ "use": "baselines/sgd", "rate": 3.0 }] });
+    let mut kept = session("digits", 16, 0.0, 0);
+    let report = fit(&mut kept, given(true)).unwrap();
+    let curve = &report.tables["curve"];
+    assert_eq!(curve.columns, ["epoch", "loss", "val accuracy"]);
+    assert_eq!(
+        curve.rows.iter().map(|row| row[0]).collect::<Vec<_>>(),
+        (1..=30).map(f64::from).collect::<Vec<_>>()
+    );
+    let best = curve.rows.iter().map(|row| row[2]).fold(0.0, f64::max);
+    assert_ne!(
+        curve.rows[29][2], best,
+        "the last epoch is the best one: this run shows nothing"
+    );
+    assert_eq!(
+        (
+            report.metrics["best"],
+            kept.evaluate("val").unwrap()["accuracy"]
+        ),
+        (best, best)
+    );
+    assert_eq!(
+        (report.metrics["epochs"], report.metrics["loss"]),
+        (30.0, curve.rows[29][1])
+    );
+
+    let mut last = session("digits", 16, 0.0, 0);
+    let report = fit(&mut last, given(false)).unwrap();
+    assert_eq!(
+        last.evaluate("val").unwrap()["accuracy"],
+        report.tables["curve"].rows[29][2]
+    );
+
+    // Of equals the earlier: the weights after as many epochs as the first best one.
+    let first = 1 + curve.rows.iter().position(|row| row[2] == best).unwrap();
+    let mut short = session("digits", 16, 0.0, 0);
+    let mut given = given(false);
+    given["epochs"] = first.into();
+    fit(&mut short, given).unwrap();
+    assert_eq!(
+        numbers(&short.weights("all").unwrap()),
+        numbers(&kept.weights("all").unwrap())
+    );
+}
+
+#[test]
+fn training_stops_when_nothing_gets_better() {
+    // Steps of no length: the first epoch stays the best.
+    let still = json!([{ "use": "baselines/sgd", "rate": 0.0 }]);
+    let report = fit(
+        &mut session("digits", 4, 0.0, 0),
+        json!({ "patience": 3, "transforms": still }),
+    )
+    .unwrap();
+    assert_eq!(report.metrics["epochs"], 4.0);
+    let report = fit(
+        &mut session("digits", 4, 0.0, 0),
+        json!({ "patience": 3, "every": 2, "transforms": still }),
+    )
+    .unwrap();
+    assert_eq!(
+        report.tables["curve"]
+            .rows
+            .iter()
+            .map(|row| row[0])
+            .collect::<Vec<_>>(),
+        [2.0, 4.0, 6.0]
+    );
+    let report = fit(
+        &mut session("digits", 4, 0.0, 0),
+        json!({ "epochs": 5, "every": 3, "transforms": still }),
+    )
+    .unwrap();
+    assert_eq!(
+        report.tables["curve"]
+            .rows
+            .iter()
+            .map(|row| row[0])
+            .collect::<Vec<_>>(),
+        [3.0, 5.0]
+    );
+}
+
+#[test]
+fn training_that_goes_astray_is_told() {
+    let wild = json!({ "transforms": [{ "use": "baselines/sgd", "rate": 1e30 }] });
+    let error = fit(&mut session("digits", 4, 0.0, 0), wild)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with("`baselines/backprop`: the training loss of epoch "),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("expected  a finite number\n  help: try a lower rate"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_gradient_s_norm_is_the_length_of_a_step_of_rate_one() {
+    let mut session = session("digits", 16, 0.0, 3);
+    let score = host()
+        .scorer(&recipe("grad-norm", json!({})))
+        .unwrap()
+        .score(&mut session)
+        .unwrap();
+    let before = session.snapshot("model").unwrap();
+    session
+        .chain("step", &[recipe("sgd", json!({ "rate": 1.0 }))], "model")
+        .unwrap();
+    let batch = session.batch("train", &At::ALL).unwrap().unwrap();
+    session.step("step", &batch, &Ask::eval()).unwrap();
+    let moved = numbers(&session.weights("model").unwrap())
+        .into_iter()
+        .zip(numbers(&before))
+        .map(|(a, b)| (a - b).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    // Single precision.
+    assert!((moved / score - 1.0).abs() < 1e-4, "{moved} {score}");
+    let few = host()
+        .scorer(&recipe("grad-norm", json!({ "size": 20 })))
+        .unwrap();
+    assert_ne!(few.score(&mut session).unwrap(), score);
+}
+
+#[test]
+fn magnitude_keeps_the_large() {
+    let mut session = session("digits", 16, 0.0, 0);
+    let scores = host()
+        .pruner(&recipe("magnitude", json!({})))
+        .unwrap()
+        .scores(&mut session)
+        .unwrap();
+    assert_eq!(
+        scores.names().collect::<Vec<_>>(),
+        ["first.weight", "second.weight"]
+    );
+    for (path, score) in scores.iter() {
+        let weight = numbers(&session.weights(path).unwrap());
+        close(
+            &crate::numbers(score),
+            &weight.iter().map(|w| w.abs()).collect::<Vec<_>>(),
+        );
+    }
+    let mut sorted = numbers(&scores);
+    sorted.sort_by(f64::total_cmp);
+    session.prune(&scores, 0.25, true).unwrap();
+    let kept: Vec<f64> = numbers(&session.weights("#prunable").unwrap())
+        .into_iter()
+        .map(f64::abs)
+        .filter(|w| *w > 0.0)
+        .collect();
+    assert_eq!(kept.len(), sorted.len() / 4);
+    assert!(kept.into_iter().fold(f64::INFINITY, f64::min) >= sorted[sorted.len() * 3 / 4]);
+}
+
+#[test]
+fn a_hypernet_s_network_learns() {
+    let task = host().task(&recipe("digits", json!({}))).unwrap();
+    let mut arch = session("digits", 16, 0.0, 0).arch().unwrap();
+    arch.generated.push(Generated {
+        name: "hyper".into(),
+        hypernet: "baselines/mlp".into(),
+        target: "*".into(),
+    });
+    let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu).unwrap();
+    assert!(
+        session
+            .weights("model")
+            .unwrap()
+            .names()
+            .all(|path| path.starts_with("hyper."))
+    );
+    let report = fit(
+        &mut session,
+        json!({ "epochs": 40, "transforms": [{ "use": "baselines/adam", "rate": 0.003 }] }),
+    )
+    .unwrap();
+    assert!(report.metrics["best"] > 0.8, "{report:?}");
+    // What is generated is pruned like any other weight.
+    let scores = host()
+        .pruner(&recipe("magnitude", json!({})))
+        .unwrap()
+        .scores(&mut session)
+        .unwrap();
+    assert_eq!(
+        scores.names().collect::<Vec<_>>(),
+        ["first.weight", "second.weight"]
+    );
+}

@@ -1,0 +1,13 @@
+// What Rust cannot do by itself.
+
+#include <cstdio>
+#include <stdexcept>
+
+extern "C" void faulty_throw() { throw std::runtime_error("thrown on purpose"); }
+
+extern "C" void faulty_print() {
+    std::puts("printed by puts on purpose");
+    std::printf("printed by printf on purpose\n");
+    // A pipe is written when the buffer is full: not in a test's lifetime.
+    std::fflush(stdout);
+}

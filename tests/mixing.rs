@@ -1,0 +1,204 @@
+//! Methods of several files in one network: a wrapper of one around a layer of another, and a foreign layer on the
+//! host's graph.
+
+use pleach_tests::plugin;
+use plugin_api::host::Services;
+use plugin_api::role::Layer;
+use plugin_api::{
+    Arch, Ask, Batch, Graph, NodeRef, Pass, Recipe, Result, Session, Shapes, Tensor, Tensors, axis, gradients_of, random, stream,
+};
+use tch::{Device, Kind};
+
+/// The host with three plugin files.
+fn host() -> pleach_worker::Registry {
+    static LOADED: std::sync::Once = std::sync::Once::new();
+    LOADED.call_once(|| {
+        for name in ["baselines", "mixhop", "dgmlp"] {
+            pleach_worker::load(&plugin(name)).unwrap_or_else(|e| panic!("{e:?}"));
+        }
+    });
+    pleach_worker::host()
+}
+
+struct Evaluation;
+
+impl Pass for Evaluation {
+    fn train(&self) -> bool {
+        false
+    }
+    fn step(&self) -> i64 {
+        0
+    }
+    fn tap(&self, _: &str, x: Tensor) -> Tensor {
+        x
+    }
+    fn uniform(&self, size: &[i64]) -> Tensor {
+        random::uniform(size, 0)
+    }
+}
+
+fn normal(size: &[i64], seed: u64) -> tch::Tensor {
+    random::normal(size, seed).to_kind(Kind::Double)
+}
+
+/// A graph with an isolated node, a self-loop and a double edge.
+fn graph() -> Graph {
+    let sources = tch::Tensor::from_slice(&[0i64, 1, 1, 2, 2, 3, 3, 0, 0]);
+    let targets = tch::Tensor::from_slice(&[1i64, 0, 2, 1, 3, 2, 3, 2, 2]);
+    Graph::new(5, &sources, &targets, None).unwrap()
+}
+
+/// A smooth scalar of a layer's output and its weights and inputs, all in f64.
+struct Probe {
+    layer: Box<dyn Layer>,
+    graph: Option<Graph>,
+}
+
+impl Probe {
+    fn new(recipe: &Recipe, graph: Option<Graph>) -> (Self, Tensors) {
+        let layer = host().layer(recipe).unwrap();
+        let mut shapes = Shapes::new().with("x", vec![axis("nodes", None), axis("features", 3)]);
+        if graph.is_some() {
+            shapes.put("graph", vec![axis("nodes", None)]);
+        }
+        let specs = layer.weights(&shapes).unwrap();
+        let mut leaves: Tensors =
+            specs.iter().map(|s| (format!("w:{}", s.name), normal(&s.size(), stream(1, &s.name)).set_requires_grad(true))).collect();
+        leaves.put("x", normal(&[5, 3], 7).set_requires_grad(true));
+        (Probe { layer: Box::new(layer), graph }, leaves)
+    }
+
+    fn value(&self, leaves: &Tensors) -> tch::Tensor {
+        let mut x = Batch::new().with("x", leaves["x"].shallow_clone());
+        if let Some(graph) = &self.graph {
+            x.put("graph", graph.clone());
+        }
+        let y = self.layer.forward(&leaves.under("w:"), &x, &Evaluation).unwrap();
+        let y = &y["x"];
+        (y.tanh() * normal(&y.size(), 9)).sum(Kind::Double)
+    }
+
+    /// `sum of gradient * direction`: its own gradient is a product of the Hessian.
+    fn slope(&self, leaves: &Tensors, create: bool) -> tch::Tensor {
+        let gradients = gradients_of(&self.value(leaves), leaves, create).unwrap();
+        let parts: Vec<_> = gradients.iter().map(|(name, g)| (&**g * normal(&g.size(), stream(3, name))).sum(Kind::Double)).collect();
+        tch::Tensor::stack(&parts, 0).sum(Kind::Double)
+    }
+}
+
+/// Central differences of `f` in every element of every leaf against `gradients`.
+fn agree(what: &str, f: impl Fn(&Tensors) -> f64, leaves: &Tensors, gradients: &Tensors) {
+    let h = 1e-5;
+    for (name, leaf) in leaves.iter() {
+        for i in 0..leaf.numel() as i64 {
+            let moved = |by: f64| {
+                let t = leaf.detach().copy();
+                let _ = t.view([-1]).get(i).g_add_scalar_(by);
+                let t = t.set_requires_grad(true);
+                f(&leaves.iter().map(|(n, old)| (n, if n == name { t.shallow_clone() } else { old.shallow_clone() })).collect())
+            };
+            let difference = (moved(h) - moved(-h)) / (2.0 * h);
+            let exact = gradients[name].reshape([-1]).double_value(&[i]);
+            assert!((difference - exact).abs() <= 1e-6 * (1.0 + exact.abs()), "{what}, {name}[{i}]: differences give {difference}, autograd {exact}");
+        }
+    }
+}
+
+fn check(recipe: &Recipe, graph: Option<Graph>) {
+    let (probe, leaves) = Probe::new(recipe, graph);
+    let first = gradients_of(&probe.value(&leaves), &leaves, false).unwrap();
+    assert!(first.values().any(|g| g.abs().max().double_value(&[]) > 1e-3), "{recipe:?} has no gradient to speak of");
+    agree("first derivative", |l| probe.value(l).double_value(&[]), &leaves, &first);
+    let second = gradients_of(&probe.slope(&leaves, true), &leaves, false).unwrap();
+    assert!(second.values().any(|g| g.abs().max().double_value(&[]) > 1e-3), "{recipe:?} has no curvature to speak of");
+    agree("second derivative", |l| probe.slope(l, false).double_value(&[]), &leaves, &second);
+}
+
+fn low_rank(inner: &str) -> Recipe {
+    Recipe::new("mixhop/low-rank").with("rank", 2).with("inner", serde_json::to_value(Recipe::new(inner).with("out", 4)).unwrap())
+}
+
+#[test]
+fn a_wrapper_around_a_foreign_layer_has_exact_derivatives() {
+    check(&low_rank("baselines/linear"), None);
+    check(&low_rank("baselines/gcn"), Some(graph()));
+}
+
+#[test]
+fn foreign_layers_on_the_hosts_graph_have_exact_derivatives() {
+    check(&Recipe::new("baselines/gcn").with("out", 4), Some(graph()));
+    check(&Recipe::new("mixhop/mixhop").with("out", 4), Some(graph()));
+    check(&Recipe::new("dgmlp/propagation").with("hops", 3), Some(graph()));
+}
+
+/// `digits-graph` through a wrapper of one file around a layer of another.
+fn session() -> Result<pleach_worker::NetSession> {
+    let task = host().task(&Recipe::new("baselines/digits-graph"))?;
+    let inputs = Shapes::new().with("x", vec![axis("nodes", None), axis("features", 64)]).with("graph", vec![axis("nodes", None)]);
+    let wrapped = Recipe::new("mixhop/low-rank").with("inner", serde_json::to_value(Recipe::new("baselines/gcn").with("out", 10))?);
+    let mut arch = Arch::new(inputs).layer("only", wrapped, &[("x", "in.x"), ("graph", "in.graph")]);
+    arch.outputs.put("y", NodeRef::from("only.x"));
+    pleach_worker::NetSession::new(arch, task.into(), 0, Device::Cpu)
+}
+
+#[test]
+fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
+    let mut session = session()?;
+    let before = session.evaluate("val")?;
+    let snapshot = session.snapshot("model")?;
+    session.chain("main", &[Recipe::new("baselines/adam").with("rate", 0.02)], "model")?;
+    let batch = session.next("train", 0)?;
+    for _ in 0..60 {
+        session.step("main", &batch, &Ask::train())?;
+    }
+    let after = session.evaluate("val")?;
+    assert!(after["loss"] < 0.7 * before["loss"], "{before:?} {after:?}");
+    assert!(after["accuracy"] > 0.8, "{after:?}");
+    for (path, weight) in session.weights("model")?.iter() {
+        assert_ne!(**weight, snapshot[path], "`{path}` was never updated");
+    }
+    Ok(())
+}
+
+#[test]
+fn pruning_counts_are_exact_and_survive_training() -> Result<()> {
+    let mut session = session()?;
+    let scores = session.weights("model")?.map(|_, w| w.abs());
+    let total: i64 = scores.values().map(|t| t.numel() as i64).sum();
+    session.prune(&scores, 0.1, true)?;
+    let alive = |session: &pleach_worker::NetSession| -> Result<i64> {
+        Ok(session.weights("model")?.values().map(|w| w.count_nonzero(None::<i64>).int64_value(&[])).sum())
+    };
+    let kept: f64 = session.masks()?.values().map(|m| m.sum(Kind::Double).double_value(&[])).sum();
+    assert_eq!(kept, (0.1 * total as f64).round());
+    session.chain("main", &[Recipe::new("baselines/adam")], "model")?;
+    let batch = session.next("train", 0)?;
+    for _ in 0..5 {
+        session.step("main", &batch, &Ask::train())?;
+    }
+    assert!(alive(&session)? <= kept as i64, "masked weights came back to life");
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_of_everything_resumes_bit_for_bit() -> Result<()> {
+    let mut session = session()?;
+    session.chain("main", &[Recipe::new("baselines/adam")], "model")?;
+    let go = |session: &mut pleach_worker::NetSession| -> Result<()> {
+        for _ in 0..3 {
+            let batch = session.next("train", 0)?;
+            session.step("main", &batch, &Ask::train())?;
+        }
+        Ok(())
+    };
+    go(&mut session)?;
+    let snapshot = session.snapshot("everything")?;
+    go(&mut session)?;
+    let once = session.snapshot("everything")?;
+    session.restore(&snapshot)?;
+    go(&mut session)?;
+    for (name, t) in session.snapshot("everything")?.iter() {
+        assert_eq!(**t, once[name], "`{name}`");
+    }
+    Ok(())
+}

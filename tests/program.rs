@@ -1,0 +1,79 @@
+//! The two programs as a person meets them.
+
+use pleach_tests::{Place, both, built};
+use plugin_api::Result;
+
+fn lines(place: &Place, arguments: &[&str]) -> String {
+    let output = place.pleach(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", both(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn lists_what_stands_beside_it() {
+    let place = Place::new("");
+    let plugins = lines(&place, &["plugins", "list"]);
+    for name in ["baselines", "dgmlp", "mixhop"] {
+        assert!(plugins.contains(&format!("{name} 0.1.0")), "{plugins}");
+    }
+    let layers = lines(&place, &["components", "--role", "layer"]);
+    for name in ["baselines/gcn", "dgmlp/propagation", "mixhop/low-rank"] {
+        assert!(layers.contains(name), "{layers}");
+    }
+    assert!(!layers.contains("baselines/adam"), "{layers}");
+    let json: serde_json::Value = serde_json::from_str(&lines(&place, &["describe", "dgmlp/propagation", "--json"])).unwrap();
+    assert_eq!(json["schema"]["properties"]["hops"]["default"], 20);
+}
+
+#[test]
+fn the_doctor_finds_nothing_wrong() {
+    let said = lines(&Place::new(""), &["doctor"]);
+    assert!(said.contains("libtorch: 2.11.0"), "{said}");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_refused() {
+    let place = Place::new("task = 'baselines/digits'\n[[stage]]\narch = { use = 'baselines/gnn', layers = ['baselines/linear'], point = {} }\ntrain = 'baselines/backprop'\n");
+    let check = |device: &str, wanted: &[&str]| {
+        let output = place.pleach(&["run", "experiment.toml", "--device", device]).output().unwrap();
+        let said = both(&output);
+        assert!(!output.status.success() && wanted.iter().any(|w| said.contains(w)), "{said}");
+    };
+    check("tpu", &["there is no device `tpu`", "invalid value 'tpu'"]);
+    check("cuda:99", &["there is no device `cuda:99`", "libtorch sees no CUDA device", "CUDA's half of libtorch cannot be loaded"]);
+}
+
+#[test]
+fn a_nearer_file_shadows_a_farther_one_and_the_run_says_so() -> Result<()> {
+    let place = Place::new("");
+    let near = place.folder.path().join("near");
+    std::fs::create_dir(&near)?;
+    std::fs::copy(built().join("libdgmlp.so"), near.join("libdgmlp.so"))?;
+    let listed = lines(&place, &["plugins", "list", "--plugins", "near"]);
+    assert!(listed.contains("near/libdgmlp.so") && listed.contains("not used: "), "{listed}");
+    Ok(())
+}
+
+/// The errors of an architecture come all at once, and name what does not fit.
+#[test]
+fn an_architecture_that_does_not_fit_says_where() -> Result<()> {
+    let place = Place::new("task = 'baselines/digits-graph'\n[[stage]]\nname = 'wrong'\narch = 'wrong.json'\ntrain = 'baselines/backprop'\n");
+    let node = |name: &str, layer: &str, from: &str| format!(r#"{{"name":"{name}","inputs":{{"x":"{from}"}},"layer":{{"use":"{layer}"}}}}"#);
+    let arch = format!(
+        r#"{{"version":1,"inputs":{{"x":[{{"name":"nodes"}},{{"name":"features","size":63}}]}},"nodes":[{},{}],"outputs":{{"z":"first.x"}}}}"#,
+        node("first", "baselines/linear", "in.x"),
+        node("second", "baselines/linear", "nowhere.x"),
+    );
+    std::fs::write(place.folder.path().join("wrong.json"), arch)?;
+    let output = place.pleach(&["run", "experiment.toml"]).output()?;
+    let said = both(&output);
+    for wanted in [
+        "the architecture has 3 faults",
+        "the task's input `x` has another shape",
+        "node `second` takes `nowhere.x`, which nothing before it gives",
+        "the task wants an output `y`",
+    ] {
+        assert!(said.contains(wanted), "{said}");
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Killed at any moment and resumed, a study is the study that was never killed.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use pleach_tests::{Place, STUDY, journal, weights};
+use plugin_api::{random, stream};
+
+const MOMENTS: u64 = 10;
+
+/// The study, never killed: its journal, its weights, and how long it took.
+fn whole() -> &'static (Vec<String>, Vec<(String, Vec<u8>)>, Duration) {
+    static WHOLE: OnceLock<(Vec<String>, Vec<(String, Vec<u8>)>, Duration)> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let place = Place::new(STUDY);
+        let start = Instant::now();
+        let run = place.run(&["--jobs", "2"]);
+        let took = start.elapsed();
+        let (journal, weights) = (journal(&run), weights(&run));
+        assert_eq!(journal.len(), 6 + 3 * 2, "{journal:#?}");
+        assert!(journal.iter().all(|row| row.contains("done")), "{journal:#?}");
+        assert_eq!(weights.len(), 3 * 2);
+        (journal, weights, took)
+    })
+}
+
+fn same(run: &Path, what: &str) {
+    let (journal_then, weights_then, _) = whole();
+    assert_eq!(&journal(run), journal_then, "{what}: another journal");
+    for ((name, now), (name_then, then)) in weights(run).iter().zip(weights_then) {
+        assert_eq!(name, name_then, "{what}");
+        assert!(now == then, "{what}: {name} has other bits");
+    }
+    assert_eq!(weights(run).len(), weights_then.len(), "{what}");
+}
+
+#[test]
+fn one_worker_and_two_give_the_same_study() {
+    same(&Place::new(STUDY).run(&["--jobs", "1"]), "one job");
+}
+
+/// Descendants of a process by what they are: the workers it started, and the children that those forked.
+fn descendants(pid: u32) -> (Vec<u32>, Vec<u32>) {
+    let children = |pid: u32| -> Vec<u32> {
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    };
+    let workers = children(pid);
+    let trials = workers.iter().flat_map(|worker| children(*worker)).collect();
+    (workers, trials)
+}
+
+fn kill(pid: u32) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid as i32) {
+        // It may just have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+fn start(place: &Place, arguments: &[&str]) -> Child {
+    let mut command: Command = place.pleach(arguments);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("pleach can be started")
+}
+
+/// Runs the study, kills somebody at each of ten moments, each in a run of its own, and sees that nothing came of it.
+fn killed_at_ten_moments(victim: &str, strike: impl Fn(&mut Child) -> bool) {
+    let took = whole().2;
+    let mut struck = 0;
+    for moment in 0..MOMENTS {
+        let place = Place::new(STUDY);
+        let mut pleach = start(&place, &["run", "experiment.toml", "--jobs", "2"]);
+        let at = random::uniform(&[1], stream(moment, victim)).double_value(&[0]);
+        sleep(took.mul_f64(0.05 + 0.9 * at));
+        // Some moments have nobody to kill; the next one has.
+        while pleach.try_wait().expect("a child").is_none() {
+            if strike(&mut pleach) {
+                struck += 1;
+                break;
+            }
+            sleep(Duration::from_millis(5));
+        }
+        pleach.wait().expect("a child");
+        let run: PathBuf = place.folder.path().join("runs/experiment-1");
+        let resumed = match run.exists() {
+            true => place.pleach(&["resume", "runs/experiment-1"]).output(),
+            // Killed before there was anything to resume.
+            false => place.pleach(&["run", "experiment.toml"]).output(),
+        };
+        let resumed = resumed.expect("pleach can be started");
+        assert!(resumed.status.success(), "moment {moment}: {}", pleach_tests::both(&resumed));
+        same(&run, &format!("{victim} killed at moment {moment}"));
+    }
+    assert!(struck >= MOMENTS / 2, "only {struck} of {MOMENTS} blows met a {victim}");
+}
+
+#[test]
+fn pleach_killed_and_resumed() {
+    killed_at_ten_moments("pleach", |pleach| {
+        kill(pleach.id());
+        true
+    });
+}
+
+#[test]
+fn a_worker_killed() {
+    killed_at_ten_moments("worker", |pleach| {
+        let (workers, _) = descendants(pleach.id());
+        workers.last().copied().inspect(|pid| kill(*pid)).is_some()
+    });
+}
+
+#[test]
+fn a_trial_killed() {
+    killed_at_ten_moments("trial", |pleach| {
+        let (_, trials) = descendants(pleach.id());
+        trials.first().copied().inspect(|pid| kill(*pid)).is_some()
+    });
+}

@@ -1,0 +1,85 @@
+//! What follows the set-up: build, demo, test, bench.
+//!
+//! Always the dev profile: in a second one, torch-sys would be built a second time, which takes minutes.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::libtorch::Flavour;
+use crate::setup::setup;
+use crate::shell::run;
+use crate::workspace::{self, cargo, root};
+
+/// The workspace, then the third-party plugins.
+pub fn build() -> Result<()> {
+    setup(Flavour::Cpu)?;
+    run(&mut cargo(["build", "--workspace"]))?;
+    build_third_party()
+}
+
+/// `examples/demo.toml`, from nothing to its report.
+pub fn demo() -> Result<()> {
+    setup(Flavour::Cpu)?;
+    run(&mut cargo(
+        "build -p pleach -p pleach-worker -p baselines -p dgmlp".split(' '),
+    ))?;
+    build_third_party()?;
+
+    let pleach = workspace::target_directory()?.join("debug/pleach");
+    // Relative where it can be: shorter to read, and runs the same, as the command starts at the root.
+    let pleach = pleach.strip_prefix(root()).unwrap_or(&pleach);
+    run(Command::new(pleach)
+        .args(["run", "examples/demo.toml", "--runs", "runs"])
+        .current_dir(root()))
+}
+
+/// Every test; `args` are for `cargo test`, `harness` for the test programs.
+pub fn test(args: &[OsString], harness: &[OsString]) -> Result<()> {
+    setup(Flavour::Cpu)?;
+    // Some tests start programs and load plugins that `cargo test` alone would not build.
+    run(&mut cargo(["build", "--workspace", "--all-targets"]))?;
+    build_third_party()?;
+
+    // Without --workspace, which would overrule a `-p`; the root has no package, so all are tested.
+    let mut test = cargo(["test"]);
+    test.args(args);
+    if !harness.is_empty() {
+        test.arg("--").args(harness);
+    }
+    let data = root().join("../shared/data").canonicalize();
+    if let (Ok(data), None) = (data, env::var_os("PLEACH_DATA")) {
+        test.env("PLEACH_DATA", data);
+    }
+    run(&mut test)
+}
+
+/// One bench, with its arguments.
+pub fn bench(name: &str, args: &[OsString]) -> Result<()> {
+    let known = workspace::benches()?;
+    if !known.iter().any(|bench| bench == name) {
+        bail!(
+            "no bench is called `{name}`\n  expected  one of: {}",
+            known.join(", ")
+        );
+    }
+    build()?;
+    run(cargo(["run", "-p", "pleach-benches", "--bin", name, "--"]).args(args))
+}
+
+/// The names that [`bench()`] takes.
+pub fn list_benches() -> Result<()> {
+    for bench in workspace::benches()? {
+        println!("{bench}");
+    }
+    Ok(())
+}
+
+fn build_third_party() -> Result<()> {
+    // In the plugin's own folder: only there does cargo read its `.cargo/config.toml`.
+    workspace::third_party()?
+        .iter()
+        .try_for_each(|folder| run(cargo(["build"]).current_dir(folder)))
+}
