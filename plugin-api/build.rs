@@ -2,7 +2,13 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    for (name, value) in [("PLEACH_TARGET", "TARGET"), ("PLEACH_FEATURES", "CARGO_CFG_TARGET_FEATURE")] {
-        println!("cargo::rustc-env={name}={}", std::env::var(value).unwrap_or_default());
+    for (name, value) in [
+        ("PLEACH_TARGET", "TARGET"),
+        ("PLEACH_FEATURES", "CARGO_CFG_TARGET_FEATURE"),
+    ] {
+        println!(
+            "cargo::rustc-env={name}={}",
+            std::env::var(value).unwrap_or_default()
+        );
     }
 }

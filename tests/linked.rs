@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use baselines as _;
 use pleach_tests::{Place, plugin, root, weights};
+use pleach_worker::{NetSession, host};
 use plugin_api::host::Services;
 use plugin_api::role::Trainer;
 use plugin_api::{Arch, Recipe, Result, Session};
-use pleach_worker::{NetSession, host};
 use tch::{Device, Kind};
 
 #[test]
 fn linked_and_loaded_use_give_the_same_bits() -> Result<()> {
     let gcn = std::fs::read_to_string(root().join("examples/gcn.json"))?;
-    let place = Place::new("task = 'baselines/digits-graph'\n[[stage]]\nname = 'gcn'\narch = 'gcn.json'\ntrain = { use = 'baselines/backprop', epochs = 20 }\n");
+    let place = Place::new(
+        "task = 'baselines/digits-graph'\n[[stage]]\nname = 'gcn'\narch = 'gcn.json'\ntrain = { use = 'baselines/backprop', epochs = 20 }\n",
+    );
     std::fs::write(place.folder.path().join("gcn.json"), &gcn)?;
     let run = place.run(&[]);
     let file = &weights(&run)[0].1;
@@ -23,9 +25,14 @@ fn linked_and_loaded_use_give_the_same_bits() -> Result<()> {
     let arch: Arch = serde_json::from_str(&gcn)?;
     let task = host().task(&Recipe::new("baselines/digits-graph"))?;
     let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu)?;
-    host().trainer(&Recipe::new("baselines/backprop").with("epochs", 20))?.fit(&mut session)?;
-    let linked: BTreeMap<String, Vec<f32>> =
-        session.weights("all")?.iter().map(|(path, w)| Ok((path.to_string(), Vec::try_from(w.flatten(0, -1))?))).collect::<Result<_>>()?;
+    host()
+        .trainer(&Recipe::new("baselines/backprop").with("epochs", 20))?
+        .fit(&mut session)?;
+    let linked: BTreeMap<String, Vec<f32>> = session
+        .weights("all")?
+        .iter()
+        .map(|(path, w)| Ok((path.to_string(), Vec::try_from(w.flatten(0, -1))?)))
+        .collect::<Result<_>>()?;
 
     assert_eq!(linked.len(), 4, "{:?}", linked.keys());
     assert_eq!(loaded.len(), linked.len());
@@ -33,7 +40,10 @@ fn linked_and_loaded_use_give_the_same_bits() -> Result<()> {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
         assert!(loaded.tensor(&path)?.data() == bytes, "`{path}` differs");
     }
-    assert_eq!(session.weights("first.weight")?["first.weight"].kind(), Kind::Float);
+    assert_eq!(
+        session.weights("first.weight")?["first.weight"].kind(),
+        Kind::Float
+    );
     Ok(())
 }
 
@@ -41,5 +51,8 @@ fn linked_and_loaded_use_give_the_same_bits() -> Result<()> {
 fn a_plugin_that_is_linked_cannot_be_loaded_as_well() {
     host();
     let error = pleach_worker::load(&plugin("baselines")).unwrap_err();
-    assert_eq!(error.to_string(), "plugin `baselines` is there twice\n  help: link it into the program or load its file, not both");
+    assert_eq!(
+        error.to_string(),
+        "plugin `baselines` is there twice\n  help: link it into the program or load its file, not both"
+    );
 }

@@ -5,7 +5,8 @@ use pleach_tests::plugin;
 use plugin_api::host::Services;
 use plugin_api::role::Layer;
 use plugin_api::{
-    Arch, Ask, Batch, Graph, NodeRef, Pass, Recipe, Result, Session, Shapes, Tensor, Tensors, axis, gradients_of, random, stream,
+    Arch, Ask, Batch, Graph, NodeRef, Pass, Recipe, Result, Session, Shapes, Tensor, Tensors, axis,
+    gradients_of, random, stream,
 };
 use tch::{Device, Kind};
 
@@ -62,10 +63,23 @@ impl Probe {
             shapes.put("graph", vec![axis("nodes", None)]);
         }
         let specs = layer.weights(&shapes).unwrap();
-        let mut leaves: Tensors =
-            specs.iter().map(|s| (format!("w:{}", s.name), normal(&s.size(), stream(1, &s.name)).set_requires_grad(true))).collect();
+        let mut leaves: Tensors = specs
+            .iter()
+            .map(|s| {
+                (
+                    format!("w:{}", s.name),
+                    normal(&s.size(), stream(1, &s.name)).set_requires_grad(true),
+                )
+            })
+            .collect();
         leaves.put("x", normal(&[5, 3], 7).set_requires_grad(true));
-        (Probe { layer: Box::new(layer), graph }, leaves)
+        (
+            Probe {
+                layer: Box::new(layer),
+                graph,
+            },
+            leaves,
+        )
     }
 
     fn value(&self, leaves: &Tensors) -> tch::Tensor {
@@ -73,7 +87,10 @@ impl Probe {
         if let Some(graph) = &self.graph {
             x.put("graph", graph.clone());
         }
-        let y = self.layer.forward(&leaves.under("w:"), &x, &Evaluation).unwrap();
+        let y = self
+            .layer
+            .forward(&leaves.under("w:"), &x, &Evaluation)
+            .unwrap();
         let y = &y["x"];
         (y.tanh() * normal(&y.size(), 9)).sum(Kind::Double)
     }
@@ -81,7 +98,10 @@ impl Probe {
     /// `sum of gradient * direction`: its own gradient is a product of the Hessian.
     fn slope(&self, leaves: &Tensors, create: bool) -> tch::Tensor {
         let gradients = gradients_of(&self.value(leaves), leaves, create).unwrap();
-        let parts: Vec<_> = gradients.iter().map(|(name, g)| (&**g * normal(&g.size(), stream(3, name))).sum(Kind::Double)).collect();
+        let parts: Vec<_> = gradients
+            .iter()
+            .map(|(name, g)| (&**g * normal(&g.size(), stream(3, name))).sum(Kind::Double))
+            .collect();
         tch::Tensor::stack(&parts, 0).sum(Kind::Double)
     }
 }
@@ -95,11 +115,26 @@ fn agree(what: &str, f: impl Fn(&Tensors) -> f64, leaves: &Tensors, gradients: &
                 let t = leaf.detach().copy();
                 let _ = t.view([-1]).get(i).g_add_scalar_(by);
                 let t = t.set_requires_grad(true);
-                f(&leaves.iter().map(|(n, old)| (n, if n == name { t.shallow_clone() } else { old.shallow_clone() })).collect())
+                f(&leaves
+                    .iter()
+                    .map(|(n, old)| {
+                        (
+                            n,
+                            if n == name {
+                                t.shallow_clone()
+                            } else {
+                                old.shallow_clone()
+                            },
+                        )
+                    })
+                    .collect())
             };
             let difference = (moved(h) - moved(-h)) / (2.0 * h);
             let exact = gradients[name].reshape([-1]).double_value(&[i]);
-            assert!((difference - exact).abs() <= 1e-6 * (1.0 + exact.abs()), "{what}, {name}[{i}]: differences give {difference}, autograd {exact}");
+            assert!(
+                (difference - exact).abs() <= 1e-6 * (1.0 + exact.abs()),
+                "{what}, {name}[{i}]: differences give {difference}, autograd {exact}"
+            );
         }
     }
 }
@@ -107,15 +142,37 @@ fn agree(what: &str, f: impl Fn(&Tensors) -> f64, leaves: &Tensors, gradients: &
 fn check(recipe: &Recipe, graph: Option<Graph>) {
     let (probe, leaves) = Probe::new(recipe, graph);
     let first = gradients_of(&probe.value(&leaves), &leaves, false).unwrap();
-    assert!(first.values().any(|g| g.abs().max().double_value(&[]) > 1e-3), "{recipe:?} has no gradient to speak of");
-    agree("first derivative", |l| probe.value(l).double_value(&[]), &leaves, &first);
+    assert!(
+        first
+            .values()
+            .any(|g| g.abs().max().double_value(&[]) > 1e-3),
+        "{recipe:?} has no gradient to speak of"
+    );
+    agree(
+        "first derivative",
+        |l| probe.value(l).double_value(&[]),
+        &leaves,
+        &first,
+    );
     let second = gradients_of(&probe.slope(&leaves, true), &leaves, false).unwrap();
-    assert!(second.values().any(|g| g.abs().max().double_value(&[]) > 1e-3), "{recipe:?} has no curvature to speak of");
-    agree("second derivative", |l| probe.slope(l, false).double_value(&[]), &leaves, &second);
+    assert!(
+        second
+            .values()
+            .any(|g| g.abs().max().double_value(&[]) > 1e-3),
+        "{recipe:?} has no curvature to speak of"
+    );
+    agree(
+        "second derivative",
+        |l| probe.slope(l, false).double_value(&[]),
+        &leaves,
+        &second,
+    );
 }
 
 fn low_rank(inner: &str) -> Recipe {
-    Recipe::new("mixhop/low-rank").with("rank", 2).with("inner", serde_json::to_value(Recipe::new(inner).with("out", 4)).unwrap())
+    Recipe::new("mixhop/low-rank")
+        .with("rank", 2)
+        .with("inner", Recipe::new(inner).with("out", 4))
 }
 
 #[test]
@@ -128,15 +185,22 @@ fn a_wrapper_around_a_foreign_layer_has_exact_derivatives() {
 fn foreign_layers_on_the_hosts_graph_have_exact_derivatives() {
     check(&Recipe::new("baselines/gcn").with("out", 4), Some(graph()));
     check(&Recipe::new("mixhop/mixhop").with("out", 4), Some(graph()));
-    check(&Recipe::new("dgmlp/propagation").with("hops", 3), Some(graph()));
+    check(
+        &Recipe::new("dgmlp/propagation").with("hops", 3),
+        Some(graph()),
+    );
 }
 
 /// `digits-graph` through a wrapper of one file around a layer of another.
 fn session() -> Result<pleach_worker::NetSession> {
     let task = host().task(&Recipe::new("baselines/digits-graph"))?;
-    let inputs = Shapes::new().with("x", vec![axis("nodes", None), axis("features", 64)]).with("graph", vec![axis("nodes", None)]);
-    let wrapped = Recipe::new("mixhop/low-rank").with("inner", serde_json::to_value(Recipe::new("baselines/gcn").with("out", 10))?);
-    let mut arch = Arch::new(inputs).layer("only", wrapped, &[("x", "in.x"), ("graph", "in.graph")]);
+    let inputs = Shapes::new()
+        .with("x", vec![axis("nodes", None), axis("features", 64)])
+        .with("graph", vec![axis("nodes", None)]);
+    let wrapped =
+        Recipe::new("mixhop/low-rank").with("inner", Recipe::new("baselines/gcn").with("out", 10));
+    let mut arch =
+        Arch::new(inputs).layer("only", wrapped, &[("x", "in.x"), ("graph", "in.graph")]);
     arch.outputs.put("y", NodeRef::from("only.x"));
     pleach_worker::NetSession::new(arch, task.into(), 0, Device::Cpu)
 }
@@ -146,7 +210,11 @@ fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
     let mut session = session()?;
     let before = session.evaluate("val")?;
     let snapshot = session.snapshot("model")?;
-    session.chain("main", &[Recipe::new("baselines/adam").with("rate", 0.02)], "model")?;
+    session.chain(
+        "main",
+        &[Recipe::new("baselines/adam").with("rate", 0.02)],
+        "model",
+    )?;
     let batch = session.next("train", 0)?;
     for _ in 0..60 {
         session.step("main", &batch, &Ask::train())?;
@@ -167,16 +235,27 @@ fn pruning_counts_are_exact_and_survive_training() -> Result<()> {
     let total: i64 = scores.values().map(|t| t.numel() as i64).sum();
     session.prune(&scores, 0.1, true)?;
     let alive = |session: &pleach_worker::NetSession| -> Result<i64> {
-        Ok(session.weights("model")?.values().map(|w| w.count_nonzero(None::<i64>).int64_value(&[])).sum())
+        Ok(session
+            .weights("model")?
+            .values()
+            .map(|w| w.count_nonzero(None::<i64>).int64_value(&[]))
+            .sum())
     };
-    let kept: f64 = session.masks()?.values().map(|m| m.sum(Kind::Double).double_value(&[])).sum();
+    let kept: f64 = session
+        .masks()?
+        .values()
+        .map(|m| m.sum(Kind::Double).double_value(&[]))
+        .sum();
     assert_eq!(kept, (0.1 * total as f64).round());
     session.chain("main", &[Recipe::new("baselines/adam")], "model")?;
     let batch = session.next("train", 0)?;
     for _ in 0..5 {
         session.step("main", &batch, &Ask::train())?;
     }
-    assert!(alive(&session)? <= kept as i64, "masked weights came back to life");
+    assert!(
+        alive(&session)? <= kept as i64,
+        "masked weights came back to life"
+    );
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The two programs as a person meets them.
 
-use pleach_tests::{Place, both, built};
+use pleach_tests::{Place, both, built, root};
 use plugin_api::Result;
 
 fn lines(place: &Place, arguments: &[&str]) -> String {
@@ -21,7 +21,8 @@ fn lists_what_stands_beside_it() {
         assert!(layers.contains(name), "{layers}");
     }
     assert!(!layers.contains("baselines/adam"), "{layers}");
-    let json: serde_json::Value = serde_json::from_str(&lines(&place, &["describe", "dgmlp/propagation", "--json"])).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_str(&lines(&place, &["describe", "dgmlp/propagation", "--json"])).unwrap();
     assert_eq!(json["schema"]["properties"]["hops"]["default"], 20);
 }
 
@@ -33,14 +34,29 @@ fn the_doctor_finds_nothing_wrong() {
 
 #[test]
 fn a_device_that_is_not_there_is_refused() {
-    let place = Place::new("task = 'baselines/digits'\n[[stage]]\narch = { use = 'baselines/gnn', layers = ['baselines/linear'], point = {} }\ntrain = 'baselines/backprop'\n");
+    let place = Place::new(
+        "task = 'baselines/digits'\n[[stage]]\narch = { use = 'baselines/gnn', layers = ['baselines/linear'], point = {} }\ntrain = 'baselines/backprop'\n",
+    );
     let check = |device: &str, wanted: &[&str]| {
-        let output = place.pleach(&["run", "experiment.toml", "--device", device]).output().unwrap();
+        let output = place
+            .pleach(&["run", "experiment.toml", "--device", device])
+            .output()
+            .unwrap();
         let said = both(&output);
-        assert!(!output.status.success() && wanted.iter().any(|w| said.contains(w)), "{said}");
+        assert!(
+            !output.status.success() && wanted.iter().any(|w| said.contains(w)),
+            "{said}"
+        );
     };
     check("tpu", &["there is no device `tpu`", "invalid value 'tpu'"]);
-    check("cuda:99", &["there is no device `cuda:99`", "libtorch sees no CUDA device", "CUDA's half of libtorch cannot be loaded"]);
+    check(
+        "cuda:99",
+        &[
+            "there is no device `cuda:99`",
+            "libtorch sees no CUDA device",
+            "CUDA's half of libtorch cannot be loaded",
+        ],
+    );
 }
 
 #[test]
@@ -50,15 +66,22 @@ fn a_nearer_file_shadows_a_farther_one_and_the_run_says_so() -> Result<()> {
     std::fs::create_dir(&near)?;
     std::fs::copy(built().join("libdgmlp.so"), near.join("libdgmlp.so"))?;
     let listed = lines(&place, &["plugins", "list", "--plugins", "near"]);
-    assert!(listed.contains("near/libdgmlp.so") && listed.contains("not used: "), "{listed}");
+    assert!(
+        listed.contains("near/libdgmlp.so") && listed.contains("not used: "),
+        "{listed}"
+    );
     Ok(())
 }
 
 /// The errors of an architecture come all at once, and name what does not fit.
 #[test]
 fn an_architecture_that_does_not_fit_says_where() -> Result<()> {
-    let place = Place::new("task = 'baselines/digits-graph'\n[[stage]]\nname = 'wrong'\narch = 'wrong.json'\ntrain = 'baselines/backprop'\n");
-    let node = |name: &str, layer: &str, from: &str| format!(r#"{{"name":"{name}","inputs":{{"x":"{from}"}},"layer":{{"use":"{layer}"}}}}"#);
+    let place = Place::new(
+        "task = 'baselines/digits-graph'\n[[stage]]\nname = 'wrong'\narch = 'wrong.json'\ntrain = 'baselines/backprop'\n",
+    );
+    let node = |name: &str, layer: &str, from: &str| {
+        format!(r#"{{"name":"{name}","inputs":{{"x":"{from}"}},"layer":{{"use":"{layer}"}}}}"#)
+    };
     let arch = format!(
         r#"{{"version":1,"inputs":{{"x":[{{"name":"nodes"}},{{"name":"features","size":63}}]}},"nodes":[{},{}],"outputs":{{"z":"first.x"}}}}"#,
         node("first", "baselines/linear", "in.x"),
@@ -76,4 +99,30 @@ fn an_architecture_that_does_not_fit_says_where() -> Result<()> {
         assert!(said.contains(wanted), "{said}");
     }
     Ok(())
+}
+
+/// Spans and events of a plugin's own `tracing` go to the host's subscriber, by the host's filter.
+#[test]
+fn a_plugins_events_reach_the_host() {
+    let place = Place::new(
+        "task = 'baselines/digits'\n[[stage]]\nname = 'only'\narch = 'mlp.json'\ntrain = { use = 'baselines/backprop', epochs = 2 }\n",
+    );
+    let mlp = std::fs::read_to_string(root().join("examples/mlp.json")).unwrap();
+    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
+    let logged = |run: &str, filter: &str| {
+        let output = place
+            .pleach(&["run", "experiment.toml"])
+            .env("PLEACH_LOG", filter)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", both(&output));
+        std::fs::read_to_string(place.folder.path().join(run).join("logs/only-s0.log"))
+            .unwrap_or_default()
+    };
+    let log = logged("runs/experiment-1", "baselines=info");
+    assert!(
+        log.contains("INFO baselines::trainer::backprop: evaluated accuracy epoch=1"),
+        "{log}"
+    );
+    assert_eq!(logged("runs/experiment-2", "baselines=warn"), "");
 }

@@ -11,9 +11,15 @@ use plugin_api::{random, stream};
 
 const MOMENTS: u64 = 10;
 
-/// The study, never killed: its journal, its weights, and how long it took.
-fn whole() -> &'static (Vec<String>, Vec<(String, Vec<u8>)>, Duration) {
-    static WHOLE: OnceLock<(Vec<String>, Vec<(String, Vec<u8>)>, Duration)> = OnceLock::new();
+/// The study, never killed.
+struct Whole {
+    journal: Vec<String>,
+    weights: Vec<(String, Vec<u8>)>,
+    took: Duration,
+}
+
+fn whole() -> &'static Whole {
+    static WHOLE: OnceLock<Whole> = OnceLock::new();
     WHOLE.get_or_init(|| {
         let place = Place::new(STUDY);
         let start = Instant::now();
@@ -21,20 +27,35 @@ fn whole() -> &'static (Vec<String>, Vec<(String, Vec<u8>)>, Duration) {
         let took = start.elapsed();
         let (journal, weights) = (journal(&run), weights(&run));
         assert_eq!(journal.len(), 6 + 3 * 2, "{journal:#?}");
-        assert!(journal.iter().all(|row| row.contains("done")), "{journal:#?}");
+        assert!(
+            journal.iter().all(|row| row.contains("done")),
+            "{journal:#?}"
+        );
         assert_eq!(weights.len(), 3 * 2);
-        (journal, weights, took)
+        Whole {
+            journal,
+            weights,
+            took,
+        }
     })
 }
 
 fn same(run: &Path, what: &str) {
-    let (journal_then, weights_then, _) = whole();
-    assert_eq!(&journal(run), journal_then, "{what}: another journal");
-    for ((name, now), (name_then, then)) in weights(run).iter().zip(weights_then) {
+    let then = whole();
+    let journal_now = journal(run);
+    if let Some((now, then)) = journal_now
+        .iter()
+        .zip(&then.journal)
+        .find(|(now, then)| now != then)
+    {
+        panic!("{what}: another journal\n{now}\ninstead of\n{then}");
+    }
+    assert_eq!(journal_now.len(), then.journal.len(), "{what}");
+    for ((name, now), (name_then, then)) in weights(run).iter().zip(&then.weights) {
         assert_eq!(name, name_then, "{what}");
         assert!(now == then, "{what}: {name} has other bits");
     }
-    assert_eq!(weights(run).len(), weights_then.len(), "{what}");
+    assert_eq!(weights(run).len(), then.weights.len(), "{what}");
 }
 
 #[test]
@@ -45,11 +66,17 @@ fn one_worker_and_two_give_the_same_study() {
 /// Descendants of a process by what they are: the workers it started, and the children that those forked.
 fn descendants(pid: u32) -> (Vec<u32>, Vec<u32>) {
     let children = |pid: u32| -> Vec<u32> {
-        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        let list =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        list.split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect()
     };
     let workers = children(pid);
-    let trials = workers.iter().flat_map(|worker| children(*worker)).collect();
+    let trials = workers
+        .iter()
+        .flat_map(|worker| children(*worker))
+        .collect();
     (workers, trials)
 }
 
@@ -62,12 +89,16 @@ fn kill(pid: u32) {
 
 fn start(place: &Place, arguments: &[&str]) -> Child {
     let mut command: Command = place.pleach(arguments);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("pleach can be started")
+    command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("pleach can be started")
 }
 
 /// Runs the study, kills somebody at each of ten moments, each in a run of its own, and sees that nothing came of it.
 fn killed_at_ten_moments(victim: &str, strike: impl Fn(&mut Child) -> bool) {
-    let took = whole().2;
+    let took = whole().took;
     let mut struck = 0;
     for moment in 0..MOMENTS {
         let place = Place::new(STUDY);
@@ -90,10 +121,17 @@ fn killed_at_ten_moments(victim: &str, strike: impl Fn(&mut Child) -> bool) {
             false => place.pleach(&["run", "experiment.toml"]).output(),
         };
         let resumed = resumed.expect("pleach can be started");
-        assert!(resumed.status.success(), "moment {moment}: {}", pleach_tests::both(&resumed));
+        assert!(
+            resumed.status.success(),
+            "moment {moment}: {}",
+            pleach_tests::both(&resumed)
+        );
         same(&run, &format!("{victim} killed at moment {moment}"));
     }
-    assert!(struck >= MOMENTS / 2, "only {struck} of {MOMENTS} blows met a {victim}");
+    assert!(
+        struck >= MOMENTS / 2,
+        "only {struck} of {MOMENTS} blows met a {victim}"
+    );
 }
 
 #[test]

@@ -9,9 +9,18 @@ use pleach_tests::{both, built, root};
 use serde_json::Value;
 
 fn cargo(arguments: &[&str]) {
-    // A target folder of its own would build libtorch's bindings again.
-    let output = Command::new(env!("CARGO")).args(arguments).env("RUSTDOCFLAGS", "-D warnings").current_dir(root()).output().expect("cargo can be started");
-    assert!(output.status.success(), "cargo {}\n{}", arguments.join(" "), both(&output));
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .current_dir(root())
+        .output()
+        .expect("cargo can be started");
+    assert!(
+        output.status.success(),
+        "cargo {}\n{}",
+        arguments.join(" "),
+        both(&output)
+    );
 }
 
 #[test]
@@ -21,7 +30,15 @@ fn the_code_is_formatted() {
 
 #[test]
 fn clippy_is_content() {
-    cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]);
 }
 
 #[test]
@@ -31,32 +48,67 @@ fn the_documentation_has_no_warning() {
 
 /// Packages of the workspace: name, folder, names of the workspace's packages that it depends on outside tests.
 fn packages() -> Vec<(String, PathBuf, BTreeSet<String>)> {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]).current_dir(root()).output().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     packages
         .iter()
         .map(|p| {
-            let folder = Path::new(p["manifest_path"].as_str().unwrap()).parent().unwrap().to_path_buf();
-            let ours = p["dependencies"].as_array().unwrap().iter().filter(|d| d["source"].is_null() && d["kind"].as_str() != Some("dev"));
-            (p["name"].as_str().unwrap().into(), folder, ours.map(|d| d["name"].as_str().unwrap().to_string()).collect())
+            let folder = Path::new(p["manifest_path"].as_str().unwrap())
+                .parent()
+                .unwrap()
+                .to_path_buf();
+            let ours = p["dependencies"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|d| d["source"].is_null() && d["kind"].as_str() != Some("dev"));
+            (
+                p["name"].as_str().unwrap().into(),
+                folder,
+                ours.map(|d| d["name"].as_str().unwrap().to_string())
+                    .collect(),
+            )
         })
         .collect()
 }
 
 #[test]
 fn a_plugin_depends_on_the_api_alone() {
-    let plugins: Vec<_> = packages().into_iter().filter(|(_, folder, _)| folder.parent() == Some(&root().join("plugins"))).collect();
+    let plugins: Vec<_> = packages()
+        .into_iter()
+        .filter(|(_, folder, _)| folder.parent() == Some(&root().join("plugins")))
+        .collect();
     assert!(plugins.len() >= 2, "{plugins:?}");
     for (name, _, ours) in plugins {
-        assert_eq!(ours, BTreeSet::from(["pleach-plugin-api".to_string()]), "`{name}` depends on more of the workspace than the API");
+        assert_eq!(
+            ours,
+            BTreeSet::from(["pleach-plugin-api".to_string()]),
+            "`{name}` depends on more of the workspace than the API"
+        );
     }
 }
 
 #[test]
 fn the_api_depends_on_nothing_of_the_host() {
-    for (name, _, ours) in packages().iter().filter(|(name, ..)| name.starts_with("pleach-plugin-api")) {
-        assert!(ours.iter().all(|d| d.starts_with("pleach-plugin-api")), "`{name}` depends on {ours:?}");
+    for (name, _, ours) in packages()
+        .iter()
+        .filter(|(name, ..)| name.starts_with("pleach-plugin-api"))
+    {
+        assert!(
+            ours.iter().all(|d| d.starts_with("pleach-plugin-api")),
+            "`{name}` depends on {ours:?}"
+        );
     }
 }
 
@@ -65,7 +117,10 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs" || e == "cpp" || e == "toml") {
+        } else if path
+            .extension()
+            .is_some_and(|e| e == "rs" || e == "cpp" || e == "toml")
+        {
             found.push(path);
         }
     }
@@ -86,7 +141,11 @@ fn the_host_knows_no_paper() {
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap().to_lowercase();
         for paper in &papers {
-            assert!(!text.contains(paper.as_str()), "{} names `{paper}`", file.display());
+            assert!(
+                !text.contains(paper.as_str()),
+                "{} names `{paper}`",
+                file.display()
+            );
         }
     }
 }
@@ -96,43 +155,95 @@ fn pleach_needs_no_libtorch() {
     let bytes = std::fs::read(built().join("pleach")).expect("`cargo xtask build` makes it");
     let file = object::File::parse(&*bytes).unwrap();
     let needed = needed(&bytes);
-    assert!(!needed.is_empty() && needed.iter().all(|lib| !lib.contains("torch") && !lib.contains("c10")), "{needed:?}");
-    assert!(file.dynamic_symbols().filter_map(|s| s.name().ok()).all(|s| !s.starts_with("at_")));
+    assert!(
+        !needed.is_empty()
+            && needed
+                .iter()
+                .all(|lib| !lib.contains("torch") && !lib.contains("c10")),
+        "{needed:?}"
+    );
+    assert!(
+        file.dynamic_symbols()
+            .filter_map(|s| s.name().ok())
+            .all(|s| !s.starts_with("at_"))
+    );
 }
 
 /// A plugin that pulls in CUDA's half of libtorch would not load where that is not installed.
 #[test]
 fn a_plugin_needs_only_what_every_host_has() {
-    let allowed = ["libtorch_cpu.so", "libc10.so", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6", "ld-linux-x86-64.so.2"];
+    let allowed = [
+        "libtorch_cpu.so",
+        "libc10.so",
+        "libstdc++.so.6",
+        "libgcc_s.so.1",
+        "libm.so.6",
+        "libc.so.6",
+        "ld-linux-x86-64.so.2",
+    ];
     for name in ["baselines", "dgmlp", "mixhop"] {
-        let needed = needed(&std::fs::read(built().join(format!("lib{name}.so"))).expect("`cargo xtask build` makes it"));
-        assert!(needed.iter().all(|lib| allowed.contains(&lib.as_str())), "{name}: {needed:?}");
-        assert!(needed.iter().any(|lib| lib == "libtorch_cpu.so"), "{name}: {needed:?}");
+        let needed = needed(
+            &std::fs::read(built().join(format!("lib{name}.so")))
+                .expect("`cargo xtask build` makes it"),
+        );
+        assert!(
+            needed.iter().all(|lib| allowed.contains(&lib.as_str())),
+            "{name}: {needed:?}"
+        );
+        assert!(
+            needed.iter().any(|lib| lib == "libtorch_cpu.so"),
+            "{name}: {needed:?}"
+        );
     }
 }
 
 fn needed(bytes: &[u8]) -> Vec<String> {
     use object::read::elf::{Dyn, FileHeader};
     let header = object::elf::FileHeader64::<object::LittleEndian>::parse(bytes).unwrap();
-    let (endian, sections) = (header.endian().unwrap(), header.sections(header.endian().unwrap(), bytes).unwrap());
+    let (endian, sections) = (
+        header.endian().unwrap(),
+        header.sections(header.endian().unwrap(), bytes).unwrap(),
+    );
     let (entries, strings) = sections.dynamic(endian, bytes).unwrap().unwrap();
     let strings = sections.strings(endian, bytes, strings).unwrap();
-    let needed = entries.iter().filter(|e| e.tag(endian) == object::elf::DT_NEEDED);
-    needed.map(|e| String::from_utf8_lossy(e.string(endian, strings).unwrap()).into_owned()).collect()
+    let needed = entries
+        .iter()
+        .filter(|e| e.tag(endian) == object::elf::DT_NEEDED);
+    needed
+        .map(|e| String::from_utf8_lossy(e.string(endian, strings).unwrap()).into_owned())
+        .collect()
 }
 
 #[test]
 fn every_component_and_parameter_is_documented() {
-    let output = Command::new(built().join("pleach")).args(["components", "--json"]).output().unwrap();
-    assert!(output.status.success(), "{}", both(&output));
-    let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ask = |arguments: &[&str]| -> Value {
+        let output = Command::new(built().join("pleach"))
+            .args(arguments)
+            .arg("--json")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", both(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let listed = ask(&["components"]);
     let components = listed.as_array().unwrap();
     assert!(components.len() > 20, "{}", components.len());
     for component in components {
-        let name = format!("{}/{}", component["plugin"], component["name"]);
-        assert!(component["doc"].as_str().is_some_and(|d| d.len() > 20), "{name} says too little of itself");
-        for (parameter, schema) in component["schema"]["properties"].as_object().into_iter().flatten() {
-            assert!(schema["description"].as_str().is_some_and(|d| d.len() > 5), "{name}: `{parameter}` has no doc");
+        let name = component["component"].as_str().unwrap();
+        let described = ask(&["describe", name]);
+        assert!(
+            described["doc"].as_str().is_some_and(|d| d.len() > 15),
+            "{name} says too little of itself"
+        );
+        for (parameter, schema) in described["schema"]["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
+            assert!(
+                schema["description"].as_str().is_some_and(|d| d.len() > 5),
+                "{name}: `{parameter}` has no doc"
+            );
         }
     }
 }

@@ -9,13 +9,18 @@ use tempfile::TempDir;
 
 /// The root of the repository.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ stands in the root")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ stands in the root")
 }
 
 /// The folder into which cargo puts programs and plugins, beside which the tests stand.
 pub fn built() -> PathBuf {
     let test = env::current_exe().expect("a test has a path");
-    test.ancestors().nth(2).expect("a test stands in target/PROFILE/deps").into()
+    test.ancestors()
+        .nth(2)
+        .expect("a test stands in target/PROFILE/deps")
+        .into()
 }
 
 /// The file of a plugin that cargo built.
@@ -25,7 +30,14 @@ pub fn built() -> PathBuf {
 pub fn plugin(name: &str) -> PluginFile {
     let path = built().join(format!("lib{name}.so"));
     let plugin = pleach::plugins::at(&path);
-    plugin.unwrap_or_else(|| panic!("{} is not there: `cargo xtask build` makes it", path.display())).file()
+    plugin
+        .unwrap_or_else(|| {
+            panic!(
+                "{} is not there: `cargo xtask build` makes it",
+                path.display()
+            )
+        })
+        .file()
 }
 
 /// A folder with an experiment, in which `pleach` is run.
@@ -41,14 +53,20 @@ impl Place {
     /// Where it cannot be written.
     pub fn new(experiment: &str) -> Self {
         let folder = TempDir::new().expect("a folder for the test");
-        std::fs::write(folder.path().join("experiment.toml"), experiment).expect("an experiment for the test");
+        std::fs::write(folder.path().join("experiment.toml"), experiment)
+            .expect("an experiment for the test");
         Place { folder }
     }
 
     /// `pleach` with these arguments, in this folder, with nothing of the user's own.
     pub fn pleach(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(built().join("pleach"));
-        command.args(arguments).current_dir(self.folder.path()).env("NO_COLOR", "1").env_remove("PLEACH_PLUGINS").env_remove("PLEACH_LOG");
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .env_remove("PLEACH_PLUGINS")
+            .env_remove("PLEACH_LOG");
         command.env("XDG_DATA_HOME", self.folder.path().join("data"));
         command
     }
@@ -58,7 +76,10 @@ impl Place {
     /// # Panics
     /// Where it fails.
     pub fn run(&self, arguments: &[&str]) -> PathBuf {
-        let output = self.pleach(&[&["run", "experiment.toml"], arguments].concat()).output().expect("pleach can be started");
+        let output = self
+            .pleach(&[&["run", "experiment.toml"], arguments].concat())
+            .output()
+            .expect("pleach can be started");
         assert!(output.status.success(), "{}", both(&output));
         self.folder.path().join("runs/experiment-1")
     }
@@ -66,7 +87,11 @@ impl Place {
 
 /// All that a program printed.
 pub fn both(output: &Output) -> String {
-    format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// The journal of a run as text, without what clocks and processes leave in it.
@@ -80,7 +105,10 @@ pub fn journal(run: &Path) -> Vec<String> {
         let columns: Result<Vec<rusqlite::types::Value>, _> = (0..6).map(|i| row.get(i)).collect();
         columns.map(|c| format!("{c:?}"))
     };
-    rows.query_map([], text).expect("trials").collect::<Result<_, _>>().expect("trials that can be read")
+    rows.query_map([], text)
+        .expect("trials")
+        .collect::<Result<_, _>>()
+        .expect("trials that can be read")
 }
 
 /// The bytes of all weights of a run, by file name.
@@ -91,7 +119,18 @@ pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
     let folder = std::fs::read_dir(run.join("weights")).expect("weights");
     let mut files: Vec<_> = folder.map(|f| f.expect("a file").path()).collect();
     files.sort();
-    files.iter().map(|f| (f.file_name().expect("a name").to_string_lossy().into_owned(), std::fs::read(f).expect("weights"))).collect()
+    files
+        .iter()
+        .map(|f| {
+            (
+                f.file_name()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned(),
+                std::fs::read(f).expect("weights"),
+            )
+        })
+        .collect()
 }
 
 /// A small study with layers of three files: a search, then training, pruning and training for two seeds.

@@ -127,8 +127,8 @@ fn explain(status: ExitStatus, stderr: &str) -> Error {
     let error = Error::new(match (status.code(), status.signal()) {
         (Some(code), _) => format!("the worker ended without an answer, with code {code}"),
         (_, signal) => format!(
-            "the worker was killed by signal {}",
-            signal.unwrap_or_default()
+            "the worker died of {}",
+            signal_name(signal.unwrap_or_default())
         ),
     });
     // The end of what it said is nearest to the cause.
@@ -139,6 +139,20 @@ fn explain(status: ExitStatus, stderr: &str) -> Error {
     } else {
         error.found(tail)
     }
+}
+
+/// The name of a signal by which a process can end its own life; the number of any other.
+pub fn signal_name(signal: i32) -> String {
+    let name = match Signal::from_named_raw(signal) {
+        Some(Signal::ILL) => "SIGILL",
+        Some(Signal::ABORT) => "SIGABRT",
+        Some(Signal::BUS) => "SIGBUS",
+        Some(Signal::FPE) => "SIGFPE",
+        Some(Signal::KILL) => "SIGKILL",
+        Some(Signal::SEGV) => "SIGSEGV",
+        _ => return format!("signal {signal}"),
+    };
+    name.into()
 }
 
 /// A child process that ends, with all that it has started, when nobody holds it any more.

@@ -82,7 +82,7 @@ fn errors() {
         expect![[r#"
             1
             error: the plugin `fake` cannot be used
-              caused by the worker was killed by signal 11
+              caused by the worker died of SIGSEGV
         "#]],
     );
     check(

@@ -311,7 +311,7 @@ fn work_that_always_kills_the_worker_is_given_up() {
         stderr(&output)
     );
     assert!(
-        stderr(&output).contains("the worker was killed by signal 6"),
+        stderr(&output).contains("the worker died of SIGABRT"),
         "{}",
         stderr(&output)
     );

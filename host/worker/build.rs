@@ -7,7 +7,8 @@ fn main() {
     println!("cargo::rerun-if-changed=native");
     println!("cargo::rerun-if-env-changed=LIBTORCH");
     let libtorch = PathBuf::from(
-        env::var_os("LIBTORCH").expect("LIBTORCH names libtorch's folder: `cargo xtask setup` sees to it"),
+        env::var_os("LIBTORCH")
+            .expect("LIBTORCH names libtorch's folder: `cargo xtask setup` sees to it"),
     );
     cc::Build::new()
         .cpp(true)
@@ -26,5 +27,8 @@ fn main() {
         .include(libtorch.join("include/torch/csrc/api/include"))
         .file("native/sparse.cpp")
         .compile("pleach_native");
-    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libtorch.join("lib").display());
+    println!(
+        "cargo::rustc-link-arg=-Wl,-rpath,{}",
+        libtorch.join("lib").display()
+    );
 }

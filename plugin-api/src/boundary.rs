@@ -29,11 +29,17 @@ pub struct Owner {
 
 impl Owner {
     /// Nobody: failures stay as they are.
-    pub const UNNAMED: Owner = Owner { plugin: RStr::from_str(""), component: RStr::from_str("") };
+    pub const UNNAMED: Owner = Owner {
+        plugin: RStr::from_str(""),
+        component: RStr::from_str(""),
+    };
 
     /// A component of a plugin.
     pub const fn new(plugin: &'static str, component: &'static str) -> Self {
-        Owner { plugin: RStr::from_str(plugin), component: RStr::from_str(component) }
+        Owner {
+            plugin: RStr::from_str(plugin),
+            component: RStr::from_str(component),
+        }
     }
 }
 
@@ -44,11 +50,20 @@ pub struct Packed(RVec<u8>);
 
 impl Packed {
     fn new<T: Serialize + ?Sized>(value: &T) -> Self {
-        Packed(rmp_serde::to_vec_named(value).expect("plain data can be written").into())
+        Packed(
+            rmp_serde::to_vec_named(value)
+                .expect("plain data can be written")
+                .into(),
+        )
     }
 
     fn read<T: DeserializeOwned>(self) -> Result<T> {
-        rmp_serde::from_slice(&self.0).map_err(|e| Error::new(format!("the other side of the boundary sent something else: {e}")).into())
+        rmp_serde::from_slice(&self.0).map_err(|e| {
+            Error::new(format!(
+                "the other side of the boundary sent something else: {e}"
+            ))
+            .into()
+        })
     }
 }
 
@@ -114,7 +129,19 @@ macro_rules! as_is {
         }
     )*};
 }
-as_is!((), bool, i64, u64, f64, crate::Tensor, crate::Tensors, crate::Batch, crate::Graph, crate::Seen, plugin_api_data::Named<f64>);
+as_is!(
+    (),
+    bool,
+    i64,
+    u64,
+    f64,
+    crate::Tensor,
+    crate::Tensors,
+    crate::Batch,
+    crate::Graph,
+    crate::Seen,
+    plugin_api_data::Named<f64>
+);
 
 /// Plain data, owned and borrowed.
 macro_rules! packed {
@@ -241,7 +268,12 @@ pub fn received<T: Cross<Held = T>>(returned: RResult<T::Abi, Fault>, owner: &Ow
         RResult::RErr(fault) => {
             let error = fault.into_error()?;
             let (plugin, component) = (owner.plugin.as_str(), owner.component.as_str());
-            Err(if plugin.is_empty() { error } else { error.within(plugin, component) }.into())
+            Err(if plugin.is_empty() {
+                error
+            } else {
+                error.within(plugin, component)
+            }
+            .into())
         }
     }
 }
@@ -253,12 +285,18 @@ pub fn raise(error: anyhow::Error) -> ! {
 
 /// The failure of any call as the one error type; what stands around it becomes its context.
 pub fn as_error(error: anyhow::Error) -> Error {
-    let contexts: Vec<String> = error.chain().take_while(|e| !e.is::<Error>() && !e.is::<tch::TchError>()).map(|e| e.to_string()).collect();
-    let root = error.chain().find_map(|e| match (e.downcast_ref::<Error>(), e.downcast_ref::<tch::TchError>()) {
-        (Some(error), _) => Some(error.clone()),
-        (_, Some(tch::TchError::Torch(message))) => Some(libtorch(message)),
-        (_, Some(other)) => Some(Error::new(other.to_string())),
-        _ => None,
+    let contexts: Vec<String> = error
+        .chain()
+        .take_while(|e| !e.is::<Error>() && !e.is::<tch::TchError>())
+        .map(|e| e.to_string())
+        .collect();
+    let root = error.chain().find_map(|e| {
+        match (e.downcast_ref::<Error>(), e.downcast_ref::<tch::TchError>()) {
+            (Some(error), _) => Some(error.clone()),
+            (_, Some(tch::TchError::Torch(message))) => Some(libtorch(message)),
+            (_, Some(other)) => Some(Error::new(other.to_string())),
+            _ => None,
+        }
     });
     match (contexts.is_empty(), root) {
         (true, Some(root)) => root,
@@ -273,24 +311,39 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Error {
         Ok(raised) => return *raised,
         Err(payload) => payload,
     };
-    let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+    let message = match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
         (Some(message), _) => (*message).to_string(),
         (_, Some(message)) => message.clone(),
         _ => "with something that is no text".into(),
     };
     // Its destructor may panic too.
     std::mem::forget(payload);
-    let place = PLACE.take().map_or_else(String::new, |place| format!(" at {place}"));
+    let place = PLACE
+        .take()
+        .map_or_else(String::new, |place| format!(" at {place}"));
     // `tch` panics with its own error in `Debug` form where a call has no `f_` before its name.
     match message.split_once("Torch(\"") {
-        Some((_, inner)) => libtorch(&inner.strip_suffix("\")").unwrap_or(inner).replace("\\n", "\n").replace("\\\"", "\"")),
+        Some((_, inner)) => libtorch(
+            &inner
+                .strip_suffix("\")")
+                .unwrap_or(inner)
+                .replace("\\n", "\n")
+                .replace("\\\"", "\""),
+        ),
         None => Error::new(format!("panicked{place}: {message}")),
     }
 }
 
 /// An error of libtorch, without its backtrace.
 fn libtorch(message: &str) -> Error {
-    let end = ["\nException raised from", "frame #0"].iter().filter_map(|mark| message.find(mark)).min().unwrap_or(message.len());
+    let end = ["\nException raised from", "frame #0"]
+        .iter()
+        .filter_map(|mark| message.find(mark))
+        .min()
+        .unwrap_or(message.len());
     Error::new(format!("libtorch: {}", message[..end].trim_end()))
 }
 

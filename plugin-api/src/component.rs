@@ -8,10 +8,7 @@ use plugin_api_data::{Json, Params, Recipe};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 
-use crate::role::{
-    Hypernet, HypernetObj, Initializer, InitializerObj, Layer, LayerObj, Pruner, PrunerObj, Scorer, ScorerObj, Space, SpaceObj, Strategy, StrategyObj,
-    Task, TaskObj, Trainer, TrainerObj, Transform, TransformObj,
-};
+use crate::role::*;
 use crate::{Error, Result, services};
 
 /// A component as `#[component]` registers it.
@@ -77,18 +74,7 @@ macro_rules! roles {
         )*
     };
 }
-roles!(
-    Task TaskObj task,
-    Layer LayerObj layer,
-    Initializer InitializerObj initializer,
-    Space SpaceObj space,
-    Strategy StrategyObj strategy,
-    Scorer ScorerObj scorer,
-    Trainer TrainerObj trainer,
-    Transform TransformObj transform,
-    Pruner PrunerObj pruner,
-    Hypernet HypernetObj hypernet,
-);
+crate::each_role!(roles);
 
 /// Parameters with ranges; `#[component]` implements it.
 pub trait Parameters {
@@ -101,15 +87,23 @@ pub trait Parameters {
 
 /// The JSON Schema of a component's parameters. What has a default is not required.
 pub fn schema<T: JsonSchema>() -> Json {
-    let mut schema = SchemaGenerator::default().into_root_schema_for::<T>().to_value();
-    let object = schema.as_object_mut().expect("the schema of a struct is an object");
+    let mut schema = SchemaGenerator::default()
+        .into_root_schema_for::<T>()
+        .to_value();
+    let object = schema
+        .as_object_mut()
+        .expect("the schema of a struct is an object");
     // The card has name and doc.
     for key in ["$schema", "title", "description"] {
         object.shift_remove(key);
     }
     let properties = object.get("properties").cloned().unwrap_or_default();
     if let Some(Json::Array(required)) = object.get_mut("required") {
-        required.retain(|name| properties[name.as_str().unwrap_or_default()].get("default").is_none());
+        required.retain(|name| {
+            properties[name.as_str().unwrap_or_default()]
+                .get("default")
+                .is_none()
+        });
     }
     schema
 }
@@ -129,9 +123,15 @@ pub fn read<T: Parameters + DeserializeOwned + JsonSchema>(params: &Params) -> R
     }
     let read: T = serde_path_to_error::deserialize(Json::Object(params)).map_err(|e| {
         let path = e.path().to_string();
-        let wrong = Error::new(if path == "." { e.inner().to_string() } else { format!("parameter `{path}`: {}", e.inner()) });
+        let wrong = Error::new(if path == "." {
+            e.inner().to_string()
+        } else {
+            format!("parameter `{path}`: {}", e.inner())
+        });
         match REFUSED.take() {
-            Some(cause) => Error::new(format!("parameter `{path}` cannot be made")).caused_by(cause),
+            Some(cause) => {
+                Error::new(format!("parameter `{path}` cannot be made")).caused_by(cause)
+            }
             None => wrong,
         }
     })?;
@@ -148,9 +148,16 @@ thread_local! {
 ///
 /// # Errors
 /// Where a number is outside.
-pub fn check_range(name: &str, range: &str, field: &impl Numbers, inside: impl Fn(f64) -> bool) -> Result<(), Error> {
+pub fn check_range(
+    name: &str,
+    range: &str,
+    field: &impl Numbers,
+    inside: impl Fn(f64) -> bool,
+) -> Result<(), Error> {
     match field.numbers().find(|x| !inside(*x)) {
-        Some(x) => Err(Error::new(format!("parameter `{name}` is out of range")).found(x).expected(range.replace('x', name))),
+        Some(x) => Err(Error::new(format!("parameter `{name}` is out of range"))
+            .found(x)
+            .expected(range.replace('x', name))),
         None => Ok(()),
     }
 }
@@ -229,7 +236,10 @@ pub struct RecipeOf<T: ?Sized> {
 
 impl<'de, T: Role + ?Sized> Deserialize<'de> for RecipeOf<T> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Ok(RecipeOf { recipe: Recipe::deserialize(d)?, role: PhantomData })
+        Ok(RecipeOf {
+            recipe: Recipe::deserialize(d)?,
+            role: PhantomData,
+        })
     }
 }
 

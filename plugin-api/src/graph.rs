@@ -45,8 +45,18 @@ impl Graph {
     ///
     /// # Errors
     /// Where the lengths differ or a node is out of bounds.
-    pub fn new(nodes: i64, sources: &tch::Tensor, targets: &tch::Tensor, weight: Option<&tch::Tensor>) -> Result<Graph> {
-        services()?.graph(nodes, &sources.into(), &targets.into(), weight.map(Tensor::from))
+    pub fn new(
+        nodes: i64,
+        sources: &tch::Tensor,
+        targets: &tch::Tensor,
+        weight: Option<&tch::Tensor>,
+    ) -> Result<Graph> {
+        services()?.graph(
+            nodes,
+            &sources.into(),
+            &targets.into(),
+            weight.map(Tensor::from),
+        )
     }
 
     /// A handle to what the host implements.
@@ -78,6 +88,11 @@ impl Clone for Graph {
 
 impl std::fmt::Debug for Graph {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Graph({} nodes, {} edges)", self.nodes(), self.sources().size()[0])
+        write!(
+            f,
+            "Graph({} nodes, {} edges)",
+            self.nodes(),
+            self.sources().size()[0]
+        )
     }
 }

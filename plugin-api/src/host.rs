@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use plugin_api_data::{Arch, Decision, Point, Recipe};
 use plugin_api_macros::boundary;
 
-use crate::role::{HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj, TrainerObj, TransformObj};
+use crate::role::{
+    HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj,
+    TrainerObj, TransformObj,
+};
 use crate::trace::TracerObj;
 use crate::{Error, Graph, Result, Tensor};
 
@@ -28,7 +31,13 @@ pub trait Services: Send + Sync {
     /// Where spans and events go.
     fn tracer(&self) -> TracerObj;
     /// Makes a graph: see [`Graph::new`].
-    fn graph(&self, nodes: i64, sources: &Tensor, targets: &Tensor, weight: Option<Tensor>) -> Result<Graph>;
+    fn graph(
+        &self,
+        nodes: i64,
+        sources: &Tensor,
+        targets: &Tensor,
+        weight: Option<Tensor>,
+    ) -> Result<Graph>;
     /// Makes a task, from whichever plugin.
     fn task(&self, recipe: &Recipe) -> Result<TaskObj>;
     /// Makes a layer, from whichever plugin.

@@ -24,7 +24,7 @@
 //!     }
 //!
 //!     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
-//!         Ok(inputs.clone())
+//!         Ok(Shapes::new().with("x", port(inputs, "x")?.clone()))
 //!     }
 //!
 //!     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
@@ -76,7 +76,9 @@ pub type Result<T, E = anyhow::Error> = std::result::Result<T, E>;
 pub fn port<'a>(inputs: &'a Shapes, port: &str) -> Result<&'a Shape> {
     inputs.get(port).ok_or_else(|| {
         let there: Vec<String> = inputs.names().map(|name| format!("`{name}`")).collect();
-        Error::new(format!("nothing comes in at port `{port}`")).found(there.join(", ")).into()
+        Error::new(format!("nothing comes in at port `{port}`"))
+            .found(there.join(", "))
+            .into()
     })
 }
 
@@ -88,7 +90,11 @@ pub fn last_axis(inputs: &Shapes, port: &str) -> Result<i64> {
     let shape = self::port(inputs, port)?;
     match shape.last().and_then(|axis| axis.size) {
         Some(size) => Ok(size),
-        None => Err(Error::new(format!("the last axis at port `{port}` has no known length")).found(show(shape)).into()),
+        None => Err(Error::new(format!(
+            "the last axis at port `{port}` has no known length"
+        ))
+        .found(show(shape))
+        .into()),
     }
 }
 
@@ -103,11 +109,16 @@ pub fn with_last_axis(shape: &[Axis], size: i64) -> Shape {
 
 /// What a plugin's files begin with.
 pub mod prelude {
-    pub use crate::role::{Hypernet, Initializer, Layer, Pruner, Scorer, Space, Strategy, Task, Tick, Trainer, Transform};
+    pub use crate::role::{
+        Hypernet, Initializer, Layer, Pruner, Scorer, Space, Strategy, Task, Tick, Trainer,
+        Transform,
+    };
     pub use crate::{
-        Arch, Ask, At, Batch, Context, Decision, Dtype, Edges, Error, Graph, Group, Hook, Host, Named, Observation, Outcome, Pass, Point, Ports,
-        Proposal, Recipe, RecipeOf, Report, Result, Seen, Session, Setting, Shape, Shapes, Tensors, Use, Value, WeightSpec, Within, anyhow, axis, bail,
-        component, ensure, gradients_of, kind, last_axis, port, random, show, stream, with_last_axis,
+        Arch, Ask, At, Batch, Context, Decision, Dtype, Edges, Error, Graph, Group, Hook, Host,
+        Named, Observation, Outcome, Pass, Point, Ports, Proposal, Recipe, RecipeOf, Report,
+        Result, Seen, Session, Setting, Shape, Shapes, Tensors, Use, Value, WeightSpec, Within,
+        anyhow, axis, bail, component, ensure, gradients_of, kind, last_axis, port, random, show,
+        stream, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

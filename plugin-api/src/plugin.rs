@@ -10,7 +10,10 @@ use plugin_api_macros::boundary;
 use crate::boundary::{Fault, Owner, guard};
 use crate::component::Registration;
 use crate::host::ServicesObj;
-use crate::role::{HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj, TrainerObj, TransformObj};
+use crate::role::{
+    HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj,
+    TrainerObj, TransformObj,
+};
 use crate::{Error, Result};
 
 /// A plugin: what it is, and its components. Those of a file and those linked into a program look alike.
@@ -62,7 +65,10 @@ pub fn linked() -> Vec<PluginObj> {
     let mut infos: Vec<&'static Info> = inventory::iter::<Info>.into_iter().collect();
     // The order of registration differs between builds.
     infos.sort_by_key(|info| info.name);
-    infos.into_iter().map(|info| PluginObj::new(Box::new(Registered(info)), Owner::UNNAMED)).collect()
+    infos
+        .into_iter()
+        .map(|info| PluginObj::new(Box::new(Registered(info)), Owner::UNNAMED))
+        .collect()
 }
 
 /// A plugin by what its crate registered.
@@ -70,19 +76,25 @@ struct Registered(&'static Info);
 
 impl Registered {
     fn registrations(&self) -> impl Iterator<Item = &'static Registration> {
-        inventory::iter::<Registration>.into_iter().filter(|r| r.plugin == self.0.name)
+        inventory::iter::<Registration>
+            .into_iter()
+            .filter(|r| r.plugin == self.0.name)
     }
 
     fn find(&self, name: &str) -> Result<&'static Registration> {
-        self.registrations().find(|r| r.name == name).ok_or_else(|| {
-            let there: Vec<_> = self.registrations().map(|r| r.name).collect();
-            Error::new(format!("`{}` has no component `{name}`", self.0.name)).expected(format!("one of {}", there.join(", "))).into()
-        })
+        self.registrations()
+            .find(|r| r.name == name)
+            .ok_or_else(|| {
+                let there: Vec<_> = self.registrations().map(|r| r.name).collect();
+                Error::new(format!("`{}` has no component `{name}`", self.0.name))
+                    .expected(format!("one of {}", there.join(", ")))
+                    .into()
+            })
     }
 }
 
 macro_rules! makers {
-    ($($name:ident $obj:ident),*) => {$(
+    ($($role:ident $obj:ident $name:ident),* $(,)?) => {$(
         fn $name(&self, name: &str, params: &Params) -> Result<$obj> {
             self.find(name)?.$name(params)
         }
@@ -91,29 +103,51 @@ macro_rules! makers {
 
 impl Plugin for Registered {
     fn card(&self) -> Result<PluginCard> {
-        let Info { name, version, description, licence, paper } = *self.0;
+        let Info {
+            name,
+            version,
+            description,
+            licence,
+            paper,
+        } = *self.0;
         let mut components: Vec<Card> = self
             .registrations()
-            .map(|r| Card { role: r.role.into(), name: r.name.into(), doc: r.doc.into(), schema: (r.schema)() })
+            .map(|r| Card {
+                role: r.role.into(),
+                name: r.name.into(),
+                doc: r.doc.into(),
+                schema: (r.schema)(),
+            })
             .collect();
         components.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));
         // A recipe names no role, so two roles cannot share a name either.
         let mut names: Vec<&str> = components.iter().map(|card| card.name.as_str()).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::new(format!("`{name}` registers two components named `{}`", twice[0])).into());
+            return Err(Error::new(format!(
+                "`{name}` registers two components named `{}`",
+                twice[0]
+            ))
+            .into());
         }
         if components.is_empty() {
-            return Err(Error::new(format!("`{name}` has no components")).help("mark its structs with #[component(role = \"name\")]").into());
+            return Err(Error::new(format!("`{name}` has no components"))
+                .help("mark its structs with #[component(role = \"name\")]")
+                .into());
         }
-        let [name, version, description, licence, paper] = [name, version, description, licence, paper].map(String::from);
-        Ok(PluginCard { name, version, description, licence, paper, components })
+        let [name, version, description, licence, paper] =
+            [name, version, description, licence, paper].map(String::from);
+        Ok(PluginCard {
+            name,
+            version,
+            description,
+            licence,
+            paper,
+            components,
+        })
     }
 
-    makers!(
-        task TaskObj, layer LayerObj, initializer InitializerObj, space SpaceObj, strategy StrategyObj,
-        scorer ScorerObj, trainer TrainerObj, transform TransformObj, pruner PrunerObj, hypernet HypernetObj
-    );
+    crate::each_role!(makers);
 }
 
 /// What a plugin's file exports: it takes the host's services and hands out the plugin.

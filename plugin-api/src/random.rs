@@ -23,5 +23,7 @@ pub fn normal(size: &[i64], seed: u64) -> Tensor {
 
 fn filled(size: &[i64], numbers: impl Iterator<Item = f32>) -> Tensor {
     let n = usize::try_from(size.iter().product::<i64>()).unwrap_or(0);
-    tch::Tensor::from_slice(&numbers.take(n).collect::<Vec<f32>>()).view(size).into()
+    tch::Tensor::from_slice(&numbers.take(n).collect::<Vec<f32>>())
+        .view(size)
+        .into()
 }

@@ -21,3 +21,22 @@ pub use strategy::{Strategy, StrategyObj};
 pub use task::{Task, TaskObj};
 pub use trainer::{Trainer, TrainerObj};
 pub use transform::{Tick, Transform, TransformObj};
+
+/// Hands the list of roles to a macro: trait, object, name. Whoever does something for each role uses it.
+#[macro_export]
+macro_rules! each_role {
+    ($then:ident) => {
+        $then! {
+            Task TaskObj task,
+            Layer LayerObj layer,
+            Initializer InitializerObj initializer,
+            Space SpaceObj space,
+            Strategy StrategyObj strategy,
+            Scorer ScorerObj scorer,
+            Trainer TrainerObj trainer,
+            Transform TransformObj transform,
+            Pruner PrunerObj pruner,
+            Hypernet HypernetObj hypernet,
+        }
+    };
+}

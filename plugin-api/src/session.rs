@@ -37,7 +37,12 @@ pub struct At {
 
 impl At {
     /// The whole split in one batch.
-    pub const ALL: At = At { epoch: 0, index: 0, size: 0, seed: 0 };
+    pub const ALL: At = At {
+        epoch: 0,
+        index: 0,
+        size: 0,
+        seed: 0,
+    };
 }
 
 /// One forward pass: how to run, what to show, what to replace.
@@ -53,7 +58,10 @@ pub struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// As in training: dropout is on.
     pub fn train() -> Self {
-        Ask { train: true, ..Ask::default() }
+        Ask {
+            train: true,
+            ..Ask::default()
+        }
     }
 
     /// As in evaluation.
@@ -63,7 +71,8 @@ impl<'a> Ask<'a> {
 
     /// Also hand back these taps: `node.port` between nodes, `node/name` inside a layer, `*` for all.
     pub fn tapped<N: AsRef<str>>(mut self, taps: impl IntoIterator<Item = N>) -> Self {
-        self.taps.extend(taps.into_iter().map(|t| RString::from(t.as_ref())));
+        self.taps
+            .extend(taps.into_iter().map(|t| RString::from(t.as_ref())));
         self
     }
 

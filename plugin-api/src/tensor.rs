@@ -16,7 +16,9 @@ use crate::{Error, Graph, Result};
 pub struct Tensor(#[sabi(unsafe_opaque_field)] tch::Tensor);
 
 // What crosses is the pointer to libtorch's own handle.
-const _: () = assert!(size_of::<Tensor>() == size_of::<*mut ()>() && align_of::<Tensor>() == align_of::<*mut ()>());
+const _: () = assert!(
+    size_of::<Tensor>() == size_of::<*mut ()>() && align_of::<Tensor>() == align_of::<*mut ()>()
+);
 
 impl Clone for Tensor {
     fn clone(&self) -> Self {
@@ -79,7 +81,9 @@ impl Tensors {
 
     /// Those whose names begin with `prefix`, under the rest of their names.
     pub fn under(&self, prefix: &str) -> Tensors {
-        self.iter().filter_map(|(name, t)| Some((name.strip_prefix(prefix)?, t.clone()))).collect()
+        self.iter()
+            .filter_map(|(name, t)| Some((name.strip_prefix(prefix)?, t.clone())))
+            .collect()
     }
 
     /// The same names with other tensors.
@@ -176,7 +180,9 @@ impl Batch {
     pub fn tensor(&self, port: &str) -> Result<&tch::Tensor> {
         match self.0.get(port) {
             Some(Value::Tensor(t)) => Ok(t),
-            Some(Value::Graph(_)) => Err(Error::new(format!("`{port}` carries a graph")).expected("a tensor").into()),
+            Some(Value::Graph(_)) => Err(Error::new(format!("`{port}` carries a graph"))
+                .expected("a tensor")
+                .into()),
             None => Err(self.missing(port)),
         }
     }
@@ -188,7 +194,9 @@ impl Batch {
     pub fn graph(&self, port: &str) -> Result<&Graph> {
         match self.0.get(port) {
             Some(Value::Graph(g)) => Ok(g),
-            Some(Value::Tensor(_)) => Err(Error::new(format!("`{port}` carries a tensor")).expected("a graph").into()),
+            Some(Value::Tensor(_)) => Err(Error::new(format!("`{port}` carries a tensor"))
+                .expected("a graph")
+                .into()),
             None => Err(self.missing(port)),
         }
     }
@@ -196,7 +204,9 @@ impl Batch {
     #[cold]
     fn missing(&self, port: &str) -> anyhow::Error {
         let there: Vec<_> = self.names().map(|n| format!("`{n}`")).collect();
-        Error::new(format!("nothing comes in at port `{port}`")).found(there.join(", ")).into()
+        Error::new(format!("nothing comes in at port `{port}`"))
+            .found(there.join(", "))
+            .into()
     }
 }
 
@@ -219,7 +229,11 @@ impl Index<&str> for Batch {
 
 impl<N: AsRef<str>, V: Into<Value>> FromIterator<(N, V)> for Batch {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(iter: I) -> Self {
-        Batch(iter.into_iter().map(|(port, value)| (port, value.into())).collect())
+        Batch(
+            iter.into_iter()
+                .map(|(port, value)| (port, value.into()))
+                .collect(),
+        )
     }
 }
 
@@ -250,5 +264,10 @@ pub fn kind(dtype: Dtype) -> Kind {
 pub fn gradients_of(scalar: &tch::Tensor, to: &Tensors, create: bool) -> Result<Tensors> {
     let leaves: Vec<&tch::Tensor> = to.values().map(|t| &**t).collect();
     let gradients = tch::Tensor::f_run_backward(&[scalar], &leaves, create, create)?;
-    Ok(to.names().zip(gradients).zip(&leaves).map(|((n, g), leaf)| (n, if g.defined() { g } else { leaf.zeros_like() })).collect())
+    Ok(to
+        .names()
+        .zip(gradients)
+        .zip(&leaves)
+        .map(|((n, g), leaf)| (n, if g.defined() { g } else { leaf.zeros_like() }))
+        .collect())
 }

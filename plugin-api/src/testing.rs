@@ -41,7 +41,9 @@ impl Dense {
 
 impl Edges for Dense {
     fn again(&self) -> Graph {
-        Graph::of(Box::new(Dense { rows: self.rows.clone() }))
+        Graph::of(Box::new(Dense {
+            rows: self.rows.clone(),
+        }))
     }
 
     fn nodes(&self) -> i64 {
@@ -57,7 +59,12 @@ impl Edges for Dense {
     }
 
     fn weight(&self) -> Tensor {
-        let there: Vec<f64> = self.rows.concat().into_iter().filter(|w| *w != 0.0).collect();
+        let there: Vec<f64> = self
+            .rows
+            .concat()
+            .into_iter()
+            .filter(|w| *w != 0.0)
+            .collect();
         tch::Tensor::from_slice(&there).into()
     }
 
@@ -79,9 +86,24 @@ impl Edges for Dense {
     }
 
     fn normalised(&self) -> Result<Graph> {
-        let scale: Vec<f64> = (0..self.rows.len()).map(|i| self.degree(i)).map(|d| if d > 0.0 { d.powf(-0.5) } else { 0.0 }).collect();
-        let scaled = |i: usize, row: &Vec<f64>| row.iter().zip(&scale).map(|(w, s)| scale[i] * w * s).collect();
-        Ok(Graph::of(Box::new(Dense { rows: self.rows.iter().enumerate().map(|(i, row)| scaled(i, row)).collect() })))
+        let scale: Vec<f64> = (0..self.rows.len())
+            .map(|i| self.degree(i))
+            .map(|d| if d > 0.0 { d.powf(-0.5) } else { 0.0 })
+            .collect();
+        let scaled = |i: usize, row: &Vec<f64>| {
+            row.iter()
+                .zip(&scale)
+                .map(|(w, s)| scale[i] * w * s)
+                .collect()
+        };
+        Ok(Graph::of(Box::new(Dense {
+            rows: self
+                .rows
+                .iter()
+                .enumerate()
+                .map(|(i, row)| scaled(i, row))
+                .collect(),
+        })))
     }
 
     fn components(&self) -> Result<Tensor> {
@@ -89,10 +111,16 @@ impl Edges for Dense {
         let mut component = vec![-1_i64; n];
         let mut found = 0;
         for first in 0..n {
-            let mut reached = if component[first] < 0 { vec![first] } else { continue };
+            let mut reached = if component[first] < 0 {
+                vec![first]
+            } else {
+                continue;
+            };
             while let Some(i) = reached.pop() {
                 component[i] = found;
-                reached.extend((0..n).filter(|j| component[*j] < 0 && (self.rows[i][*j] != 0.0 || self.rows[*j][i] != 0.0)));
+                reached.extend((0..n).filter(|j| {
+                    component[*j] < 0 && (self.rows[i][*j] != 0.0 || self.rows[*j][i] != 0.0)
+                }));
             }
             found += 1;
         }
@@ -114,12 +142,19 @@ pub struct Alone {
 impl Alone {
     /// As in training, with draws from this seed.
     pub fn train(seed: u64) -> Self {
-        Alone { train: true, seed, draws: Cell::new(0) }
+        Alone {
+            train: true,
+            seed,
+            draws: Cell::new(0),
+        }
     }
 
     /// As in evaluation.
     pub fn eval() -> Self {
-        Alone { train: false, ..Alone::train(0) }
+        Alone {
+            train: false,
+            ..Alone::train(0)
+        }
     }
 }
 

@@ -124,7 +124,11 @@ fn sites() -> MutexGuard<'static, BTreeMap<u64, &'static Metadata<'static>>> {
 }
 
 fn with_site<R>(metadata: &Metadata<'_>, f: impl FnOnce(&Site<'_>) -> R) -> R {
-    let names: Vec<RStr<'_>> = metadata.fields().iter().map(|field| field.name().into()).collect();
+    let names: Vec<RStr<'_>> = metadata
+        .fields()
+        .iter()
+        .map(|field| field.name().into())
+        .collect();
     f(&Site {
         id: std::ptr::from_ref(metadata).addr(),
         name: metadata.name().into(),
@@ -148,7 +152,10 @@ struct Fields(Vec<FieldPair>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: FieldValue) {
-        self.0.push(FieldPair { field: field.index(), value });
+        self.0.push(FieldPair {
+            field: field.index(),
+            value,
+        });
     }
 }
 
@@ -192,10 +199,14 @@ impl Subscriber for Bridge {
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
-        let Some(metadata) = sites().get(&span.into_u64()).copied() else { return };
+        let Some(metadata) = sites().get(&span.into_u64()).copied() else {
+            return;
+        };
         let mut fields = Fields::default();
         values.record(&mut fields);
-        with_site(metadata, |site| self.0.record(span.into_u64(), site, &fields.0));
+        with_site(metadata, |site| {
+            self.0.record(span.into_u64(), site, &fields.0)
+        });
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}

@@ -22,18 +22,8 @@ pub fn build() -> Result<()> {
 
 /// `examples/demo.toml`, from nothing to its report.
 pub fn demo() -> Result<()> {
-    setup(Flavour::Cpu)?;
-    run(&mut cargo(
-        "build -p pleach -p pleach-worker -p baselines -p dgmlp".split(' '),
-    ))?;
-    build_third_party()?;
-
-    let pleach = workspace::target_directory()?.join("debug/pleach");
-    // Relative where it can be: shorter to read, and runs the same, as the command starts at the root.
-    let pleach = pleach.strip_prefix(root()).unwrap_or(&pleach);
-    run(Command::new(pleach)
-        .args(["run", "examples/demo.toml", "--runs", "runs"])
-        .current_dir(root()))
+    build()?;
+    run(program("pleach")?.args(["run", "examples/demo.toml", "--runs", "runs"]))
 }
 
 /// Every test; `args` are for `cargo test`, `harness` for the test programs.
@@ -66,7 +56,7 @@ pub fn bench(name: &str, args: &[OsString]) -> Result<()> {
         );
     }
     build()?;
-    run(cargo(["run", "-p", "pleach-benches", "--bin", name, "--"]).args(args))
+    run(program(name)?.args(args))
 }
 
 /// The names that [`bench()`] takes.
@@ -75,6 +65,16 @@ pub fn list_benches() -> Result<()> {
         println!("{bench}");
     }
     Ok(())
+}
+
+/// A program that [`build()`] has made; started at the root. `cargo run -p` would unify features anew, and build the
+/// plugins a second time.
+fn program(name: &str) -> Result<Command> {
+    let program = workspace::target_directory()?.join("debug").join(name);
+    // Relative where it can be: shorter to read, and runs the same from the root.
+    let mut command = Command::new(program.strip_prefix(root()).unwrap_or(&program));
+    command.current_dir(root());
+    Ok(command)
 }
 
 fn build_third_party() -> Result<()> {

@@ -92,7 +92,7 @@ mod tests {
 
     fn check(change: impl FnOnce(&mut Note), expected: Expect) {
         let mut note = Note {
-            name: "dgmlp".into(),
+            name: "smooth".into(),
             version: "0.1.0".into(),
             api: API.into(),
             tch: TCH.into(),

@@ -20,18 +20,42 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    pub(crate) fn new(name: &str, recipes: &[Recipe], specs: &[WeightSpec], arch: &Arch, seed: u64, device: tch::Device) -> Result<Self> {
+    pub(crate) fn new(
+        name: &str,
+        recipes: &[Recipe],
+        specs: &[WeightSpec],
+        arch: &Arch,
+        seed: u64,
+        device: tch::Device,
+    ) -> Result<Self> {
         if recipes.is_empty() {
-            return Err(Error::new(format!("chain `{name}` has no transform")).help("it needs one that turns gradients into updates, e.g. baselines/adam").into());
+            return Err(Error::new(format!("chain `{name}` has no transform"))
+                .help("it needs one that turns gradients into updates, e.g. baselines/adam")
+                .into());
         }
-        let transforms = recipes.iter().map(|r| Ok((r.component.clone(), host().transform(r)?))).collect::<Result<Vec<_>>>()?;
-        let state = transforms.iter().map(|(_, t)| Ok(t.init(specs, arch)?.map(|_, s| s.to_device(device)))).collect::<Result<_>>()?;
-        Ok(Chain { transforms, state, paths: specs.iter().map(|s| s.name.clone()).collect(), steps: 0, seed: stream(seed, &format!("chain:{name}")) })
+        let transforms = recipes
+            .iter()
+            .map(|r| Ok((r.component.clone(), host().transform(r)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let state = transforms
+            .iter()
+            .map(|(_, t)| Ok(t.init(specs, arch)?.map(|_, s| s.to_device(device))))
+            .collect::<Result<_>>()?;
+        Ok(Chain {
+            transforms,
+            state,
+            paths: specs.iter().map(|s| s.name.clone()).collect(),
+            steps: 0,
+            seed: stream(seed, &format!("chain:{name}")),
+        })
     }
 
     /// From gradients to updates.
     pub(crate) fn update(&mut self, gradients: Tensors, weights: &Tensors) -> Result<Tensors> {
-        let tick = Tick { step: self.steps, seed: self.seed };
+        let tick = Tick {
+            step: self.steps,
+            seed: self.seed,
+        };
         let mut updates = gradients;
         for ((component, transform), state) in self.transforms.iter().zip(&mut self.state) {
             let _here = crumb::enter(component);
@@ -43,8 +67,13 @@ impl Chain {
 
     /// Its state under names of their own: `0.first:path`, and `steps`.
     pub(crate) fn snapshot(&self) -> Vec<(String, Tensor)> {
-        let state = self.state.iter().enumerate().flat_map(|(i, s)| s.iter().map(move |(n, t)| (format!("{i}.{n}"), t.detach().copy())));
-        state.chain([("steps".into(), Tensor::from_slice(&[self.steps]))]).collect()
+        let state = self.state.iter().enumerate().flat_map(|(i, s)| {
+            s.iter()
+                .map(move |(n, t)| (format!("{i}.{n}"), t.detach().copy()))
+        });
+        state
+            .chain([("steps".into(), Tensor::from_slice(&[self.steps]))])
+            .collect()
     }
 
     /// Puts back what [`Chain::snapshot`] gave.
@@ -53,10 +82,17 @@ impl Chain {
             self.steps = t.int64_value(&[0]);
             return Ok(());
         }
-        let state = name.split_once('.').and_then(|(i, slot)| Some((self.state.get_mut(i.parse::<usize>().ok()?)?, slot)));
+        let state = name
+            .split_once('.')
+            .and_then(|(i, slot)| Some((self.state.get_mut(i.parse::<usize>().ok()?)?, slot)));
         match state {
             Some((state, slot)) => state.put(slot, t.detach().copy()),
-            None => return Err(Error::new(format!("the snapshot holds `{name}`, which this chain does not have")).into()),
+            None => {
+                return Err(Error::new(format!(
+                    "the snapshot holds `{name}`, which this chain does not have"
+                ))
+                .into());
+            }
         }
         Ok(())
     }

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pleach::protocol::Limits;
+use pleach::worker::signal_name;
 use plugin_api::{Context, Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process, pidfd_open, set_parent_process_death_signal,
-    setrlimit, waitpid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid,
+    kill_process, pidfd_open, set_parent_process_death_signal, setrlimit, waitpid,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
 
@@ -22,7 +23,7 @@ use crate::crumb;
 
 /// What all children of a worker share.
 #[derive(Clone)]
-pub(crate) struct Room {
+pub(crate) struct ChildSettings {
     /// Folder for their own output, a file each.
     pub(crate) logs: PathBuf,
     /// Threads of libtorch in each.
@@ -56,9 +57,18 @@ impl Child {
     ///
     /// The calling process must have one thread, and libtorch must have run on one thread only: another's locks would
     /// stay closed in the child for ever.
-    pub(crate) fn fork(name: &str, limits: &Limits, room: &Room, body: impl FnOnce(&mut File) -> Result<()>) -> Result<Child> {
-        let log = room.logs.join(format!("{name}.log"));
-        let output = OpenOptions::new().create(true).append(true).open(&log).with_context(|| format!("opening {}", log.display()))?;
+    pub(crate) fn fork(
+        name: &str,
+        limits: &Limits,
+        settings: &ChildSettings,
+        body: impl FnOnce(&mut File) -> Result<()>,
+    ) -> Result<Child> {
+        let log = settings.logs.join(format!("{name}.log"));
+        let output = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .with_context(|| format!("opening {}", log.display()))?;
         let (from_child, to_parent) = pipe_with(PipeFlags::CLOEXEC)?;
         let page = crumb::Page::new()?;
         let parent = getpid();
@@ -69,7 +79,7 @@ impl Child {
                 drop(from_child);
                 page.adopt();
                 let status = catch_unwind(AssertUnwindSafe(|| {
-                    prepare(parent, limits, room, &output)?;
+                    prepare(parent, limits, settings, &output)?;
                     body(&mut File::from(to_parent))
                 }));
                 let status = match status {
@@ -121,7 +131,10 @@ impl Child {
 
     /// What to poll: it sent something, it ended.
     pub(crate) fn watched(&self) -> [PollFd<'_>; 2] {
-        [PollFd::new(&self.pipe, PollFlags::IN), PollFd::new(&self.alive, PollFlags::IN)]
+        [
+            PollFd::new(&self.pipe, PollFlags::IN),
+            PollFd::new(&self.alive, PollFlags::IN),
+        ]
     }
 
     /// When it must have ended.
@@ -146,7 +159,10 @@ impl Child {
                 // An empty log tells nobody anything; that it could not be removed neither.
                 let _ = fs::remove_file(&self.log);
             }
-            Ended { sent: std::mem::take(&mut self.sent), why }
+            Ended {
+                sent: std::mem::take(&mut self.sent),
+                why,
+            }
         }))
     }
 
@@ -156,7 +172,9 @@ impl Child {
             _ if self.late => format!("ran longer than {} s and was killed", self.limits.seconds),
             (Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP), _) => return None,
             (Some(signal), _) => format!("died of {}", signal_name(signal)),
-            (_, Some(status)) => format!("ended its process with status {status} before its work was done"),
+            (_, Some(status)) => {
+                format!("ended its process with status {status} before its work was done")
+            }
             _ => "ended for a reason that nobody told".into(),
         };
         let mut error = Error::new(what);
@@ -183,11 +201,17 @@ impl Drop for Child {
 
 /// How long `poll` may wait until then.
 pub(crate) fn timeout(deadline: Instant) -> Timespec {
-    deadline.saturating_duration_since(Instant::now()).try_into().unwrap_or(Timespec { tv_sec: 60, tv_nsec: 0 })
+    deadline
+        .saturating_duration_since(Instant::now())
+        .try_into()
+        .unwrap_or(Timespec {
+            tv_sec: 60,
+            tv_nsec: 0,
+        })
 }
 
 /// Makes the child what it has to be, before any work.
-fn prepare(parent: Pid, limits: &Limits, room: &Room, output: &File) -> Result<()> {
+fn prepare(parent: Pid, limits: &Limits, settings: &ChildSettings, output: &File) -> Result<()> {
     // It dies with its parent, even if that died before this line.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(parent) {
@@ -198,21 +222,21 @@ fn prepare(parent: Pid, limits: &Limits, room: &Room, output: &File) -> Result<(
     dup2_stdout(output)?;
     dup2_stderr(output)?;
     // libtorch reserves far more address space than it uses: the limit is on data.
-    setrlimit(Resource::Data, Rlimit { current: Some(limits.memory), maximum: Some(limits.memory) })?;
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    tch::set_num_threads(i32::try_from(room.threads)?);
+    setrlimit(
+        Resource::Data,
+        Rlimit {
+            current: Some(limits.memory),
+            maximum: Some(limits.memory),
+        },
+    )?;
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )?;
+    tch::set_num_threads(i32::try_from(settings.threads)?);
     io::stdout().flush()?;
     Ok(())
-}
-
-fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        libc::SIGILL => "SIGILL",
-        libc::SIGABRT => "SIGABRT",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGSEGV => "SIGSEGV",
-        other => return format!("signal {other}"),
-    };
-    name.into()
 }

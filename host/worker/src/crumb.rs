@@ -14,8 +14,17 @@ impl Page {
     /// A page, shared with the children that are forked from now on.
     pub(crate) fn new() -> rustix::io::Result<Self> {
         // SAFETY: a new mapping, at an address of the kernel's choice.
-        let page = unsafe { mmap_anonymous(std::ptr::null_mut(), PAGE, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED) }?;
-        Ok(Page(NonNull::new(page.cast()).expect("a mapping is not at address 0")))
+        let page = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                PAGE,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::SHARED,
+            )
+        }?;
+        Ok(Page(
+            NonNull::new(page.cast()).expect("a mapping is not at address 0"),
+        ))
     }
 
     /// What the child wrote last: `plugin/component`, or nothing.
@@ -63,7 +72,8 @@ fn write(text: &[u8]) {
         // SAFETY: as above, and 130 bytes fit.
         unsafe {
             page.cast::<[u8; 2]>().write((length as u16).to_le_bytes());
-            page.add(2).copy_from_nonoverlapping(NonNull::from(text).cast(), length);
+            page.add(2)
+                .copy_from_nonoverlapping(NonNull::from(text).cast(), length);
         }
     }
 }

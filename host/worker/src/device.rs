@@ -4,7 +4,7 @@ use pleach::protocol::{Doctor, Limits, receive, send};
 use plugin_api::{Error, Result};
 use tch::{Cuda, Device};
 
-use crate::child::{Child, Room};
+use crate::child::{Child, ChildSettings};
 
 /// `cpu`, `cuda` or `cuda:N`.
 pub(crate) fn parse(name: &str) -> Result<Device> {
@@ -14,7 +14,11 @@ pub(crate) fn parse(name: &str) -> Result<Device> {
         Some(("cuda", index)) => index.parse().ok(),
         _ => None,
     };
-    index.map(Device::Cuda).ok_or_else(|| Error::new(format!("there is no device `{name}`")).expected("cpu, cuda or cuda:N").into())
+    index.map(Device::Cuda).ok_or_else(|| {
+        Error::new(format!("there is no device `{name}`"))
+            .expected("cpu, cuda or cuda:N")
+            .into()
+    })
 }
 
 /// The device as graphs count them.
@@ -27,16 +31,30 @@ pub(crate) fn number(device: Device) -> i64 {
 
 /// Checks that the device is there. CUDA is looked for in a child: no process can use a context that it inherited, so
 /// the parent of the others must have none.
-pub(crate) fn probe(device: Device, room: &Room) -> Result<()> {
-    let Device::Cuda(index) = device else { return Ok(()) };
-    let limits = Limits { seconds: 60.0, memory: u64::MAX };
-    let mut child = Child::fork("device", &limits, room, |pipe| Ok(send(pipe, &cuda_devices())?))?;
+pub(crate) fn probe(device: Device, settings: &ChildSettings) -> Result<()> {
+    let Device::Cuda(index) = device else {
+        return Ok(());
+    };
+    let limits = Limits {
+        seconds: 60.0,
+        memory: u64::MAX,
+    };
+    let mut child = Child::fork("device", &limits, settings, |pipe| {
+        Ok(send(pipe, &cuda_devices())?)
+    })?;
     let ended = child.wait()?;
-    match receive::<Result<usize, Error>>(&mut ended.sent.as_slice()).ok().flatten() {
+    match receive::<Result<usize, Error>>(&mut ended.sent.as_slice())
+        .ok()
+        .flatten()
+    {
         Some(Ok(n)) if index < n => Ok(()),
-        Some(Ok(n)) => Err(Error::new(format!("there is no device `cuda:{index}`")).found(format!("{n} CUDA devices")).into()),
+        Some(Ok(n)) => Err(Error::new(format!("there is no device `cuda:{index}`"))
+            .found(format!("{n} CUDA devices"))
+            .into()),
         Some(Err(e)) => Err(e.into()),
-        None => Err(Error::new("looking for CUDA devices ended the process").caused_by(ended.why.unwrap_or_default()).into()),
+        None => Err(Error::new("looking for CUDA devices ended the process")
+            .caused_by(ended.why.unwrap_or_default())
+            .into()),
     }
 }
 
@@ -51,14 +69,25 @@ pub(crate) fn open(device: Device) -> Result<()> {
 /// Number of CUDA devices. libtorch's CUDA half is not linked, so that it costs nothing where it is not wanted.
 fn cuda_devices() -> Result<usize, Error> {
     // SAFETY: a library of libtorch itself, of the version that this program was linked with.
-    let library = unsafe { libloading::os::unix::Library::open(Some("libtorch_cuda.so"), libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_GLOBAL) };
+    let library = unsafe {
+        libloading::os::unix::Library::open(
+            Some("libtorch_cuda.so"),
+            libloading::os::unix::RTLD_NOW | libloading::os::unix::RTLD_GLOBAL,
+        )
+    };
     match library {
         // It registers itself and stays.
         Ok(library) => std::mem::forget(library),
-        Err(e) => return Err(Error::new(format!("CUDA's half of libtorch cannot be loaded: {e}")).help("`cargo xtask setup --cuda` installs it")),
+        Err(e) => {
+            return Err(
+                Error::new(format!("CUDA's half of libtorch cannot be loaded: {e}"))
+                    .help("`cargo xtask setup --cuda` installs it"),
+            );
+        }
     }
     match Cuda::device_count() {
-        0 => Err(Error::new("libtorch sees no CUDA device").help("check the driver with nvidia-smi, or run on `--device cpu`")),
+        0 => Err(Error::new("libtorch sees no CUDA device")
+            .help("check the driver with nvidia-smi, or run on `--device cpu`")),
         n => Ok(n as usize),
     }
 }
@@ -70,11 +99,22 @@ pub(crate) fn doctor() -> Doctor {
         // A machine without CUDA is a healthy one.
         Err(_) => vec![],
     };
-    let x = tch::Tensor::f_ones([2, 2], (tch::Kind::Float, Device::Cpu)).and_then(|x| x.f_matmul(&x)).and_then(|y| y.f_sum(tch::Kind::Float)).and_then(|s| s.f_double_value(&[]));
+    let x = tch::Tensor::f_ones([2, 2], (tch::Kind::Float, Device::Cpu))
+        .and_then(|x| x.f_matmul(&x))
+        .and_then(|y| y.f_sum(tch::Kind::Float))
+        .and_then(|s| s.f_double_value(&[]));
     let problems = match x {
         Ok(8.0) => vec![],
-        Ok(x) => vec![Error::new("libtorch computes wrongly").found(x).expected(8.0)],
+        Ok(x) => vec![
+            Error::new("libtorch computes wrongly")
+                .found(x)
+                .expected(8.0),
+        ],
         Err(e) => vec![Error::new(format!("libtorch cannot compute: {e}"))],
     };
-    Doctor { libtorch: Some(plugin_api::LIBTORCH.into()), cuda, problems }
+    Doctor {
+        libtorch: Some(plugin_api::LIBTORCH.into()),
+        cuda,
+        problems,
+    }
 }

@@ -36,7 +36,7 @@ mod trace;
 mod weights;
 mod work;
 
-pub use load::load;
+pub use load::{load, open};
 pub use registry::{Registry, host};
 pub use serve::{cards, doctor, serve};
 pub use session::NetSession;

@@ -5,22 +5,31 @@ use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
 use abi_stable::library::AbiHeaderRef;
 use abi_stable::std_types::RResult;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use plugin_api::plugin::{PluginObj, RootRef};
-use plugin_api::{Error, Result};
 use pleach::plugins;
 use pleach::protocol::PluginFile;
+use plugin_api::plugin::{PluginObj, RootRef};
+use plugin_api::{Error, Result};
 
 use crate::registry::{host, services};
 
 /// Loads a plugin's file into the host of this process, and returns the plugin's name.
+///
+/// # Errors
+/// See [`open`]; and where a plugin of its name is there already.
+pub fn load(file: &PluginFile) -> Result<String> {
+    host().add(open(file)?)
+}
+
+/// Opens a plugin's file.
 ///
 /// The bytes must be those that the hash names, and the note must fit, before any code runs; then the layouts of all
 /// types that cross are compared.
 ///
 /// # Errors
 /// One of its own for each check, and whatever the plugin says when it is opened.
-pub fn load(file: &PluginFile) -> Result<String> {
-    let found = plugins::at(&file.path).ok_or_else(|| Error::new(format!("there is no plugin {}", file.path.display())))?;
+pub fn open(file: &PluginFile) -> Result<PluginObj> {
+    let found = plugins::at(&file.path)
+        .ok_or_else(|| Error::new(format!("there is no plugin {}", file.path.display())))?;
     let path = &found.path;
     if found.sha256 != file.sha256 {
         return Err(Error::new(format!("{} has changed", path.display()))
@@ -31,7 +40,11 @@ pub fn load(file: &PluginFile) -> Result<String> {
     }
     let note = match (found.note, found.problem) {
         (Some(note), None) => note,
-        (_, problem) => return Err(Error::new(format!("{} cannot be loaded", path.display())).caused_by(problem.unwrap_or_default()).into()),
+        (_, problem) => {
+            return Err(Error::new(format!("{} cannot be loaded", path.display()))
+                .caused_by(problem.unwrap_or_default())
+                .into());
+        }
     };
 
     // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading means. The
@@ -42,28 +55,58 @@ pub fn load(file: &PluginFile) -> Result<String> {
     let library: &'static Library = Box::leak(Box::new(library));
 
     // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
-    let header = unsafe { *library.get::<AbiHeaderRef>(note.symbol().as_bytes()).map_err(|e| Error::new(format!("{} has a note, but no header: {e}", path.display())))? };
-    let header = header.upgrade().map_err(|e| Error::new(format!("the header of `{}` is of another abi_stable: {}", note.name, first_line(&e.to_string()))))?;
-    let theirs = header.layout().ok_or_else(|| Error::new(format!("`{}` does not say how its types are laid out", note.name)))?;
+    let header = unsafe {
+        *library
+            .get::<AbiHeaderRef>(note.symbol().as_bytes())
+            .map_err(|e| Error::new(format!("{} has a note, but no header: {e}", path.display())))?
+    };
+    let header = header.upgrade().map_err(|e| {
+        Error::new(format!(
+            "the header of `{}` is of another abi_stable: {}",
+            note.name,
+            first_line(&e.to_string())
+        ))
+    })?;
+    let theirs = header.layout().ok_or_else(|| {
+        Error::new(format!(
+            "`{}` does not say how its types are laid out",
+            note.name
+        ))
+    })?;
     // The older side goes first: only the other one may have more fields at the end.
     check_layout_compatibility(theirs, RootRef::LAYOUT).map_err(|e| {
-        Error::new(format!("the types of `{}` are laid out differently from the host's: {}", note.name, first_line(&e.to_string())))
-            .found(format!("a plugin built for API {}", note.api))
-            .expected(format!("API {}", plugin_api::API))
-            .help("rebuild the plugin against this version of pleach-plugin-api")
+        Error::new(format!(
+            "the types of `{}` are laid out differently from the host's: {}",
+            note.name,
+            first_line(&e.to_string())
+        ))
+        .found(format!("a plugin built for API {}", note.api))
+        .expected(format!("API {}", plugin_api::API))
+        .help("rebuild the plugin against this version of pleach-plugin-api")
     })?;
     // SAFETY: the layouts agree as far as both sides know them.
-    let root = unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }
-        .map_err(|e| Error::new(format!("`{}` did not open: {}", note.name, first_line(&e.to_string()))))?;
+    let root =
+        unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }.map_err(|e| {
+            Error::new(format!(
+                "`{}` did not open: {}",
+                note.name,
+                first_line(&e.to_string())
+            ))
+        })?;
 
-    let plugin: PluginObj = match root.open()(services()) {
-        RResult::ROk(plugin) => plugin,
-        RResult::RErr(fault) => return Err(Error::new(format!("`{}` did not open", note.name)).caused_by(fault.into_error()?).into()),
-    };
-    host().add(plugin)
+    match root.open()(services()) {
+        RResult::ROk(plugin) => Ok(plugin),
+        RResult::RErr(fault) => Err(Error::new(format!("`{}` did not open", note.name))
+            .caused_by(fault.into_error()?)
+            .into()),
+    }
 }
 
 /// What `abi_stable` says goes on for hundreds of lines; the first that names an error is enough.
 fn first_line(text: &str) -> &str {
-    text.lines().map(str::trim).find(|line| line.starts_with("Error")).or(text.lines().next()).unwrap_or("no reason given")
+    text.lines()
+        .map(str::trim)
+        .find(|line| line.starts_with("Error"))
+        .or(text.lines().next())
+        .unwrap_or("no reason given")
 }

@@ -11,7 +11,9 @@ fn main() -> ExitCode {
         ["cards", file, sha256] => pleach_worker::cards(Path::new(file), sha256),
         ["doctor"] => pleach_worker::doctor(),
         _ => {
-            eprintln!("pleach-worker is started by pleach: see `pleach --help`\nusage: pleach-worker serve | cards FILE SHA256 | doctor");
+            eprintln!(
+                "pleach-worker is started by pleach: see `pleach --help`\nusage: pleach-worker serve | cards FILE SHA256 | doctor"
+            );
             return ExitCode::from(2);
         }
     };

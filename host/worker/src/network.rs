@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use plugin_api::host::Services;
 use plugin_api::role::{Hypernet, HypernetObj, Layer, LayerObj};
-use plugin_api::{Arch, Error, Group, Node, NodeKind, Ports, Result, Shape, Shapes, WeightSpec, show};
+use plugin_api::{
+    Arch, Error, Group, Node, NodeKind, Ports, Result, Shape, Shapes, WeightSpec, show,
+};
 
 use crate::registry::host;
 
@@ -55,41 +57,79 @@ impl Network {
         let mut builder = Builder::default();
         if arch.version != Arch::VERSION {
             let found = format!("version {}", arch.version);
-            return Err(Error::new("the architecture is of another format").found(found).expected(format!("version {}", Arch::VERSION)).into());
+            return Err(Error::new("the architecture is of another format")
+                .found(found)
+                .expected(format!("version {}", Arch::VERSION))
+                .into());
         }
         for (port, shape) in arch.inputs.iter() {
             match ports.inputs.get(port) {
                 Some(offered) if fits(offered, shape) => {}
-                Some(offered) => builder.errors.push(Error::new(format!("the task's input `{port}` has another shape")).found(show(offered)).expected(show(shape))),
-                None => builder.errors.push(Error::new(format!("the task has no input `{port}`")).found(ports.inputs.names().collect::<Vec<_>>().join(", "))),
+                Some(offered) => builder.errors.push(
+                    Error::new(format!("the task's input `{port}` has another shape"))
+                        .found(show(offered))
+                        .expected(show(shape)),
+                ),
+                None => builder.errors.push(
+                    Error::new(format!("the task has no input `{port}`"))
+                        .found(ports.inputs.names().collect::<Vec<_>>().join(", ")),
+                ),
             }
             builder.value(format!("in.{port}"), shape.clone());
         }
-        let inputs = arch.inputs.names().enumerate().map(|(slot, port)| (port.to_string(), slot)).collect();
+        let inputs = arch
+            .inputs
+            .names()
+            .enumerate()
+            .map(|(slot, port)| (port.to_string(), slot))
+            .collect();
         for node in &arch.nodes {
             builder.node(node);
         }
         let outputs = builder.outputs(&arch, ports);
-        let Builder { slots, nodes, mut specs, mut errors, .. } = builder;
+        let Builder {
+            slots,
+            nodes,
+            mut specs,
+            mut errors,
+            ..
+        } = builder;
         let generators = generators(&arch, &mut specs, &mut errors);
         for spec in &specs {
             if let Some(axis) = spec.axes.iter().find(|a| a.size.is_none()) {
-                errors.push(Error::new(format!("weight `{}` has an axis `{}` of unknown length", spec.name, axis.name)));
+                errors.push(Error::new(format!(
+                    "weight `{}` has an axis `{}` of unknown length",
+                    spec.name, axis.name
+                )));
             }
         }
         match errors.len() {
-            0 => Ok(Network { nodes, inputs, outputs, slots: slots.len(), specs, generators, arch }),
+            0 => Ok(Network {
+                nodes,
+                inputs,
+                outputs,
+                slots: slots.len(),
+                specs,
+                generators,
+                arch,
+            }),
             1 => Err(errors.remove(0).into()),
             n => {
                 let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                Err(Error::new(format!("the architecture has {n} faults\n{}", all.join("\n"))).into())
+                Err(Error::new(format!(
+                    "the architecture has {n} faults\n{}",
+                    all.join("\n")
+                ))
+                .into())
             }
         }
     }
 
     /// The weights that a pass uses, those that hypernets make among them.
     pub(crate) fn all_specs(&self) -> impl Iterator<Item = &WeightSpec> {
-        self.specs.iter().chain(self.generators.iter().flat_map(|g| &g.target))
+        self.specs
+            .iter()
+            .chain(self.generators.iter().flat_map(|g| &g.target))
     }
 }
 
@@ -121,13 +161,29 @@ impl Builder {
 
     /// `Err(None)` where another node is to blame.
     fn try_node(&mut self, node: &Node) -> Result<(), Option<Error>> {
-        let at = |e: anyhow::Error| Some(Error::new(format!("at node `{}`", node.name)).caused_by(plugin_api::boundary::as_error(e)));
-        if self.nodes.iter().any(|n| n.name == node.name) || node.name == "in" || node.name.contains(['.', '/']) {
-            return Err(Some(Error::new(format!("no node can be called `{}`", node.name)).expected("a name of its own, without `.` and `/`, other than `in`")));
+        let at = |e: anyhow::Error| {
+            Some(
+                Error::new(format!("at node `{}`", node.name))
+                    .caused_by(plugin_api::boundary::as_error(e)),
+            )
+        };
+        if self.nodes.iter().any(|n| n.name == node.name)
+            || node.name == "in"
+            || node.name.contains(['.', '/'])
+        {
+            return Err(Some(
+                Error::new(format!("no node can be called `{}`", node.name))
+                    .expected("a name of its own, without `.` and `/`, other than `in`"),
+            ));
         }
         let recipe = match &node.kind {
             NodeKind::Layer(recipe) => recipe,
-            NodeKind::Mix(mix) => return Err(Some(Error::new(format!("node `{}` is still open", node.name)).help(format!("decide `{}`", mix.decision)))),
+            NodeKind::Mix(mix) => {
+                return Err(Some(
+                    Error::new(format!("node `{}` is still open", node.name))
+                        .help(format!("decide `{}`", mix.decision)),
+                ));
+            }
         };
         let mut inputs = vec![];
         for (port, from) in node.inputs.iter() {
@@ -137,19 +193,47 @@ impl Builder {
                 None => {
                     let mut there: Vec<&str> = self.names.keys().map(String::as_str).collect();
                     there.sort_unstable();
-                    return Err(Some(Error::new(format!("node `{}` takes `{from}`, which nothing before it gives", node.name)).found(there.join(", "))));
+                    return Err(Some(
+                        Error::new(format!(
+                            "node `{}` takes `{from}`, which nothing before it gives",
+                            node.name
+                        ))
+                        .found(there.join(", ")),
+                    ));
                 }
             }
         }
-        let shapes: Shapes = inputs.iter().map(|(port, slot)| (port, self.slots[*slot].clone())).collect();
+        let shapes: Shapes = inputs
+            .iter()
+            .map(|(port, slot)| (port, self.slots[*slot].clone()))
+            .collect();
         let layer = host().layer(recipe).map_err(at)?;
         let specs = layer.weights(&shapes).map_err(at)?;
         let given = layer.shapes(&shapes).map_err(at)?;
-        let outputs = given.into_iter().map(|(port, shape)| (port.clone(), self.value(format!("{}.{port}", node.name), shape))).collect();
+        let outputs = given
+            .into_iter()
+            .map(|(port, shape)| {
+                (
+                    port.clone(),
+                    self.value(format!("{}.{port}", node.name), shape),
+                )
+            })
+            .collect();
         let prefix = format!("{}.", node.name);
-        let weights = specs.iter().map(|s| (s.name.clone(), format!("{prefix}{}", s.name))).collect();
-        self.specs.extend(specs.into_iter().map(|s| s.under(&prefix)));
-        self.nodes.push(Built { name: node.name.clone(), component: recipe.component.clone(), layer, inputs, outputs, weights });
+        let weights = specs
+            .iter()
+            .map(|s| (s.name.clone(), format!("{prefix}{}", s.name)))
+            .collect();
+        self.specs
+            .extend(specs.into_iter().map(|s| s.under(&prefix)));
+        self.nodes.push(Built {
+            name: node.name.clone(),
+            component: recipe.component.clone(),
+            layer,
+            inputs,
+            outputs,
+            weights,
+        });
         Ok(())
     }
 
@@ -159,14 +243,28 @@ impl Builder {
             match self.names.get(&from.0) {
                 Some(slot) => outputs.push((port.to_string(), *slot)),
                 None if self.failed.iter().any(|f| f == from.node()) => {}
-                None => self.errors.push(Error::new(format!("output `{port}` takes `{from}`, which no node gives"))),
+                None => self.errors.push(Error::new(format!(
+                    "output `{port}` takes `{from}`, which no node gives"
+                ))),
             }
         }
         for (port, wanted) in ports.outputs.iter() {
-            match (arch.outputs.contains(port), outputs.iter().find(|o| o.0 == port)) {
-                (false, _) => self.errors.push(Error::new(format!("the task wants an output `{port}`")).found(arch.outputs.names().collect::<Vec<_>>().join(", "))),
+            match (
+                arch.outputs.contains(port),
+                outputs.iter().find(|o| o.0 == port),
+            ) {
+                (false, _) => self.errors.push(
+                    Error::new(format!("the task wants an output `{port}`"))
+                        .found(arch.outputs.names().collect::<Vec<_>>().join(", ")),
+                ),
                 (true, Some((_, slot))) if !fits(&self.slots[*slot], wanted) => {
-                    self.errors.push(Error::new(format!("output `{port}` has another shape than the task wants")).found(show(&self.slots[*slot])).expected(show(wanted)));
+                    self.errors.push(
+                        Error::new(format!(
+                            "output `{port}` has another shape than the task wants"
+                        ))
+                        .found(show(&self.slots[*slot]))
+                        .expected(show(wanted)),
+                    );
                 }
                 _ => {}
             }
@@ -179,19 +277,39 @@ impl Builder {
 fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>) -> Vec<Generator> {
     let mut made = vec![];
     for g in &arch.generated {
-        let at = |e: anyhow::Error| Error::new(format!("at hypernet `{}`", g.name)).caused_by(plugin_api::boundary::as_error(e));
-        let (target, rest): (Vec<_>, Vec<_>) = specs.drain(..).partition(|s| s.group == Group::Model && s.matches(&g.target));
+        let at = |e: anyhow::Error| {
+            Error::new(format!("at hypernet `{}`", g.name))
+                .caused_by(plugin_api::boundary::as_error(e))
+        };
+        let (target, rest): (Vec<_>, Vec<_>) = specs
+            .drain(..)
+            .partition(|s| s.group == Group::Model && s.matches(&g.target));
         *specs = rest;
         if target.is_empty() {
-            errors.push(Error::new(format!("hypernet `{}` has nothing to make: `{}` matches no weight", g.name, g.target)));
+            errors.push(Error::new(format!(
+                "hypernet `{}` has nothing to make: `{}` matches no weight",
+                g.name, g.target
+            )));
             continue;
         }
         let prefix = format!("{}.", g.name);
-        match host().hypernet(&g.hypernet).and_then(|h| Ok((h.weights(&target)?, h))) {
+        match host()
+            .hypernet(&g.hypernet)
+            .and_then(|h| Ok((h.weights(&target)?, h)))
+        {
             Ok((own, hypernet)) => {
-                let weights = own.iter().map(|s| (s.name.clone(), format!("{prefix}{}", s.name))).collect();
+                let weights = own
+                    .iter()
+                    .map(|s| (s.name.clone(), format!("{prefix}{}", s.name)))
+                    .collect();
                 specs.extend(own.into_iter().map(|s| s.under(&prefix)));
-                made.push(Generator { name: g.name.clone(), component: g.hypernet.component.clone(), hypernet, target, weights });
+                made.push(Generator {
+                    name: g.name.clone(),
+                    component: g.hypernet.component.clone(),
+                    hypernet,
+                    target,
+                    weights,
+                });
             }
             Err(e) => errors.push(at(e)),
         }
@@ -201,5 +319,9 @@ fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>)
 
 /// Whether a shape can stand where another is wanted: as many axes, equal where both lengths are known.
 fn fits(found: &[plugin_api::Axis], wanted: &[plugin_api::Axis]) -> bool {
-    found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| f.size.is_none() || w.size.is_none() || f.size == w.size)
+    found.len() == wanted.len()
+        && found
+            .iter()
+            .zip(wanted)
+            .all(|(f, w)| f.size.is_none() || w.size.is_none() || f.size == w.size)
 }

@@ -16,7 +16,13 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(ask: &'a Ask<'a>, step: i64, seed: u64) -> Self {
-        Run { ask, step, seed, taps: RefCell::default(), watched: ask.is_watched() }
+        Run {
+            ask,
+            step,
+            seed,
+            taps: RefCell::default(),
+            watched: ask.is_watched(),
+        }
     }
 
     /// Shows a value under its full name.
@@ -49,11 +55,21 @@ impl Pass for NodePass<'_> {
     }
 
     fn tap(&self, name: &str, x: Tensor) -> Tensor {
-        if self.run.watched { self.run.show(&format!("{}/{name}", self.node), x) } else { x }
+        if self.run.watched {
+            self.run.show(&format!("{}/{name}", self.node), x)
+        } else {
+            x
+        }
     }
 
     fn uniform(&self, size: &[i64]) -> Tensor {
         let draw = self.draws.replace(self.draws.get() + 1);
-        random::uniform(size, stream(self.run.seed, &format!("draw:{}:{}:{draw}", self.node, self.run.step)))
+        random::uniform(
+            size,
+            stream(
+                self.run.seed,
+                &format!("draw:{}:{}:{draw}", self.node, self.run.step),
+            ),
+        )
     }
 }

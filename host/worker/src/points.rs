@@ -2,21 +2,38 @@
 
 use std::collections::{HashMap, HashSet};
 
-use plugin_api::{Arch, Decided, Decision, Domain, Error, Json, NodeKind, Params, Point, Result, random, stream};
+use plugin_api::{
+    Arch, Decided, Decision, Domain, Error, Json, NodeKind, Params, Point, Result, random, stream,
+};
 use rand::RngExt;
 
 /// The architecture that a point of a supernet stands for.
 pub(crate) fn resolve(supernet: &Arch, point: &Point) -> Result<Arch> {
-    let values: HashMap<&str, Json> =
-        supernet.decisions.iter().map(|d| Ok((d.name.as_str(), d.value(point)?))).collect::<Result<_, Error>>()?;
-    let mut arch = Arch { decisions: vec![], ..supernet.clone() };
+    let values: HashMap<&str, Json> = supernet
+        .decisions
+        .iter()
+        .map(|d| Ok((d.name.as_str(), d.value(point)?)))
+        .collect::<Result<_, Error>>()?;
+    let mut arch = Arch {
+        decisions: vec![],
+        ..supernet.clone()
+    };
     for node in &mut arch.nodes {
         if let NodeKind::Mix(mix) = &node.kind {
             let Some(Decided::Option(chosen)) = point.get(&mix.decision) else {
-                return Err(Error::new(format!("node `{}` asks `{}`, which decides no option", node.name, mix.decision)).into());
+                return Err(Error::new(format!(
+                    "node `{}` asks `{}`, which decides no option",
+                    node.name, mix.decision
+                ))
+                .into());
             };
             let option = mix.options.iter().find(|o| o.option == *chosen);
-            let option = option.ok_or_else(|| Error::new(format!("node `{}` has nothing for option {chosen} of `{}`", node.name, mix.decision)))?;
+            let option = option.ok_or_else(|| {
+                Error::new(format!(
+                    "node `{}` has nothing for option {chosen} of `{}`",
+                    node.name, mix.decision
+                ))
+            })?;
             node.kind = NodeKind::Layer(option.layer.clone());
         }
         if let NodeKind::Layer(recipe) = &mut node.kind {
@@ -35,7 +52,11 @@ fn fill_in(value: &mut Json, values: &HashMap<&str, Json>) -> Result<()> {
     match value {
         Json::Object(map) => match map.get("decide").and_then(Json::as_str) {
             Some(name) if map.len() == 1 => {
-                *value = values.get(name).cloned().ok_or_else(|| Error::new(format!("a parameter asks `{name}`, which the space does not decide")))?;
+                *value = values.get(name).cloned().ok_or_else(|| {
+                    Error::new(format!(
+                        "a parameter asks `{name}`, which the space does not decide"
+                    ))
+                })?;
             }
             _ => map.values_mut().try_for_each(|v| fill_in(v, values))?,
         },
@@ -47,7 +68,11 @@ fn fill_in(value: &mut Json, values: &HashMap<&str, Json>) -> Result<()> {
 
 /// Names of the nodes on which an output hangs.
 fn needed(arch: &Arch) -> HashSet<String> {
-    let mut needed: HashSet<String> = arch.outputs.values().map(|from| from.node().to_string()).collect();
+    let mut needed: HashSet<String> = arch
+        .outputs
+        .values()
+        .map(|from| from.node().to_string())
+        .collect();
     for node in arch.nodes.iter().rev() {
         if needed.contains(&node.name) {
             needed.extend(node.inputs.values().map(|from| from.node().to_string()));
@@ -61,30 +86,49 @@ pub(crate) fn sample(decisions: &[Decision], n: i64, seed: u64) -> Vec<Point> {
     let draw = |i: i64, d: &Decision| {
         let mut generator = random::generator(stream(seed, &format!("{i}:{}", d.name)));
         match &d.domain {
-            Domain::Options(options) => Decided::Option(generator.random_range(0..options.len().max(1))),
+            Domain::Options(options) => {
+                Decided::Option(generator.random_range(0..options.len().max(1)))
+            }
             Domain::Integer(low, high) => Decided::Integer(generator.random_range(*low..=*high)),
             Domain::Real(low, high) => Decided::Real(generator.random_range(*low..=*high)),
         }
     };
-    (0..n).map(|i| decisions.iter().map(|d| (&d.name, draw(i, d))).collect()).collect()
+    (0..n)
+        .map(|i| decisions.iter().map(|d| (&d.name, draw(i, d))).collect())
+        .collect()
 }
 
 /// A point as a person writes it: a value for each decision. An option that is a component may be written by its name.
 pub(crate) fn from_values(decisions: &[Decision], values: &Params) -> Result<Point> {
-    if let Some(unknown) = values.keys().find(|name| !decisions.iter().any(|d| d.name == **name)) {
+    if let Some(unknown) = values
+        .keys()
+        .find(|name| !decisions.iter().any(|d| d.name == **name))
+    {
         let there: Vec<&str> = decisions.iter().map(|d| d.name.as_str()).collect();
-        return Err(Error::new(format!("the space does not decide `{unknown}`")).expected(there.join(", ")).into());
+        return Err(Error::new(format!("the space does not decide `{unknown}`"))
+            .expected(there.join(", "))
+            .into());
     }
     let decide = |d: &Decision| {
-        let value = values.get(&d.name).ok_or_else(|| Error::new(format!("the point leaves `{}` open", d.name)))?;
+        let value = values
+            .get(&d.name)
+            .ok_or_else(|| Error::new(format!("the point leaves `{}` open", d.name)))?;
         let decided = match &d.domain {
-            Domain::Options(options) => options.iter().position(|o| o == value || o.get("use") == Some(value)).map(Decided::Option),
+            Domain::Options(options) => options
+                .iter()
+                .position(|o| o == value || o.get("use") == Some(value))
+                .map(Decided::Option),
             Domain::Integer(..) => value.as_i64().map(Decided::Integer),
             Domain::Real(..) => value.as_f64().map(Decided::Real),
         };
-        decided.ok_or_else(|| Error::new(format!("`{}` cannot be {value}", d.name)).expected(domain(&d.domain)))
+        decided.ok_or_else(|| {
+            Error::new(format!("`{}` cannot be {value}", d.name)).expected(domain(&d.domain))
+        })
     };
-    let point: Point = decisions.iter().map(|d| Ok((&d.name, decide(d)?))).collect::<Result<_, Error>>()?;
+    let point: Point = decisions
+        .iter()
+        .map(|d| Ok((&d.name, decide(d)?)))
+        .collect::<Result<_, Error>>()?;
     check(decisions, &point)?;
     Ok(point)
 }
@@ -96,7 +140,11 @@ pub(crate) fn check(decisions: &[Decision], point: &Point) -> Result<(), Error> 
 
 fn domain(domain: &Domain) -> String {
     match domain {
-        Domain::Options(options) => options.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        Domain::Options(options) => options
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", "),
         Domain::Integer(low, high) => format!("a whole number from {low} to {high}"),
         Domain::Real(low, high) => format!("a number from {low} to {high}"),
     }
@@ -109,11 +157,29 @@ mod tests {
     use serde_json::json;
 
     fn supernet() -> Arch {
-        let options = ["a/one", "a/two"].iter().enumerate().map(|(option, name)| MixOption { option, layer: Recipe::new(*name) }).collect();
+        let options = ["a/one", "a/two"]
+            .iter()
+            .enumerate()
+            .map(|(option, name)| MixOption {
+                option,
+                layer: Recipe::new(*name),
+            })
+            .collect();
         Arch::new(Shapes::new())
-            .layer("first", Recipe::new("a/linear").with("out", json!({ "decide": "width" })), &[("x", "in.x")])
+            .layer(
+                "first",
+                Recipe::new("a/linear").with("out", json!({ "decide": "width" })),
+                &[("x", "in.x")],
+            )
             .layer("unused", "a/linear", &[("x", "in.x")])
-            .node("slot", NodeKind::Mix(Mix { decision: "op".into(), options }), &[("x", "first.x")])
+            .node(
+                "slot",
+                NodeKind::Mix(Mix {
+                    decision: "op".into(),
+                    options,
+                }),
+                &[("x", "first.x")],
+            )
             .output("y", "slot.x")
             .decide(Decision::options("width", [16, 32]))
             .decide(Decision::options("op", ["a/one", "a/two"]))
@@ -122,23 +188,37 @@ mod tests {
     #[test]
     fn resolves_mixes_and_parameters_and_drops_the_rest() {
         let space = supernet();
-        let point = from_values(&space.decisions, json!({ "op": "a/two", "width": 32 }).as_object().unwrap()).unwrap();
+        let point = from_values(
+            &space.decisions,
+            json!({ "op": "a/two", "width": 32 }).as_object().unwrap(),
+        )
+        .unwrap();
         let arch = resolve(&space, &point).unwrap();
         let names: Vec<_> = arch.nodes.iter().map(|n| n.name.as_str()).collect();
         assert_eq!(names, ["first", "slot"]);
-        assert_eq!(arch.nodes[0].kind, NodeKind::Layer(Recipe::new("a/linear").with("out", 32)));
+        assert_eq!(
+            arch.nodes[0].kind,
+            NodeKind::Layer(Recipe::new("a/linear").with("out", 32))
+        );
         assert_eq!(arch.nodes[1].kind, NodeKind::Layer(Recipe::new("a/two")));
     }
 
     #[test]
     fn refuses_what_is_no_point() {
         let check = |values: Json, text: &str| {
-            let error = from_values(&supernet().decisions, values.as_object().unwrap()).unwrap_err();
+            let error =
+                from_values(&supernet().decisions, values.as_object().unwrap()).unwrap_err();
             assert_eq!(error.to_string(), text);
         };
         check(json!({ "op": "a/two" }), "the point leaves `width` open");
-        check(json!({ "op": "a/two", "width": 17 }), "`width` cannot be 17\n  expected  16, 32");
-        check(json!({ "op": "a/two", "width": 16, "depth": 1 }), "the space does not decide `depth`\n  expected  width, op");
+        check(
+            json!({ "op": "a/two", "width": 17 }),
+            "`width` cannot be 17\n  expected  16, 32",
+        );
+        check(
+            json!({ "op": "a/two", "width": 16, "depth": 1 }),
+            "the space does not decide `depth`\n  expected  width, op",
+        );
     }
 
     #[test]
@@ -146,7 +226,10 @@ mod tests {
         let decisions = supernet().decisions;
         assert_eq!(sample(&decisions, 3, 1), sample(&decisions, 5, 1)[..3]);
         assert_ne!(sample(&decisions, 20, 1), sample(&decisions, 20, 2));
-        let drawn: HashSet<_> = sample(&decisions, 50, 0).iter().map(|p| format!("{p:?}")).collect();
+        let drawn: HashSet<_> = sample(&decisions, 50, 0)
+            .iter()
+            .map(|p| format!("{p:?}"))
+            .collect();
         assert_eq!(drawn.len(), 4);
     }
 }

@@ -6,7 +6,10 @@ use std::sync::{Once, RwLock};
 use plugin_api::boundary::Owner;
 use plugin_api::host::{Services, ServicesObj};
 use plugin_api::plugin::{Plugin, PluginObj, linked};
-use plugin_api::role::{HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj, TrainerObj, TransformObj};
+use plugin_api::role::{
+    HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj,
+    TrainerObj, TransformObj,
+};
 use plugin_api::trace::TracerObj;
 use plugin_api::{Error, Graph, Recipe, Result, Tensor};
 
@@ -17,13 +20,16 @@ pub struct Registry(());
 // Plugins stay until the process ends: components carry code of their library.
 static PLUGINS: RwLock<BTreeMap<String, &'static PluginObj>> = RwLock::new(BTreeMap::new());
 
-/// The host of this process, with the plugins that are linked into the program.
+/// The host of this process, with the plugins that are linked into the program. From its first call on libtorch has one
+/// thread.
 ///
 /// # Panics
 /// Where a linked plugin cannot describe itself, which is a fault of this very program.
 pub fn host() -> Registry {
     static LINKED: Once = Once::new();
     LINKED.call_once(|| {
+        // Sums over several threads differ in their last bits; a program that wants more of them says so afterwards.
+        tch::set_num_threads(1);
         plugin_api::host::attach(services());
         for plugin in linked() {
             Registry(()).add(plugin).unwrap_or_else(|e| panic!("{e}"));
@@ -46,7 +52,9 @@ impl Registry {
         let name = plugin.card()?.name;
         let mut plugins = PLUGINS.write().expect("no plugin is added by halves");
         if plugins.contains_key(&name) {
-            return Err(Error::new(format!("plugin `{name}` is there twice")).help("link it into the program or load its file, not both").into());
+            return Err(Error::new(format!("plugin `{name}` is there twice"))
+                .help("link it into the program or load its file, not both")
+                .into());
         }
         plugins.insert(name.clone(), Box::leak(Box::new(plugin)));
         Ok(name)
@@ -60,16 +68,18 @@ impl Registry {
         let plugins = PLUGINS.read().expect("no plugin is added by halves");
         plugins.get(name).copied().ok_or_else(|| {
             let there: Vec<&str> = plugins.keys().map(String::as_str).collect();
-            Error::new(format!("no plugin `{name}` is loaded")).found(there.join(", ")).into()
+            Error::new(format!("no plugin `{name}` is loaded"))
+                .found(there.join(", "))
+                .into()
         })
     }
 }
 
 macro_rules! makers {
-    ($($role:ident $obj:ident),*) => {$(
-        fn $role(&self, recipe: &Recipe) -> Result<$obj> {
+    ($($role:ident $obj:ident $name:ident),* $(,)?) => {$(
+        fn $name(&self, recipe: &Recipe) -> Result<$obj> {
             let (plugin, component) = recipe.split()?;
-            self.plugin(plugin)?.$role(component, &recipe.params)
+            self.plugin(plugin)?.$name(component, &recipe.params)
         }
     )*};
 }
@@ -79,12 +89,15 @@ impl Services for Registry {
         crate::trace::tracer()
     }
 
-    fn graph(&self, nodes: i64, sources: &Tensor, targets: &Tensor, weight: Option<Tensor>) -> Result<Graph> {
+    fn graph(
+        &self,
+        nodes: i64,
+        sources: &Tensor,
+        targets: &Tensor,
+        weight: Option<Tensor>,
+    ) -> Result<Graph> {
         crate::graph::graph(nodes, sources, targets, weight.as_deref())
     }
 
-    makers!(
-        task TaskObj, layer LayerObj, initializer InitializerObj, space SpaceObj, strategy StrategyObj,
-        scorer ScorerObj, trainer TrainerObj, transform TransformObj, pruner PrunerObj, hypernet HypernetObj
-    );
+    plugin_api::each_role!(makers);
 }

@@ -5,18 +5,20 @@ use std::rc::Rc;
 use pleach::protocol::{Limits, receive, send};
 use plugin_api::host::Services;
 use plugin_api::role::{Scorer, ScorerObj, Space, SpaceObj, Strategy, StrategyObj, Task, TaskObj};
-use plugin_api::{Arch, Decision, Error, Goal, Host, Observation, Point, Ports, Proposal, Recipe, Result, Setting};
+use plugin_api::{
+    Arch, Decision, Error, Goal, Host, Observation, Point, Ports, Proposal, Recipe, Result, Setting,
+};
 use tch::Device;
 
-use crate::child::{Child, Room};
+use crate::child::{Child, ChildSettings, Ended};
 use crate::registry::host;
 use crate::session::NetSession;
-use crate::{crumb, points};
+use crate::{crumb, device, points};
 
 /// What the host does for spaces wherever they are asked.
-pub(crate) struct Here;
+pub(crate) struct SpaceHost;
 
-impl Host for Here {
+impl Host for SpaceHost {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch> {
         points::resolve(supernet, point)
     }
@@ -26,7 +28,10 @@ impl Host for Here {
     }
 
     fn score(&self, _: &Recipe, _: &[Point]) -> Result<Vec<Option<f64>>> {
-        Err(Error::new("a space cannot ask for scores: it makes the networks that are scored").into())
+        Err(
+            Error::new("a space cannot ask for scores: it makes the networks that are scored")
+                .into(),
+        )
     }
 }
 
@@ -35,63 +40,132 @@ pub(crate) struct Search {
     strategy: StrategyObj,
     name: String,
     decisions: Vec<Decision>,
-    bench: Bench,
+    host: StrategyHost,
 }
 
 impl Search {
-    pub(crate) fn begin(strategy: &Recipe, space: &Recipe, seed: u64, limits: Limits, task: &Rc<TaskObj>, device: Device, room: &Room) -> Result<Self> {
+    pub(crate) fn begin(
+        strategy: &Recipe,
+        space: &Recipe,
+        seed: u64,
+        limits: Limits,
+        task: &Rc<TaskObj>,
+        device: Device,
+        settings: &ChildSettings,
+    ) -> Result<Self> {
         let ports = task.ports()?;
-        let goal = Goal { metric: ports.metric.clone(), higher_is_better: ports.higher_is_better };
+        let goal = Goal {
+            metric: ports.metric.clone(),
+            higher_is_better: ports.higher_is_better,
+        };
         let name = strategy.component.clone();
         let (mut strategy, space) = (host().strategy(strategy)?, host().space(space)?);
         let decisions = space.decisions(&ports)?;
-        strategy.begin(&Setting { decisions: decisions.clone(), goals: vec![goal], seed })?;
-        let bench = Bench { space, ports, task: Rc::clone(task), device, seed, limits, room: room.clone() };
-        Ok(Search { strategy, name, decisions, bench })
+        strategy.begin(&Setting {
+            decisions: decisions.clone(),
+            goals: vec![goal],
+            seed,
+        })?;
+        let strategy_host = StrategyHost {
+            space,
+            ports,
+            task: Rc::clone(task),
+            device,
+            seed,
+            limits,
+            settings: settings.clone(),
+        };
+        Ok(Search {
+            strategy,
+            name,
+            decisions,
+            host: strategy_host,
+        })
     }
 
     pub(crate) fn ask(&mut self, n: u32) -> Result<Vec<Proposal>> {
-        let proposals = self.strategy.ask(i64::from(n), &self.bench)?;
+        let proposals = self.strategy.ask(i64::from(n), &self.host)?;
         for proposal in &proposals {
-            points::check(&self.decisions, &proposal.point)
-                .map_err(|e| Error::new(format!("`{}` proposed what is no point of the space", self.name)).caused_by(e))?;
+            points::check(&self.decisions, &proposal.point).map_err(|e| {
+                Error::new(format!(
+                    "`{}` proposed what is no point of the space",
+                    self.name
+                ))
+                .caused_by(e)
+            })?;
         }
         Ok(proposals)
     }
 
     pub(crate) fn tell(&mut self, seen: &[Observation]) -> Result<()> {
-        self.strategy.tell(seen, &self.bench)
+        self.strategy.tell(seen, &self.host)
     }
 }
 
 /// What the host does for a strategy: points become networks that can be scored.
-struct Bench {
+struct StrategyHost {
     space: SpaceObj,
     ports: Ports,
     task: Rc<TaskObj>,
     device: Device,
     seed: u64,
     limits: Limits,
-    room: Room,
+    settings: ChildSettings,
 }
 
-impl Bench {
+/// How often scoring is taken up again after a child was killed from outside.
+const ATTEMPTS: u32 = 3;
+
+impl StrategyHost {
+    /// Has a child score points one after the other, until all are scored or it dies.
+    fn score_in_child(
+        &self,
+        recipe: &Recipe,
+        scorer: &ScorerObj,
+        points: &[Point],
+    ) -> Result<Ended> {
+        let mut child = Child::fork("score", &self.limits, &self.settings, |pipe| {
+            device::open(self.device)?;
+            let _here = crumb::enter(&recipe.component);
+            for point in points {
+                let score = self
+                    .score_one(scorer, point)
+                    .and_then(|score| match score.is_nan() {
+                        true => Err(Error::new("the score is not a number").into()),
+                        false => Ok(score),
+                    });
+                let score = score
+                    .inspect_err(|e| {
+                        tracing::warn!("`{}` could not score {point:?}: {e}", recipe.component)
+                    })
+                    .ok();
+                send(pipe, &score)?;
+            }
+            Ok(())
+        })?;
+        child.wait()
+    }
+
     /// The score, the higher the better.
     fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
         let arch = self.space.arch(&self.ports, point, self)?;
         let mut session = NetSession::new(arch, Rc::clone(&self.task), self.seed, self.device)?;
         let score = scorer.score(&mut session)?;
-        Ok(if scorer.higher_is_better() { score } else { -score })
+        Ok(if scorer.higher_is_better() {
+            score
+        } else {
+            -score
+        })
     }
 }
 
-impl Host for Bench {
+impl Host for StrategyHost {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch> {
-        Here.resolve(supernet, point)
+        SpaceHost.resolve(supernet, point)
     }
 
     fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>> {
-        Here.sample(decisions, n, seed)
+        SpaceHost.sample(decisions, n, seed)
     }
 
     /// Scores in a child, many one after the other; a point on which the child dies has no score, and another child
@@ -99,31 +173,34 @@ impl Host for Bench {
     fn score(&self, recipe: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
         let scorer = host().scorer(recipe)?;
         let mut scores: Vec<Option<f64>> = vec![];
+        let mut blows = 0;
         while scores.len() < points.len() {
             let rest = &points[scores.len()..];
-            let mut child = Child::fork("score", &self.limits, &self.room, |pipe| {
-                let _here = crumb::enter(&recipe.component);
-                for point in rest {
-                    let score = self.score_one(&scorer, point).and_then(|score| match score.is_nan() {
-                        true => Err(Error::new("the score is not a number").into()),
-                        false => Ok(score),
-                    });
-                    let score = score.inspect_err(|e| tracing::warn!("`{}` could not score {point:?}: {e}", recipe.component)).ok();
-                    send(pipe, &score)?;
-                }
-                Ok(())
-            })?;
-            let ended = child.wait()?;
+            let ended = self.score_in_child(recipe, &scorer, rest)?;
             let mut sent = ended.sent.as_slice();
             // A message that was cut short is none.
             while let Ok(Some(score)) = receive::<Option<f64>>(&mut sent) {
                 scores.push(score);
             }
-            if scores.len() < points.len() {
-                let why = ended.why.unwrap_or_else(|| Error::new("was killed from outside"));
-                tracing::warn!("`{}` could not score {:?}: {why}", recipe.component, points[scores.len()]);
-                scores.push(None);
+            if scores.len() == points.len() {
+                break;
             }
+            let why = match ended.why {
+                // Killed from outside: nothing is known of the point, and it is scored again.
+                None if blows < ATTEMPTS => {
+                    blows += 1;
+                    continue;
+                }
+                why => {
+                    why.unwrap_or_else(|| Error::new("was killed from outside, again and again"))
+                }
+            };
+            tracing::warn!(
+                "`{}` could not score {:?}: {why}",
+                recipe.component,
+                points[scores.len()]
+            );
+            scores.push(None);
         }
         Ok(scores)
     }

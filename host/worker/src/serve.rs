@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use tch::Device;
 
-use crate::child::{Child, Room, timeout};
+use crate::child::{Child, ChildSettings, timeout};
 use crate::registry::host;
 use crate::search::Search;
 use crate::{device, load, work};
@@ -30,8 +30,13 @@ fn take_stdout() -> io::Result<File> {
 
 /// Has logs go to the standard error, filtered by `PLEACH_LOG`.
 fn log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PLEACH_LOG").unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("PLEACH_LOG").unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .init();
 }
 
 /// Answers `pleach` until its input ends.
@@ -41,11 +46,10 @@ fn log() {
 pub fn serve() -> Result<()> {
     let mut out = take_stdout()?;
     log();
-    // A child that is forked after an operation on several threads would hang.
-    tch::set_num_threads(1);
-    tch::set_num_interop_threads(1);
+    // One thread from here on: a child that is forked after an operation on several would hang.
     host();
-    let Some(Request::Start(start)) = receive(&mut io::stdin().lock())? else {
+    tch::set_num_interop_threads(1);
+    let Some(Request::Start(start)) = receive(&mut Unbuffered)? else {
         return Err(Error::new("the first request must start the worker").into());
     };
     let mut server = match Server::start(start) {
@@ -59,7 +63,7 @@ pub fn serve() -> Result<()> {
 struct Server {
     task: Rc<TaskObj>,
     device: Device,
-    room: Room,
+    settings: ChildSettings,
     search: Option<Search>,
     children: Vec<Child>,
 }
@@ -69,20 +73,35 @@ impl Server {
         for file in &start.plugins {
             load(file)?;
         }
-        let room = Room { logs: start.logs, threads: start.threads };
+        let settings = ChildSettings {
+            logs: start.logs,
+            threads: start.threads,
+        };
         let device = device::parse(&start.device)?;
-        device::probe(device, &room)?;
+        device::probe(device, &settings)?;
         let task = host().task(&start.task)?;
         // What a task makes at its first batch is made here, once, and shared with every child.
         task.batch("train", &At::ALL)?;
         let task = Rc::new(task);
-        Ok(Server { task, device, room, search: None, children: vec![] })
+        Ok(Server {
+            task,
+            device,
+            settings,
+            search: None,
+            children: vec![],
+        })
     }
 
     fn ready(&self) -> Result<Reply> {
         let ports = self.task.ports()?;
-        let goal = Goal { metric: ports.metric, higher_is_better: ports.higher_is_better };
-        Ok(Reply::Ready { goal, libtorch: plugin_api::LIBTORCH.into() })
+        let goal = Goal {
+            metric: ports.metric,
+            higher_is_better: ports.higher_is_better,
+        };
+        Ok(Reply::Ready {
+            goal,
+            libtorch: plugin_api::LIBTORCH.into(),
+        })
     }
 
     fn run(&mut self, out: &mut File) -> Result<()> {
@@ -90,16 +109,25 @@ impl Server {
             let input = stdin();
             let mut watched = vec![PollFd::new(&input, PollFlags::IN)];
             watched.extend(self.children.iter().flat_map(Child::watched));
-            let deadline = self.children.iter().map(Child::deadline).min().unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
+            let deadline = self
+                .children
+                .iter()
+                .map(Child::deadline)
+                .min()
+                .unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
             poll(&mut watched, Some(&timeout(deadline)))?;
-            let asked = watched[0].revents().intersects(PollFlags::IN | PollFlags::HUP);
+            let asked = watched[0]
+                .revents()
+                .intersects(PollFlags::IN | PollFlags::HUP);
             drop(watched);
 
             for (name, end) in self.ended()? {
                 send(out, &Reply::Ended { name, end })?;
             }
             if asked {
-                let Some(request) = receive(&mut Unbuffered)? else { return Ok(()) };
+                let Some(request) = receive(&mut Unbuffered)? else {
+                    return Ok(());
+                };
                 match self.answer(request) {
                     Ok(Some(reply)) => send(out, &reply)?,
                     Ok(None) => {}
@@ -114,17 +142,32 @@ impl Server {
         let no_search = || Error::new("no search has begun");
         Ok(match request {
             Request::Start(_) => return Err(Error::new("the worker has started already").into()),
-            Request::Begin { strategy, space, seed, limits } => {
-                self.search = Some(Search::begin(&strategy, &space, seed, limits, &self.task, self.device, &self.room)?);
+            Request::Begin {
+                strategy,
+                space,
+                seed,
+                limits,
+            } => {
+                self.search = Some(Search::begin(
+                    &strategy,
+                    &space,
+                    seed,
+                    limits,
+                    &self.task,
+                    self.device,
+                    &self.settings,
+                )?);
                 Some(Reply::Began)
             }
-            Request::Ask(n) => Some(Reply::Proposals(self.search.as_mut().ok_or_else(no_search)?.ask(n)?)),
+            Request::Ask(n) => Some(Reply::Proposals(
+                self.search.as_mut().ok_or_else(no_search)?.ask(n)?,
+            )),
             Request::Tell(seen) => {
                 self.search.as_mut().ok_or_else(no_search)?.tell(&seen)?;
                 Some(Reply::Told)
             }
             Request::Run { name, work } => {
-                let child = Child::fork(&name, &work.limits, &self.room, |pipe| {
+                let child = Child::fork(&name, &work.limits, &self.settings, |pipe| {
                     let done = caught(|| {
                         device::open(self.device)?;
                         work::run(&work, &self.task, self.device)
@@ -136,7 +179,10 @@ impl Server {
                         self.children.push(child);
                         None
                     }
-                    Err(e) => Some(Reply::Ended { name, end: End::Failed(as_error(e)) }),
+                    Err(e) => Some(Reply::Ended {
+                        name,
+                        end: End::Failed(as_error(e)),
+                    }),
                 }
             }
         })
@@ -178,7 +224,10 @@ pub fn cards(path: &Path, sha256: &str) -> Result<()> {
     let mut out = take_stdout()?;
     log();
     let card = || -> Result<PluginCard> {
-        let name = load(&PluginFile { path: path.into(), sha256: sha256.into() })?;
+        let name = load(&PluginFile {
+            path: path.into(),
+            sha256: sha256.into(),
+        })?;
         host().plugin(&name)?.card()
     };
     Ok(send(&mut out, &card().map_err(as_error))?)

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use plugin_api::host::Services;
 use plugin_api::role::{Hypernet, Initializer, InitializerObj, Layer, Task, TaskObj};
 use plugin_api::{
-    Arch, Ask, At, Batch, Edges, Error, Group, Named, Ports, Recipe, Result, Seen, Session, Tensor, Tensors, Value, WeightSpec, gradients_of, kind,
-    stream,
+    Arch, Ask, At, Batch, Edges, Error, Group, Named, Ports, Recipe, Result, Seen, Session, Tensor,
+    Tensors, Value, WeightSpec, gradients_of, kind, stream,
 };
 use tch::Device;
 
@@ -44,10 +44,21 @@ impl NetSession {
         let ports = task.ports()?;
         let network = Network::build(arch, &ports)?;
         let mut initializers = HashMap::new();
-        let weights = network.specs.iter().map(|spec| Ok((&spec.name, fresh(spec, &network.arch, seed, device, &mut initializers)?)));
+        let weights = network.specs.iter().map(|spec| {
+            Ok((
+                &spec.name,
+                fresh(spec, &network.arch, seed, device, &mut initializers)?,
+            ))
+        });
         let weights: Tensors = weights.collect::<Result<_>>()?;
         let views = match network.generators.is_empty() {
-            true => Some(network.nodes.iter().map(|node| view(&node.weights, &weights)).collect()),
+            true => Some(
+                network
+                    .nodes
+                    .iter()
+                    .map(|node| view(&node.weights, &weights))
+                    .collect(),
+            ),
             false => None,
         };
         Ok(NetSession {
@@ -73,25 +84,42 @@ impl NetSession {
     fn live(&self, ask: &Ask<'_>) -> Result<Tensors> {
         let mut all = self.weights.clone();
         if let Some(replaced) = ask.replaced() {
-            for (path, t) in replaced.iter().filter(|(path, _)| self.weights.contains(path)) {
+            for (path, t) in replaced
+                .iter()
+                .filter(|(path, _)| self.weights.contains(path))
+            {
                 all.put(path, t.clone());
             }
         }
         for g in &self.network.generators {
             let _here = crumb::enter(&g.component);
-            let made = g.hypernet.generate(&view(&g.weights, &all), &Batch::new(), &g.target)?;
+            let made = g
+                .hypernet
+                .generate(&view(&g.weights, &all), &Batch::new(), &g.target)?;
             for spec in &g.target {
-                let t = made.get(&spec.name).filter(|t| t.size() == spec.size()).ok_or_else(|| {
-                    let found = made.get(&spec.name).map_or("nothing".into(), |t| format!("{:?}", t.size()));
-                    Error::new(format!("hypernet `{}` did not make `{}`", g.name, spec.name)).found(found).expected(format!("{:?}", spec.size()))
-                })?;
+                let t = made
+                    .get(&spec.name)
+                    .filter(|t| t.size() == spec.size())
+                    .ok_or_else(|| {
+                        let found = made
+                            .get(&spec.name)
+                            .map_or("nothing".into(), |t| format!("{:?}", t.size()));
+                        Error::new(format!(
+                            "hypernet `{}` did not make `{}`",
+                            g.name, spec.name
+                        ))
+                        .found(found)
+                        .expected(format!("{:?}", spec.size()))
+                    })?;
                 all.put(&spec.name, t.clone());
             }
         }
         if let Some(replaced) = ask.replaced() {
             for (path, t) in replaced.iter() {
                 if !all.contains(path) {
-                    return Err(Error::new(format!("there is no weight `{path}` to replace")).into());
+                    return Err(
+                        Error::new(format!("there is no weight `{path}` to replace")).into(),
+                    );
                 }
                 all.put(path, t.clone());
             }
@@ -113,7 +141,12 @@ impl NetSession {
             (Some(views), None) => views,
             _ => {
                 let live = self.live(ask)?;
-                made = self.network.nodes.iter().map(|node| view(&node.weights, &live)).collect();
+                made = self
+                    .network
+                    .nodes
+                    .iter()
+                    .map(|node| view(&node.weights, &live))
+                    .collect();
                 &made
             }
         };
@@ -123,31 +156,58 @@ impl NetSession {
             values[*slot] = x.get(port).cloned();
         }
         for (node, w) in self.network.nodes.iter().zip(views) {
-            let x: Batch = node.inputs.iter().filter_map(|(port, slot)| Some((port, values[*slot].clone()?))).collect();
-            let pass = NodePass { run: &run, node: &node.name, draws: Cell::new(0) };
+            let x: Batch = node
+                .inputs
+                .iter()
+                .filter_map(|(port, slot)| Some((port, values[*slot].clone()?)))
+                .collect();
+            let pass = NodePass {
+                run: &run,
+                node: &node.name,
+                draws: Cell::new(0),
+            };
             let here = crumb::enter(&node.component);
             let given = node.layer.forward(w, &x, &pass)?;
             drop(here);
             for (port, slot) in &node.outputs {
                 let value = given.get(port).cloned().ok_or_else(|| {
-                    Error::new(format!("`{}` at node `{}` gave no output `{port}`, which it had promised", node.component, node.name))
+                    Error::new(format!(
+                        "`{}` at node `{}` gave no output `{port}`, which it had promised",
+                        node.component, node.name
+                    ))
                 })?;
                 values[*slot] = Some(match value {
-                    Value::Tensor(t) if run.watched => Value::Tensor(run.show(&format!("{}.{port}", node.name), t)),
+                    Value::Tensor(t) if run.watched => {
+                        Value::Tensor(run.show(&format!("{}.{port}", node.name), t))
+                    }
                     value => value,
                 });
             }
         }
-        let outputs = self.network.outputs.iter().filter_map(|(port, slot)| Some((port, values[*slot].clone()?))).collect();
-        Ok(Seen { outputs, taps: run.taps.into_inner() })
+        let outputs = self
+            .network
+            .outputs
+            .iter()
+            .filter_map(|(port, slot)| Some((port, values[*slot].clone()?)))
+            .collect();
+        Ok(Seen {
+            outputs,
+            taps: run.taps.into_inner(),
+        })
     }
 
     /// Overwrites weights in place, so that handles to them stay good.
     fn overwrite(&mut self, weights: &Tensors) -> Result<()> {
         for (path, t) in weights.iter() {
-            let own = self.weights.get(path).ok_or_else(|| Error::new(format!("there is no weight `{path}`")))?;
+            let own = self
+                .weights
+                .get(path)
+                .ok_or_else(|| Error::new(format!("there is no weight `{path}`")))?;
             if own.size() != t.size() {
-                return Err(Error::new(format!("weight `{path}` has another shape")).found(format!("{:?}", t.size())).expected(format!("{:?}", own.size())).into());
+                return Err(Error::new(format!("weight `{path}` has another shape"))
+                    .found(format!("{:?}", t.size()))
+                    .expected(format!("{:?}", own.size()))
+                    .into());
             }
             own.detach().f_copy_(&t.detach())?;
         }
@@ -164,11 +224,20 @@ impl NetSession {
     }
 
     fn chain_of(&mut self, name: &str) -> Result<&mut Chain> {
-        self.chains.get_mut(name).ok_or_else(|| Error::new(format!("there is no chain `{name}`")).help("make it first: session.chain(name, transforms, select)").into())
+        self.chains.get_mut(name).ok_or_else(|| {
+            Error::new(format!("there is no chain `{name}`"))
+                .help("make it first: session.chain(name, transforms, select)")
+                .into()
+        })
     }
 
     fn at(&self, split: &str, size: i64, (epoch, index): (i64, i64)) -> At {
-        At { epoch, index, size, seed: self.seed_of(&format!("data:{split}")) }
+        At {
+            epoch,
+            index,
+            size,
+            seed: self.seed_of(&format!("data:{split}")),
+        }
     }
 
     fn on_device(&self, batch: Batch) -> Result<Batch> {
@@ -188,10 +257,19 @@ impl NetSession {
 
 /// The weights of these paths under the names that a layer gave them.
 fn view(names: &[(String, String)], all: &Tensors) -> Tensors {
-    names.iter().map(|(name, path)| (name, &all[path])).collect()
+    names
+        .iter()
+        .map(|(name, path)| (name, &all[path]))
+        .collect()
 }
 
-fn fresh(spec: &WeightSpec, arch: &Arch, seed: u64, device: Device, made: &mut HashMap<String, InitializerObj>) -> Result<tch::Tensor> {
+fn fresh(
+    spec: &WeightSpec,
+    arch: &Arch,
+    seed: u64,
+    device: Device,
+    made: &mut HashMap<String, InitializerObj>,
+) -> Result<tch::Tensor> {
     let recipe = serde_json::to_string(&spec.init)?;
     if !made.contains_key(&recipe) {
         made.insert(recipe.clone(), host().initializer(&spec.init)?);
@@ -200,9 +278,18 @@ fn fresh(spec: &WeightSpec, arch: &Arch, seed: u64, device: Device, made: &mut H
     if t.size() != spec.size() || t.kind() != kind(spec.dtype) {
         let found = format!("{:?} {:?}", t.kind(), t.size());
         let expected = format!("{:?} {:?}", kind(spec.dtype), spec.size());
-        return Err(Error::new(format!("`{}` made another weight than `{}` is", spec.init.component, spec.name)).found(found).expected(expected).into());
+        return Err(Error::new(format!(
+            "`{}` made another weight than `{}` is",
+            spec.init.component, spec.name
+        ))
+        .found(found)
+        .expected(expected)
+        .into());
     }
-    Ok(t.f_to_device(device)?.detach().copy().set_requires_grad(spec.group != Group::Buffer))
+    Ok(t.f_to_device(device)?
+        .detach()
+        .copy()
+        .set_requires_grad(spec.group != Group::Buffer))
 }
 
 impl Session for NetSession {
@@ -215,7 +302,12 @@ impl Session for NetSession {
     }
 
     fn specs(&self, select: &str) -> Result<Vec<WeightSpec>> {
-        Ok(self.network.all_specs().filter(|s| s.matches(select)).cloned().collect())
+        Ok(self
+            .network
+            .all_specs()
+            .filter(|s| s.matches(select))
+            .cloned()
+            .collect())
     }
 
     fn steps(&self) -> i64 {
@@ -227,12 +319,23 @@ impl Session for NetSession {
     }
 
     fn weights(&self, select: &str) -> Result<Tensors> {
-        Ok(self.network.specs.iter().filter(|s| s.matches(select)).map(|s| (&s.name, &self.weights[&s.name])).collect())
+        Ok(self
+            .network
+            .specs
+            .iter()
+            .filter(|s| s.matches(select))
+            .map(|s| (&s.name, &self.weights[&s.name]))
+            .collect())
     }
 
     fn effective(&self, select: &str) -> Result<Tensors> {
         let live = self.live(&Ask::eval())?;
-        Ok(self.network.all_specs().filter(|s| s.matches(select)).map(|s| (&s.name, &live[&s.name])).collect())
+        Ok(self
+            .network
+            .all_specs()
+            .filter(|s| s.matches(select))
+            .map(|s| (&s.name, &live[&s.name]))
+            .collect())
     }
 
     fn set(&mut self, weights: &Tensors) -> Result<()> {
@@ -245,11 +348,23 @@ impl Session for NetSession {
 
     fn mask(&mut self, masks: &Tensors) -> Result<()> {
         for (path, mask) in masks.iter() {
-            let spec = self.network.all_specs().find(|s| s.name == path).ok_or_else(|| Error::new(format!("there is no weight `{path}` to mask")))?;
+            let spec = self
+                .network
+                .all_specs()
+                .find(|s| s.name == path)
+                .ok_or_else(|| Error::new(format!("there is no weight `{path}` to mask")))?;
             if mask.size() != spec.size() {
-                return Err(Error::new(format!("the mask of `{path}` has another shape")).found(format!("{:?}", mask.size())).expected(format!("{:?}", spec.size())).into());
+                return Err(
+                    Error::new(format!("the mask of `{path}` has another shape"))
+                        .found(format!("{:?}", mask.size()))
+                        .expected(format!("{:?}", spec.size()))
+                        .into(),
+                );
             }
-            self.masks.put(path, mask.f_to_device(self.device)?.f_to_kind(kind(spec.dtype))?);
+            self.masks.put(
+                path,
+                mask.f_to_device(self.device)?.f_to_kind(kind(spec.dtype))?,
+            );
         }
         self.apply_masks()
     }
@@ -263,23 +378,40 @@ impl Session for NetSession {
         let everything = select == "everything";
         let named = |part: &str| everything || select.split(',').any(|s| s.trim() == part);
         let mut snapshot = Tensors::new();
-        for spec in self.network.specs.iter().filter(|s| everything || s.matches(select)) {
+        for spec in self
+            .network
+            .specs
+            .iter()
+            .filter(|s| everything || s.matches(select))
+        {
             snapshot.put(&spec.name, self.weights[&spec.name].detach().copy());
         }
         if named("masks") {
-            snapshot.extend(self.masks.iter().map(|(path, m)| (format!("mask:{path}"), Tensor::from(m.copy()))));
+            snapshot.extend(
+                self.masks
+                    .iter()
+                    .map(|(path, m)| (format!("mask:{path}"), Tensor::from(m.copy()))),
+            );
         }
         if named("chains") {
             let mut chains: Vec<_> = self.chains.iter().collect();
             chains.sort_by_key(|(name, _)| *name);
             for (name, chain) in chains {
-                snapshot.extend(chain.snapshot().into_iter().map(|(slot, t)| (format!("chain:{name}:{slot}"), Tensor::from(t))));
+                snapshot.extend(
+                    chain
+                        .snapshot()
+                        .into_iter()
+                        .map(|(slot, t)| (format!("chain:{name}:{slot}"), Tensor::from(t))),
+                );
             }
         }
         if named("clock") {
             snapshot.put("clock:steps", tch::Tensor::from_slice(&[self.steps]));
             for (split, (epoch, index)) in self.positions.iter() {
-                snapshot.put(format!("clock:data:{split}"), tch::Tensor::from_slice(&[*epoch, *index]));
+                snapshot.put(
+                    format!("clock:data:{split}"),
+                    tch::Tensor::from_slice(&[*epoch, *index]),
+                );
             }
         }
         Ok(snapshot)
@@ -290,10 +422,14 @@ impl Session for NetSession {
         for (name, t) in snapshot.iter() {
             if let Some(path) = name.strip_prefix("mask:") {
                 masks.put(path, t.clone());
-            } else if let Some((chain, slot)) = name.strip_prefix("chain:").and_then(|rest| rest.split_once(':')) {
+            } else if let Some((chain, slot)) = name
+                .strip_prefix("chain:")
+                .and_then(|rest| rest.split_once(':'))
+            {
                 self.chain_of(chain)?.restore(slot, t)?;
             } else if let Some(split) = name.strip_prefix("clock:data:") {
-                self.positions.put(split, (t.int64_value(&[0]), t.int64_value(&[1])));
+                self.positions
+                    .put(split, (t.int64_value(&[0]), t.int64_value(&[1])));
             } else if name == "clock:steps" {
                 self.steps = t.int64_value(&[0]);
             } else {
@@ -305,14 +441,20 @@ impl Session for NetSession {
     }
 
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
-        self.task.batch(split, at)?.map(|batch| self.on_device(batch)).transpose()
+        self.task
+            .batch(split, at)?
+            .map(|batch| self.on_device(batch))
+            .transpose()
     }
 
     fn next(&mut self, split: &str, size: i64) -> Result<Batch> {
         let (epoch, index) = self.positions.get(split).copied().unwrap_or_default();
         let (batch, position) = match self.batch(split, &self.at(split, size, (epoch, index)))? {
             Some(batch) => (Some(batch), (epoch, index)),
-            None => (self.batch(split, &self.at(split, size, (epoch + 1, 0)))?, (epoch + 1, 0)),
+            None => (
+                self.batch(split, &self.at(split, size, (epoch + 1, 0)))?,
+                (epoch + 1, 0),
+            ),
         };
         self.positions.put(split, (position.0, position.1 + 1));
         batch.ok_or_else(|| Error::new(format!("split `{split}` is empty")).into())
@@ -335,21 +477,40 @@ impl Session for NetSession {
                 None => term.shallow_clone(),
             });
         }
-        sum.map(Tensor::from).ok_or_else(|| Error::new("the task's loss has no term").into())
+        sum.map(Tensor::from)
+            .ok_or_else(|| Error::new("the task's loss has no term").into())
     }
 
     fn evaluate(&self, split: &str) -> Result<Named<f64>> {
-        let batch = self.batch(split, &At::ALL)?.ok_or_else(|| Error::new(format!("split `{split}` is empty")))?;
+        let batch = self
+            .batch(split, &At::ALL)?
+            .ok_or_else(|| Error::new(format!("split `{split}` is empty")))?;
         let seen = tch::no_grad(|| self.run(&batch, &Ask::eval()))?;
         self.task.metrics(&seen.outputs, &batch)
     }
 
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()> {
-        let specs: Vec<WeightSpec> = self.network.specs.iter().filter(|s| s.group != Group::Buffer && s.matches(select)).cloned().collect();
+        let specs: Vec<WeightSpec> = self
+            .network
+            .specs
+            .iter()
+            .filter(|s| s.group != Group::Buffer && s.matches(select))
+            .cloned()
+            .collect();
         if specs.is_empty() {
-            return Err(Error::new(format!("chain `{name}` has no weights: `{select}` matches none")).into());
+            return Err(Error::new(format!(
+                "chain `{name}` has no weights: `{select}` matches none"
+            ))
+            .into());
         }
-        let chain = Chain::new(name, transforms, &specs, &self.network.arch, self.seed, self.device)?;
+        let chain = Chain::new(
+            name,
+            transforms,
+            &specs,
+            &self.network.arch,
+            self.seed,
+            self.device,
+        )?;
         self.chains.insert(name.into(), chain);
         Ok(())
     }
@@ -358,16 +519,26 @@ impl Session for NetSession {
         let mut masked = Tensors::new();
         for (path, g) in gradients.iter() {
             let g = g.detach();
-            masked.put(path, match self.masks.get(path) {
-                Some(mask) => g.f_mul(mask)?,
-                None => g,
-            });
+            masked.put(
+                path,
+                match self.masks.get(path) {
+                    Some(mask) => g.f_mul(mask)?,
+                    None => g,
+                },
+            );
         }
         let weights = masked.map(|path, _| self.weights[path].detach());
         let updates = tch::no_grad(|| self.chain_of(chain)?.update(masked, &weights))?;
         for (path, update) in updates.iter() {
             // In place: handles to the weights stay good.
-            let mut weight = weights.get(path).ok_or_else(|| Error::new(format!("chain `{chain}` updates `{path}`, of which it had no gradient")))?.clone();
+            let mut weight = weights
+                .get(path)
+                .ok_or_else(|| {
+                    Error::new(format!(
+                        "chain `{chain}` updates `{path}`, of which it had no gradient"
+                    ))
+                })?
+                .clone();
             let _ = weight.f_add_(update)?;
             if let Some(mask) = self.masks.get(path) {
                 let _ = weight.f_mul_(mask)?;
@@ -379,7 +550,13 @@ impl Session for NetSession {
     fn step(&mut self, chain: &str, batch: &Batch, ask: &Ask<'_>) -> Result<f64> {
         let seen = self.run(batch, ask)?;
         let loss = self.loss(&seen, batch)?;
-        let weights: Tensors = self.chain_of(chain)?.paths.clone().iter().map(|path| (path, &self.weights[path])).collect();
+        let weights: Tensors = self
+            .chain_of(chain)?
+            .paths
+            .clone()
+            .iter()
+            .map(|path| (path, &self.weights[path]))
+            .collect();
         let gradients = gradients_of(&loss, &weights, false)?;
         self.apply(chain, &gradients)?;
         self.steps += 1;

@@ -10,7 +10,10 @@ use tch::{Device, Kind, Tensor};
 
 /// Writes tensors and their architecture, whole or not at all.
 pub(crate) fn save(path: &Path, tensors: &Tensors, arch: &Arch) -> Result<()> {
-    let bytes = tensors.iter().map(|(name, t)| Ok((name, bytes_of(t)?))).collect::<Result<Vec<_>>>()?;
+    let bytes = tensors
+        .iter()
+        .map(|(name, t)| Ok((name, bytes_of(t)?)))
+        .collect::<Result<Vec<_>>>()?;
     let views = tensors.iter().zip(&bytes).map(|((name, t), (_, bytes))| {
         let shape = t.size().iter().map(|n| *n as usize).collect();
         Ok((name, TensorView::new(dtype(t.kind())?, shape, bytes)?))
@@ -35,7 +38,8 @@ pub(crate) fn save(path: &Path, tensors: &Tensors, arch: &Arch) -> Result<()> {
 /// Reads what [`save`] wrote.
 pub(crate) fn load(path: &Path) -> Result<Tensors> {
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::new(format!("{} holds no weights: {e}", path.display())))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|e| Error::new(format!("{} holds no weights: {e}", path.display())))?;
     let mut names = file.names();
     names.sort_unstable();
     names
@@ -43,7 +47,10 @@ pub(crate) fn load(path: &Path) -> Result<Tensors> {
         .map(|name| {
             let view = file.tensor(name)?;
             let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
-            Ok((name, Tensor::f_from_data_size(view.data(), &shape, kind(view.dtype())?)?))
+            Ok((
+                name,
+                Tensor::f_from_data_size(view.data(), &shape, kind(view.dtype())?)?,
+            ))
         })
         .collect()
 }
@@ -61,7 +68,9 @@ fn dtype(kind: Kind) -> Result<Dtype> {
         Kind::Double => Dtype::F64,
         Kind::Int64 => Dtype::I64,
         Kind::Bool => Dtype::BOOL,
-        other => return Err(Error::new(format!("weights of kind {other:?} cannot be saved")).into()),
+        other => {
+            return Err(Error::new(format!("weights of kind {other:?} cannot be saved")).into());
+        }
     })
 }
 
@@ -71,6 +80,12 @@ fn kind(dtype: Dtype) -> Result<Kind> {
         Dtype::F64 => Kind::Double,
         Dtype::I64 => Kind::Int64,
         Dtype::BOOL => Kind::Bool,
-        other => return Err(Error::new(format!("weights of type {other:?} cannot be loaded")).expected("f32, f64, i64 or bool").into()),
+        other => {
+            return Err(
+                Error::new(format!("weights of type {other:?} cannot be loaded"))
+                    .expected("f32, f64, i64 or bool")
+                    .into(),
+            );
+        }
     })
 }

@@ -9,13 +9,18 @@ use plugin_api::{Arch, Error, Generated, Named, Recipe, Report, Result, Session}
 use tch::Device;
 
 use crate::registry::host;
-use crate::search::Here;
+use crate::search::SpaceHost;
 use crate::session::NetSession;
 use crate::{crumb, points, weights};
 
 /// Does the work, and saves the weights where that is wanted.
 pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Done> {
-    let mut session = NetSession::new(arch(&work.subject, task)?, Rc::clone(task), work.seed, device)?;
+    let mut session = NetSession::new(
+        arch(&work.subject, task)?,
+        Rc::clone(task),
+        work.seed,
+        device,
+    )?;
     if let Subject::Weights(_, file) = &work.subject {
         session.restore(&weights::load(file)?)?;
     }
@@ -28,16 +33,29 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
             Step::Prune { .. } => "prune",
             Step::Generate { .. } => "generate",
         };
-        metrics.extend(report.metrics.iter().map(|(name, value)| (format!("{verb}.{name}"), *value)));
+        metrics.extend(
+            report
+                .metrics
+                .iter()
+                .map(|(name, value)| (format!("{verb}.{name}"), *value)),
+        );
         reports.push(report);
     }
     let main = session.ports()?.metric;
     for split in &work.evaluate {
         let measured = session.evaluate(split)?;
         if measured.get(&main).is_none_or(|value| value.is_nan()) {
-            return Err(Error::new(format!("`{main}` on `{split}` is no number: the weights have diverged")).help("lower the rate of the transform").into());
+            return Err(Error::new(format!(
+                "`{main}` on `{split}` is no number: the weights have diverged"
+            ))
+            .help("lower the rate of the transform")
+            .into());
         }
-        metrics.extend(measured.iter().map(|(name, value)| (format!("{split}.{name}"), *value)));
+        metrics.extend(
+            measured
+                .iter()
+                .map(|(name, value)| (format!("{split}.{name}"), *value)),
+        );
     }
     let (parameters, alive) = sizes(&session)?;
     metrics.extend([("parameters", parameters), ("alive", alive)]);
@@ -45,30 +63,46 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     if let Some(path) = &work.save {
         weights::save(path, &session.snapshot("all,masks")?, &arch)?;
     }
-    Ok(Done { arch, metrics, reports })
+    Ok(Done {
+        arch,
+        metrics,
+        reports,
+    })
 }
 
 fn arch(subject: &Subject, task: &TaskObj) -> Result<Arch> {
     let space_of = |recipe: &Recipe| host().space(recipe);
     match subject {
         Subject::Arch(arch) | Subject::Weights(arch, _) => Ok(arch.clone()),
-        Subject::Proposal(recipe, proposal) => space_of(recipe)?.arch(&task.ports()?, &proposal.point, &Here),
+        Subject::Proposal(recipe, proposal) => {
+            space_of(recipe)?.arch(&task.ports()?, &proposal.point, &SpaceHost)
+        }
         Subject::Values(recipe, values) => {
             let (space, ports) = (space_of(recipe)?, task.ports()?);
             let point = points::from_values(&space.decisions(&ports)?, values)?;
-            space.arch(&ports, &point, &Here)
+            space.arch(&ports, &point, &SpaceHost)
         }
     }
 }
 
-fn take(step: &Step, session: &mut NetSession, task: &Rc<TaskObj>, seed: u64, device: Device) -> Result<Report> {
+fn take(
+    step: &Step,
+    session: &mut NetSession,
+    task: &Rc<TaskObj>,
+    seed: u64,
+    device: Device,
+) -> Result<Report> {
     match step {
         Step::Train(recipe) => {
             let trainer = host().trainer(recipe)?;
             let _here = crumb::enter(&recipe.component);
             trainer.fit(session)
         }
-        Step::Prune { pruner: recipe, sparsity, global } => {
+        Step::Prune {
+            pruner: recipe,
+            sparsity,
+            global,
+        } => {
             let pruner = host().pruner(recipe)?;
             let scores = {
                 let _here = crumb::enter(&recipe.component);
@@ -76,24 +110,44 @@ fn take(step: &Step, session: &mut NetSession, task: &Rc<TaskObj>, seed: u64, de
             };
             session.prune(&scores, 1.0 - sparsity, *global)?;
             let (parameters, alive) = sizes(session)?;
-            Ok(Report::default().metric("before", parameters).metric("after", alive))
+            Ok(Report::default()
+                .metric("before", parameters)
+                .metric("after", alive))
         }
         Step::Generate { hypernet, target } => {
             let mut arch = session.arch()?;
             let name = format!("hypernet-{}", arch.generated.len());
-            arch.generated.push(Generated { name, hypernet: hypernet.clone(), target: target.clone() });
+            arch.generated.push(Generated {
+                name,
+                hypernet: hypernet.clone(),
+                target: target.clone(),
+            });
             *session = NetSession::new(arch, Rc::clone(task), seed, device)?;
-            let made: i64 = session.effective("model")?.values().map(|t| t.numel() as i64).sum();
+            let made: i64 = session
+                .effective("model")?
+                .values()
+                .map(|t| t.numel() as i64)
+                .sum();
             Ok(Report::default().metric("effective", made as f64))
         }
     }
 }
 
-/// Number of learned weights, and how many of those that a pass uses are not masked.
+/// Number of learned weights, and how many of those that layers see are not masked: a hypernet's own are learned, but
+/// seen by no layer.
 fn sizes(session: &NetSession) -> Result<(f64, f64)> {
     let parameters: usize = session.weights("model")?.values().map(|t| t.numel()).sum();
     let (masks, effective) = (session.masks()?, session.effective("model")?);
-    let alive = effective.iter().map(|(path, t)| match masks.get(path) {
+    let hypernets: Vec<String> = session
+        .arch()?
+        .generated
+        .iter()
+        .map(|g| format!("{}.", g.name))
+        .collect();
+    let seen = effective
+        .iter()
+        .filter(|(path, _)| !hypernets.iter().any(|h| path.starts_with(h)));
+    let alive = seen.map(|(path, t)| match masks.get(path) {
         Some(mask) => mask.sum(tch::Kind::Double).double_value(&[]),
         None => t.numel() as f64,
     });

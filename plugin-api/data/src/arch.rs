@@ -107,7 +107,14 @@ impl Arch {
 
     /// A network without nodes.
     pub fn new(inputs: Shapes) -> Self {
-        Arch { version: Self::VERSION, inputs, nodes: vec![], outputs: Named::new(), generated: vec![], decisions: vec![] }
+        Arch {
+            version: Self::VERSION,
+            inputs,
+            nodes: vec![],
+            outputs: Named::new(),
+            generated: vec![],
+            decisions: vec![],
+        }
     }
 
     /// The same with one more layer.
@@ -117,8 +124,15 @@ impl Arch {
 
     /// The same with one more node.
     pub fn node(mut self, name: &str, kind: NodeKind, inputs: &[(&str, &str)]) -> Self {
-        let inputs = inputs.iter().map(|(port, from)| (*port, NodeRef::from(*from))).collect();
-        self.nodes.push(Node { name: name.into(), inputs, kind });
+        let inputs = inputs
+            .iter()
+            .map(|(port, from)| (*port, NodeRef::from(*from)))
+            .collect();
+        self.nodes.push(Node {
+            name: name.into(),
+            inputs,
+            kind,
+        });
         self
     }
 

@@ -28,7 +28,10 @@ pub enum Domain {
 impl Decision {
     /// One of these options.
     pub fn options<T: Into<Json>>(name: &str, options: impl IntoIterator<Item = T>) -> Self {
-        Decision { name: name.into(), domain: Domain::Options(options.into_iter().map(Into::into).collect()) }
+        Decision {
+            name: name.into(),
+            domain: Domain::Options(options.into_iter().map(Into::into).collect()),
+        }
     }
 
     /// The value that a decided point stands for.
@@ -36,12 +39,23 @@ impl Decision {
     /// # Errors
     /// Where the point leaves it open, or decides what the domain does not hold.
     pub fn value(&self, point: &Point) -> Result<Json, Error> {
-        let decided = point.get(&self.name).ok_or_else(|| Error::new(format!("the point leaves `{}` open", self.name)))?;
-        let outside = || Error::new(format!("`{}` cannot be {decided:?}", self.name)).expected(format!("one of {:?}", self.domain));
+        let decided = point
+            .get(&self.name)
+            .ok_or_else(|| Error::new(format!("the point leaves `{}` open", self.name)))?;
+        let outside = || {
+            Error::new(format!("`{}` cannot be {decided:?}", self.name))
+                .expected(format!("one of {:?}", self.domain))
+        };
         match (&self.domain, decided) {
-            (Domain::Options(options), Decided::Option(i)) => options.get(*i).cloned().ok_or_else(outside),
-            (Domain::Integer(low, high), Decided::Integer(i)) if (low..=high).contains(&i) => Ok((*i).into()),
-            (Domain::Real(low, high), Decided::Real(x)) if (low..=high).contains(&x) => Ok((*x).into()),
+            (Domain::Options(options), Decided::Option(i)) => {
+                options.get(*i).cloned().ok_or_else(outside)
+            }
+            (Domain::Integer(low, high), Decided::Integer(i)) if (low..=high).contains(&i) => {
+                Ok((*i).into())
+            }
+            (Domain::Real(low, high), Decided::Real(x)) if (low..=high).contains(&x) => {
+                Ok((*x).into())
+            }
             _ => Err(outside()),
         }
     }

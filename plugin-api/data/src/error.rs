@@ -32,7 +32,10 @@ pub struct Error {
 impl Error {
     /// An error that says what happened.
     pub fn new(what: impl Into<String>) -> Self {
-        Error { what: what.into(), ..Error::default() }
+        Error {
+            what: what.into(),
+            ..Error::default()
+        }
     }
 
     /// Says what was there.
@@ -63,8 +66,16 @@ impl Error {
     pub fn within(self, plugin: &str, component: &str) -> Self {
         let name = format!("{plugin}/{component}");
         match &self.component {
-            None => Error { component: Some(name), ..self },
-            Some(inner) => Error { component: Some(name), what: format!("`{inner}` failed"), ..Error::default() }.caused_by(self),
+            None => Error {
+                component: Some(name),
+                ..self
+            },
+            Some(inner) => Error {
+                component: Some(name),
+                what: format!("`{inner}` failed"),
+                ..Error::default()
+            }
+            .caused_by(self),
         }
     }
 }
@@ -75,7 +86,11 @@ impl fmt::Display for Error {
             write!(f, "`{component}`: ")?;
         }
         f.write_str(&self.what)?;
-        for (label, text) in [("found    ", &self.found), ("expected ", &self.expected), ("help:", &self.help)] {
+        for (label, text) in [
+            ("found    ", &self.found),
+            ("expected ", &self.expected),
+            ("help:", &self.help),
+        ] {
             if let Some(text) = text {
                 write!(f, "\n  {label} {}", text.replace('\n', "\n            "))?;
             }
@@ -95,7 +110,13 @@ mod tests {
 
     #[test]
     fn reads_like_a_compilers() {
-        let e = Error::new("panicked: on purpose").help("do not").within("alpha", "hostile").within("alpha", "twice");
-        assert_eq!(e.to_string(), "`alpha/twice`: `alpha/hostile` failed\n  caused by `alpha/hostile`: panicked: on purpose\n  help: do not");
+        let e = Error::new("panicked: on purpose")
+            .help("do not")
+            .within("alpha", "hostile")
+            .within("alpha", "twice");
+        assert_eq!(
+            e.to_string(),
+            "`alpha/twice`: `alpha/hostile` failed\n  caused by `alpha/hostile`: panicked: on purpose\n  help: do not"
+        );
     }
 }

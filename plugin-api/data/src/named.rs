@@ -29,17 +29,25 @@ pub struct Named<T> {
 impl<T> Named<T> {
     /// Nothing yet.
     pub fn new() -> Self {
-        Named { entries: RVec::new() }
+        Named {
+            entries: RVec::new(),
+        }
     }
 
     /// The value of this name.
     pub fn get(&self, name: &str) -> Option<&T> {
-        self.entries.iter().find(|e| e.name == name).map(|e| &e.value)
+        self.entries
+            .iter()
+            .find(|e| e.name == name)
+            .map(|e| &e.value)
     }
 
     /// The value of this name, to change.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut T> {
-        self.entries.iter_mut().find(|e| e.name == name).map(|e| &mut e.value)
+        self.entries
+            .iter_mut()
+            .find(|e| e.name == name)
+            .map(|e| &mut e.value)
     }
 
     /// Whether this name is there.
@@ -51,7 +59,10 @@ impl<T> Named<T> {
     pub fn put(&mut self, name: impl AsRef<str>, value: T) {
         match self.get_mut(name.as_ref()) {
             Some(old) => *old = value,
-            None => self.entries.push(Entry { name: name.as_ref().into(), value }),
+            None => self.entries.push(Entry {
+                name: name.as_ref().into(),
+                value,
+            }),
         }
     }
 
@@ -74,7 +85,9 @@ impl<T> Named<T> {
 
     /// Names and values in order, the values to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut T)> {
-        self.entries.iter_mut().map(|e| (e.name.as_str(), &mut e.value))
+        self.entries
+            .iter_mut()
+            .map(|e| (e.name.as_str(), &mut e.value))
     }
 
     /// The names in order.
@@ -155,7 +168,12 @@ impl<T> Index<&str> for Named<T> {
     /// # Panics
     /// Where the name is missing; the message lists the names that are there.
     fn index(&self, name: &str) -> &T {
-        self.get(name).unwrap_or_else(|| panic!("nothing is named `{name}`; there are {:?}", self.names().collect::<Vec<_>>()))
+        self.get(name).unwrap_or_else(|| {
+            panic!(
+                "nothing is named `{name}`; there are {:?}",
+                self.names().collect::<Vec<_>>()
+            )
+        })
     }
 }
 
@@ -202,6 +220,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&named).unwrap(), r#"{"b":1,"a":2}"#);
         assert_eq!(named["a"], 2);
         let twice = serde_json::from_str::<Named<i32>>(r#"{"b": 1, "b": 2}"#).unwrap_err();
-        assert!(twice.to_string().starts_with("`b` stands there twice"), "{twice}");
+        assert!(
+            twice.to_string().starts_with("`b` stands there twice"),
+            "{twice}"
+        );
     }
 }

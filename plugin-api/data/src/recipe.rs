@@ -20,7 +20,10 @@ pub struct Recipe {
 impl Recipe {
     /// A component with its defaults.
     pub fn new(component: impl Into<String>) -> Self {
-        Recipe { component: component.into(), params: Params::new() }
+        Recipe {
+            component: component.into(),
+            params: Params::new(),
+        }
     }
 
     /// The same with one parameter set.
@@ -35,8 +38,15 @@ impl Recipe {
     /// Where the name has not exactly one `/`.
     pub fn split(&self) -> Result<(&str, &str), Error> {
         match self.component.split_once('/') {
-            Some((plugin, component)) if !plugin.is_empty() && !component.is_empty() && !component.contains('/') => Ok((plugin, component)),
-            _ => Err(Error::new(format!("`{}` names no component", self.component)).expected("plugin/component, e.g. baselines/linear")),
+            Some((plugin, component))
+                if !plugin.is_empty() && !component.is_empty() && !component.contains('/') =>
+            {
+                Ok((plugin, component))
+            }
+            _ => Err(
+                Error::new(format!("`{}` names no component", self.component))
+                    .expected("plugin/component, e.g. baselines/linear"),
+            ),
         }
     }
 }
@@ -47,9 +57,16 @@ impl From<&str> for Recipe {
     }
 }
 
+impl From<Recipe> for Json {
+    fn from(recipe: Recipe) -> Json {
+        let named = [("use".to_string(), recipe.component.into())];
+        named.into_iter().chain(recipe.params).collect()
+    }
+}
+
 impl Serialize for Recipe {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_map([("use", Json::from(self.component.as_str()))].iter().map(|(k, v)| (*k, v)).chain(self.params.iter().map(|(k, v)| (k.as_str(), v))))
+        Json::from(self.clone()).serialize(s)
     }
 }
 
@@ -59,9 +76,13 @@ impl<'de> Deserialize<'de> for Recipe {
             Json::String(component) => Ok(Recipe::new(component)),
             Json::Object(mut params) => match params.shift_remove("use") {
                 Some(Json::String(component)) => Ok(Recipe { component, params }),
-                _ => Err(D::Error::custom("a component needs its name: use = \"plugin/component\"")),
+                _ => Err(D::Error::custom(
+                    "a component needs its name: use = \"plugin/component\"",
+                )),
             },
-            _ => Err(D::Error::custom("expected a component: { use = \"plugin/component\", … }")),
+            _ => Err(D::Error::custom(
+                "expected a component: { use = \"plugin/component\", … }",
+            )),
         }
     }
 }

@@ -32,7 +32,13 @@ impl Report {
 
     /// The same with one more table.
     pub fn table(mut self, name: &str, columns: &[&str], rows: Vec<Vec<f64>>) -> Self {
-        self.tables.put(name, Table { columns: columns.iter().map(|c| c.to_string()).collect(), rows });
+        self.tables.put(
+            name,
+            Table {
+                columns: columns.iter().map(|c| c.to_string()).collect(),
+                rows,
+            },
+        );
         self
     }
 }

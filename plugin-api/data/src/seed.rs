@@ -4,7 +4,10 @@ use sha2::{Digest, Sha256};
 
 /// The seed of the stream `name` under `seed`. Neighbouring seeds and names give unrelated streams.
 pub fn stream(seed: u64, name: &str) -> u64 {
-    let digest = Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name).finalize();
+    let digest = Sha256::new()
+        .chain_update(seed.to_le_bytes())
+        .chain_update(name)
+        .finalize();
     u64::from_le_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
 }
 

@@ -16,7 +16,10 @@ pub struct Axis {
 
 /// An axis of this length.
 pub fn axis(name: &str, size: impl Into<Option<i64>>) -> Axis {
-    Axis { name: name.into(), size: size.into() }
+    Axis {
+        name: name.into(),
+        size: size.into(),
+    }
 }
 
 /// Axes, outermost first.
@@ -27,7 +30,10 @@ pub type Shapes = Named<Shape>;
 
 /// `[nodes, 64]`: the length where it is known, else the name.
 pub fn show(shape: &[Axis]) -> String {
-    let axes: Vec<String> = shape.iter().map(|a| a.size.map_or(a.name.clone(), |n| n.to_string())).collect();
+    let axes: Vec<String> = shape
+        .iter()
+        .map(|a| a.size.map_or(a.name.clone(), |n| n.to_string()))
+        .collect();
     format!("[{}]", axes.join(", "))
 }
 
@@ -83,7 +89,14 @@ impl WeightSpec {
     /// A learned weight.
     pub fn new(name: &str, axes: &[(&str, i64)], init: impl Into<Recipe>) -> Self {
         let axes = axes.iter().map(|(name, size)| axis(name, *size)).collect();
-        WeightSpec { name: name.into(), axes, init: init.into(), group: Group::default(), tags: vec![], dtype: Dtype::default() }
+        WeightSpec {
+            name: name.into(),
+            axes,
+            init: init.into(),
+            group: Group::default(),
+            tags: vec![],
+            dtype: Dtype::default(),
+        }
     }
 
     /// The same with one more tag.
@@ -131,7 +144,8 @@ mod tests {
 
     #[test]
     fn selectors() {
-        let w = WeightSpec::new("hidden.weight", &[("in", 2), ("out", 3)], "baselines/zeros").tag("prunable");
+        let w = WeightSpec::new("hidden.weight", &[("in", 2), ("out", 3)], "baselines/zeros")
+            .tag("prunable");
         let check = |select: &str, hit: bool| assert_eq!(w.matches(select), hit, "{select}");
         check("all", true);
         check("model", true);

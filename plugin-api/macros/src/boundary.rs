@@ -4,7 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, FnArg, GenericArgument, Ident, ItemTrait, Pat, PathArguments, Result, ReturnType, Signature, Token, TraitItem, Type};
+use syn::{
+    Error, FnArg, GenericArgument, Ident, ItemTrait, Pat, PathArguments, Result, ReturnType,
+    Signature, Token, TraitItem, Type,
+};
 
 /// The forms in which a trait crosses: `owned`, `lent`, or both.
 pub struct Forms {
@@ -14,7 +17,10 @@ pub struct Forms {
 
 impl Parse for Forms {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let mut forms = Forms { owned: false, lent: false };
+        let mut forms = Forms {
+            owned: false,
+            lent: false,
+        };
         for form in Punctuated::<Ident, Token![,]>::parse_terminated(input)? {
             match form.to_string().as_str() {
                 "owned" => forms.owned = true,
@@ -27,10 +33,20 @@ impl Parse for Forms {
 }
 
 pub fn expand(forms: &Forms, item: ItemTrait) -> Result<TokenStream> {
-    let methods = item.items.iter().map(Method::read).collect::<Result<Vec<_>>>()?;
+    let methods = item
+        .items
+        .iter()
+        .map(Method::read)
+        .collect::<Result<Vec<_>>>()?;
     let role = &item.ident;
-    let (vtable, vtable_ref) = (format_ident!("{role}VTable"), format_ident!("{role}VTableRef"));
-    let last = methods.len().checked_sub(1).ok_or_else(|| Error::new_spanned(role, "a boundary needs a method"))?;
+    let (vtable, vtable_ref) = (
+        format_ident!("{role}VTable"),
+        format_ident!("{role}VTableRef"),
+    );
+    let last = methods
+        .len()
+        .checked_sub(1)
+        .ok_or_else(|| Error::new_spanned(role, "a boundary needs a method"))?;
 
     let fields = methods.iter().enumerate().map(|(i, m)| m.field(i == last));
     let thunks = methods.iter().map(|m| m.thunk(role));
@@ -81,12 +97,16 @@ fn owned(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenSt
     let role = &item.ident;
     let obj = format_ident!("{role}Obj");
     let doc = format!("An owned [`{role}`] of some library.");
-    let threads = ["Send", "Sync"].into_iter().map(|t| Ident::new(t, role.span())).filter(|t| has_supertrait(item, t)).map(|t| {
-        quote! {
-            // SAFETY: the trait demands it of whatever stands behind the object.
-            unsafe impl #t for #obj {}
-        }
-    });
+    let threads = ["Send", "Sync"]
+        .into_iter()
+        .map(|t| Ident::new(t, role.span()))
+        .filter(|t| has_supertrait(item, t))
+        .map(|t| {
+            quote! {
+                // SAFETY: the trait demands it of whatever stands behind the object.
+                unsafe impl #t for #obj {}
+            }
+        });
     quote! {
         #[doc = #doc]
         #[repr(C)]
@@ -173,7 +193,9 @@ fn lent(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenStr
 }
 
 fn has_supertrait(item: &ItemTrait, name: &Ident) -> bool {
-    item.supertraits.iter().any(|b| matches!(b, syn::TypeParamBound::Trait(t) if t.path.is_ident(name)))
+    item.supertraits
+        .iter()
+        .any(|b| matches!(b, syn::TypeParamBound::Trait(t) if t.path.is_ident(name)))
 }
 
 struct Method<'a> {
@@ -192,18 +214,34 @@ struct Argument<'a> {
 
 impl<'a> Method<'a> {
     fn read(item: &'a TraitItem) -> Result<Self> {
-        let TraitItem::Fn(function) = item else { return Err(Error::new_spanned(item, "a boundary has methods only")) };
+        let TraitItem::Fn(function) = item else {
+            return Err(Error::new_spanned(item, "a boundary has methods only"));
+        };
         let signature = &function.sig;
-        let receiver = signature.receiver().ok_or_else(|| Error::new_spanned(signature, "a boundary's method takes `&self` or `&mut self`"))?;
+        let receiver = signature.receiver().ok_or_else(|| {
+            Error::new_spanned(
+                signature,
+                "a boundary's method takes `&self` or `&mut self`",
+            )
+        })?;
         let arguments = signature.inputs.iter().filter_map(|a| match a {
             FnArg::Typed(a) => Some(match &*a.pat {
-                Pat::Ident(name) => Ok(Argument { name: &name.ident, ty: &a.ty }),
+                Pat::Ident(name) => Ok(Argument {
+                    name: &name.ident,
+                    ty: &a.ty,
+                }),
                 other => Err(Error::new_spanned(other, "an argument needs a plain name")),
             }),
             FnArg::Receiver(_) => None,
         });
         let (value, fallible) = returned(&signature.output);
-        Ok(Method { signature, receiver, arguments: arguments.collect::<Result<_>>()?, value, fallible })
+        Ok(Method {
+            signature,
+            receiver,
+            arguments: arguments.collect::<Result<_>>()?,
+            value,
+            fallible,
+        })
     }
 
     /// What crosses, as a function's type or head.
@@ -231,11 +269,17 @@ impl<'a> Method<'a> {
         let held = self.arguments.iter().map(Argument::hold);
         let passed = self.arguments.iter().map(Argument::pass);
         let it = match self.receiver.mutability {
-            Some(_) => quote!(&mut *::std::mem::transmute::<crate::boundary::Fat, *mut dyn #role>(it)),
+            Some(_) => {
+                quote!(&mut *::std::mem::transmute::<crate::boundary::Fat, *mut dyn #role>(it))
+            }
             None => quote!(&*::std::mem::transmute::<crate::boundary::Fat, *const dyn #role>(it)),
         };
         let call = quote!(#role::#name(it, #(#passed),*));
-        let call = if self.fallible { call } else { quote!(Ok(#call)) };
+        let call = if self.fallible {
+            call
+        } else {
+            quote!(Ok(#call))
+        };
         quote! {
             unsafe extern "C" fn #name(it: crate::boundary::Fat, #(#arguments),*) -> #result {
                 crate::boundary::guard(move || {
@@ -266,10 +310,18 @@ impl<'a> Method<'a> {
 impl Argument<'_> {
     /// The trait that is lent, where one is.
     fn lent(&self) -> Option<Ident> {
-        let Type::Reference(reference) = self.ty else { return None };
-        let Type::TraitObject(object) = &*reference.elem else { return None };
+        let Type::Reference(reference) = self.ty else {
+            return None;
+        };
+        let Type::TraitObject(object) = &*reference.elem else {
+            return None;
+        };
         object.bounds.iter().find_map(|b| match b {
-            syn::TypeParamBound::Trait(t) => t.path.segments.last().map(|s| format_ident!("{}Ref", s.ident)),
+            syn::TypeParamBound::Trait(t) => t
+                .path
+                .segments
+                .last()
+                .map(|s| format_ident!("{}Ref", s.ident)),
             _ => None,
         })
     }
@@ -291,7 +343,9 @@ impl Argument<'_> {
         let mutability = self.mutable().then(|| quote!(mut));
         match self.lent() {
             Some(_) => quote! { let #mutability #name = #name; },
-            None => quote! { let #mutability #name = <#ty as crate::boundary::Cross>::hold(#name)?; },
+            None => {
+                quote! { let #mutability #name = <#ty as crate::boundary::Cross>::hold(#name)?; }
+            }
         }
     }
 
@@ -316,7 +370,9 @@ impl Argument<'_> {
 
 /// The value of `-> Result<T>` or `-> T`, and whether it was a `Result`.
 fn returned(output: &ReturnType) -> (TokenStream, bool) {
-    let ReturnType::Type(_, ty) = output else { return (quote!(()), false) };
+    let ReturnType::Type(_, ty) = output else {
+        return (quote!(()), false);
+    };
     if let Type::Path(path) = &**ty
         && let Some(segment) = path.path.segments.last().filter(|s| s.ident == "Result")
         && let PathArguments::AngleBracketed(arguments) = &segment.arguments

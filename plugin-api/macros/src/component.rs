@@ -17,7 +17,10 @@ impl Parse for Head {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let role = input.parse()?;
         input.parse::<Token![=]>()?;
-        Ok(Head { role, name: input.parse()? })
+        Ok(Head {
+            role,
+            name: input.parse()?,
+        })
     }
 }
 
@@ -25,21 +28,34 @@ pub fn expand(head: Head, mut item: ItemStruct) -> Result<TokenStream> {
     let (ty, role, name) = (&item.ident.clone(), &head.role, &head.name);
     let doc = docs(&item.attrs);
     if doc.is_empty() {
-        return Err(Error::new_spanned(ty, "a component needs a doc comment: it is what users read"));
+        return Err(Error::new_spanned(
+            ty,
+            "a component needs a doc comment: it is what users read",
+        ));
     }
     let mut checks = vec![];
     for field in &mut item.fields {
-        let ident = field.ident.clone().ok_or_else(|| Error::new_spanned(&*field, "parameters have names"))?;
+        let ident = field
+            .ident
+            .clone()
+            .ok_or_else(|| Error::new_spanned(&*field, "parameters have names"))?;
         if docs(&field.attrs).is_empty() {
-            return Err(Error::new_spanned(&ident, "a parameter needs a doc comment: it is what users read"));
+            return Err(Error::new_spanned(
+                &ident,
+                "a parameter needs a doc comment: it is what users read",
+            ));
         }
         let param = Param::take(&mut field.attrs)?;
         if let Some(default) = &param.default {
-            field.attrs.push(syn::parse_quote!(#[schemars(extend("default" = #default))]));
+            field
+                .attrs
+                .push(syn::parse_quote!(#[schemars(extend("default" = #default))]));
         }
         if let Some((range, text)) = &param.range {
             for (key, value) in range.keywords() {
-                field.attrs.push(syn::parse_quote!(#[schemars(extend(#key = #value))]));
+                field
+                    .attrs
+                    .push(syn::parse_quote!(#[schemars(extend(#key = #value))]));
             }
             let label = ident.to_string();
             let inside = range.condition();
@@ -108,21 +124,59 @@ impl Param {
 impl Range {
     /// As JSON Schema writes it.
     fn keywords(&self) -> Vec<(&'static str, TokenStream)> {
-        let low = self.low.iter().map(|b| (if b.open { "exclusiveMinimum" } else { "minimum" }, b.value));
-        let high = self.high.iter().map(|b| (if b.open { "exclusiveMaximum" } else { "maximum" }, b.value));
+        let low = self.low.iter().map(|b| {
+            (
+                if b.open {
+                    "exclusiveMinimum"
+                } else {
+                    "minimum"
+                },
+                b.value,
+            )
+        });
+        let high = self.high.iter().map(|b| {
+            (
+                if b.open {
+                    "exclusiveMaximum"
+                } else {
+                    "maximum"
+                },
+                b.value,
+            )
+        });
         // People read it: 1, not 1.0.
-        low.chain(high).map(|(key, value)| (key, if value.fract() == 0.0 { let whole = value as i64; quote!(#whole) } else { quote!(#value) })).collect()
+        low.chain(high)
+            .map(|(key, value)| {
+                (
+                    key,
+                    if value.fract() == 0.0 {
+                        let whole = value as i64;
+                        quote!(#whole)
+                    } else {
+                        quote!(#value)
+                    },
+                )
+            })
+            .collect()
     }
 
     /// As Rust writes it; false for NaN.
     fn condition(&self) -> TokenStream {
         let low = self.low.iter().map(|b| {
             let low = b.value;
-            if b.open { quote!(#low < x) } else { quote!(#low <= x) }
+            if b.open {
+                quote!(#low < x)
+            } else {
+                quote!(#low <= x)
+            }
         });
         let high = self.high.iter().map(|b| {
             let high = b.value;
-            if b.open { quote!(x < #high) } else { quote!(x <= #high) }
+            if b.open {
+                quote!(x < #high)
+            } else {
+                quote!(x <= #high)
+            }
         });
         let conditions = low.chain(high);
         quote!(#(#conditions)&&*)
@@ -132,7 +186,10 @@ impl Range {
 fn docs(attributes: &[Attribute]) -> String {
     let lines = attributes.iter().filter_map(|a| match &a.meta {
         Meta::NameValue(m) if m.path.is_ident("doc") => match &m.value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().trim().to_string()),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => Some(text.value().trim().to_string()),
             _ => None,
         },
         _ => None,
@@ -142,5 +199,8 @@ fn docs(attributes: &[Attribute]) -> String {
 
 fn pascal(role: &str) -> String {
     let mut letters = role.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }

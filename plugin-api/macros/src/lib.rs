@@ -21,7 +21,9 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn boundary(forms: TokenStream, item: TokenStream) -> TokenStream {
     let forms = syn::parse_macro_input!(forms);
-    boundary::expand(&forms, syn::parse_macro_input!(item)).unwrap_or_else(syn::Error::into_compile_error).into()
+    boundary::expand(&forms, syn::parse_macro_input!(item))
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Registers a struct of parameters as a component: `#[component(layer = "linear")]`.
@@ -32,5 +34,7 @@ pub fn boundary(forms: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let attribute = syn::parse_macro_input!(attribute);
-    component::expand(attribute, syn::parse_macro_input!(item)).unwrap_or_else(syn::Error::into_compile_error).into()
+    component::expand(attribute, syn::parse_macro_input!(item))
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

@@ -15,7 +15,12 @@ pub struct Range {
 }
 
 pub fn parse(text: &LitStr) -> Result<Range> {
-    let wrong = || syn::Error::new(text.span(), "expected a range of `x`, e.g. \"0 < x <= 1\" or \"1 <= x\"");
+    let wrong = || {
+        syn::Error::new(
+            text.span(),
+            "expected a range of `x`, e.g. \"0 < x <= 1\" or \"1 <= x\"",
+        )
+    };
     let written = text.value();
     // Each part with whether the sign before it is `<` rather than `<=`, which leaves its `=` at the head of the part.
     let parts: Vec<(bool, &str)> = written
@@ -25,11 +30,25 @@ pub fn parse(text: &LitStr) -> Result<Range> {
             None => (true, part.trim()),
         })
         .collect();
-    let bound = |value: &str, open| -> Result<_> { Ok(Some(Bound { value: value.parse().map_err(|_| wrong())?, open })) };
+    let bound = |value: &str, open| -> Result<_> {
+        Ok(Some(Bound {
+            value: value.parse().map_err(|_| wrong())?,
+            open,
+        }))
+    };
     match parts[..] {
-        [(_, low), (open_low, "x"), (open_high, high)] => Ok(Range { low: bound(low, open_low)?, high: bound(high, open_high)? }),
-        [(_, low), (open, "x")] => Ok(Range { low: bound(low, open)?, high: None }),
-        [(_, "x"), (open, high)] => Ok(Range { low: None, high: bound(high, open)? }),
+        [(_, low), (open_low, "x"), (open_high, high)] => Ok(Range {
+            low: bound(low, open_low)?,
+            high: bound(high, open_high)?,
+        }),
+        [(_, low), (open, "x")] => Ok(Range {
+            low: bound(low, open)?,
+            high: None,
+        }),
+        [(_, "x"), (open, high)] => Ok(Range {
+            low: None,
+            high: bound(high, open)?,
+        }),
         _ => Err(wrong()),
     }
 }
@@ -55,7 +74,10 @@ mod tests {
     #[test]
     fn refuses_what_is_no_range() {
         for text in ["", "x", "0 < y", "0 < 1 < x", "x < 1 < 2", "low < x"] {
-            assert!(parse(&LitStr::new(text, proc_macro2::Span::call_site())).is_err(), "{text}");
+            assert!(
+                parse(&LitStr::new(text, proc_macro2::Span::call_site())).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -23,7 +23,9 @@ pub trait Space: Send + Sync {
     fn arch(&self, ports: &Ports, point: &Point, host: &dyn Host) -> Result<Arch> {
         match self.supernet(ports)? {
             Some(supernet) => host.resolve(&supernet, point),
-            None => Err(Error::new("a space without a supernet must make its architectures").into()),
+            None => {
+                Err(Error::new("a space without a supernet must make its architectures").into())
+            }
         }
     }
 }

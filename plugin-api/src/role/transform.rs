@@ -26,5 +26,11 @@ pub trait Transform: Send + Sync {
 
     /// From gradients (or another transform's updates) to updates, by path; what the last one of a chain returns is
     /// added to the weights. Runs without autograd.
-    fn update(&self, gradients: &Tensors, weights: &Tensors, state: &mut Tensors, tick: &Tick) -> Result<Tensors>;
+    fn update(
+        &self,
+        gradients: &Tensors,
+        weights: &Tensors,
+        state: &mut Tensors,
+        tick: &Tick,
+    ) -> Result<Tensors>;
 }

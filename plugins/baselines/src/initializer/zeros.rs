@@ -2,7 +2,7 @@
 
 use plugin_api::prelude::*;
 
-/// Zeros.
+/// Zeros everywhere, as biases begin.
 #[component(initializer = "zeros")]
 struct Zeros {}
 

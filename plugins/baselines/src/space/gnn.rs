@@ -31,12 +31,8 @@ struct Gnn {
 }
 
 impl Gnn {
-    fn decisions(&self) -> Result<Vec<Decision>> {
-        let layers = self
-            .layers
-            .iter()
-            .map(|layer| serde_json::to_value(&layer.recipe))
-            .collect::<Result<Vec<Json>, _>>()?;
+    fn decisions(&self) -> Vec<Decision> {
+        let layers: Vec<Recipe> = self.layers.iter().map(|l| l.recipe.clone()).collect();
         let shared = [
             Decision::options("width", self.widths.clone()),
             Decision::options("activation", self.activations.clone()),
@@ -44,7 +40,7 @@ impl Gnn {
         ];
         let slots =
             (0..self.depth).map(|k| Decision::options(&format!("layer-{k}"), layers.clone()));
-        Ok(shared.into_iter().chain(slots).collect())
+        shared.into_iter().chain(slots).collect()
     }
 
     fn slot(&self, k: usize) -> NodeKind {
@@ -121,7 +117,7 @@ impl Space for Gnn {
         arch = arch
             .layer("output", linear.with("out", classes), &[("x", &last)])
             .output(output, "output.x");
-        Ok(Some(self.decisions()?.into_iter().fold(arch, Arch::decide)))
+        Ok(Some(self.decisions().into_iter().fold(arch, Arch::decide)))
     }
 }
 

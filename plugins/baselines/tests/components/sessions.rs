@@ -16,6 +16,8 @@ fn recipe(component: &str, json: Json) -> Recipe {
 
 /// `width` units and a second layer, of graph convolutions where the task has a graph.
 fn session(task: &str, width: i64, dropout: f64, seed: u64) -> NetSession {
+    // As a worker does: on a busy machine more threads wait for each other.
+    tch::set_num_threads(1);
     let task = host().task(&recipe(task, json!({}))).unwrap();
     let ports = task.ports().unwrap();
     let (layer, graph) = if ports.inputs.contains("graph") {

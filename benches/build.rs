@@ -1,0 +1,8 @@
+//! The benches find libtorch where they were linked from.
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
+    if let Ok(libtorch) = std::env::var("LIBTORCH") {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{libtorch}/lib");
+    }
+}

@@ -1,0 +1,520 @@
+//! Every form and every derivative by a second route: the dense matrix.
+
+use plugin_api::tch::Tensor;
+
+use super::*;
+
+/// Small numbers that look random, the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, n: usize) -> i64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % n as u64) as i64
+    }
+
+    fn tensor(&mut self, size: &[i64]) -> Tensor {
+        let n: i64 = size.iter().product();
+        let values: Vec<f64> = (0..n)
+            .map(|_| self.below(2001) as f64 / 1000. - 1.)
+            .collect();
+        Tensor::from_slice(&values).reshape(size)
+    }
+}
+
+/// Nodes, sources, targets.
+type Case = (i64, Vec<i64>, Vec<i64>);
+
+fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        (0, vec![], vec![]),
+        (1, vec![], vec![]),
+        (5, vec![], vec![]),
+        (1, vec![0, 0], vec![0, 0]),
+        (4, vec![2, 0, 2, 2, 0], vec![0, 2, 0, 2, 2]), // double edges, a loop, two nodes without edges
+    ];
+    let mut numbers = Numbers(7);
+    for (nodes, edges) in [(2, 1), (6, 9), (10, 40), (50, 60), (30, 500)] {
+        let mut ends = || (0..edges).map(|_| numbers.below(nodes)).collect::<Vec<_>>();
+        cases.push((nodes as i64, ends(), ends()));
+    }
+    cases
+}
+
+fn make((nodes, sources, targets): &Case, weight: Option<&Tensor>) -> Graph {
+    graph(
+        *nodes,
+        &Tensor::from_slice(sources),
+        &Tensor::from_slice(targets),
+        weight,
+    )
+    .unwrap()
+}
+
+/// Weights that no two edges have in common, none of them negative.
+fn weights(case: &Case) -> Tensor {
+    (Numbers(3).tensor(&[case.1.len() as i64]) + 1.01).to_kind(Kind::Double)
+}
+
+/// Differentiable in the weight, whose edges are in the order of the case.
+fn dense((nodes, sources, targets): &Case, weight: &Tensor) -> Tensor {
+    let at = [
+        Some(Tensor::from_slice(targets)),
+        Some(Tensor::from_slice(sources)),
+    ];
+    Tensor::zeros([*nodes, *nodes], (Kind::Double, Device::Cpu)).index_put(&at, weight, true)
+}
+
+fn dense_with_self_loops(a: &Tensor) -> Tensor {
+    let eye = Tensor::eye(a.size()[0], (Kind::Double, Device::Cpu));
+    a * (1. - &eye) + eye
+}
+
+fn dense_normalised(a: &Tensor) -> Tensor {
+    let degrees = a.sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+    let zero = degrees.eq(0.);
+    let d = degrees
+        .masked_fill(&zero, 1.)
+        .pow_tensor_scalar(-0.5)
+        .masked_fill(&zero, 0.);
+    d.unsqueeze(1) * a * d.unsqueeze(0)
+}
+
+fn assert_close(a: &Tensor, b: &Tensor, what: &dyn std::fmt::Debug) {
+    assert_eq!((a.size(), a.kind()), (b.size(), b.kind()), "{what:?}");
+    let tolerance = if a.kind() == Kind::Float { 1e-5 } else { 1e-11 };
+    assert!(
+        a.allclose(b, tolerance, tolerance, false),
+        "{what:?}: {a} and {b}"
+    );
+}
+
+fn gradient(y: &Tensor, of: &Tensor) -> Tensor {
+    Tensor::run_backward(&[y], &[of], true, true).remove(0)
+}
+
+/// The first, second and third derivative of a scalar along changing directions.
+fn derivatives(y: &Tensor, x: &Tensor) -> [Tensor; 3] {
+    let along = |g: &Tensor, seed| (g * Numbers(seed).tensor(&g.size())).sum(Kind::Double);
+    let first = gradient(y, x);
+    let second = gradient(&along(&first, 1), x);
+    let third = gradient(&along(&second, 2), x);
+    [first, second, third]
+}
+
+/// Central differences of a scalar function.
+fn differences(f: impl Fn(&Tensor) -> Tensor, x: &Tensor) -> Tensor {
+    let step = 1e-5;
+    let n = x.numel() as i64;
+    let at = |i: i64, by: f64| {
+        let shift = Tensor::zeros([n], (Kind::Double, Device::Cpu));
+        let _ = shift.get(i).fill_(by);
+        f(&(x.detach() + shift.reshape(x.size()))).double_value(&[])
+    };
+    let slopes: Vec<f64> = (0..n)
+        .map(|i| (at(i, step) - at(i, -step)) / (2. * step))
+        .collect();
+    Tensor::from_slice(&slopes).reshape(x.size())
+}
+
+fn learning(t: &Tensor) -> Tensor {
+    t.detach().copy().set_requires_grad(true)
+}
+
+#[test]
+fn edges_are_in_order() {
+    for case in cases() {
+        let weight = weights(&case);
+        let g = make(&case, Some(&weight));
+        let list: Vec<f64> = Vec::try_from(&weight).unwrap();
+        let mut expected: Vec<_> = case
+            .2
+            .iter()
+            .zip(&case.1)
+            .zip(list)
+            .map(|((&t, &s), w)| (t, s, w))
+            .collect();
+        expected.sort_by_key(|&(t, s, _)| (t, s)); // stable
+        let targets: Vec<i64> = Vec::try_from(&*g.targets()).unwrap();
+        let sources: Vec<i64> = Vec::try_from(&*g.sources()).unwrap();
+        let list: Vec<f64> = Vec::try_from(&*g.weight()).unwrap();
+        let found: Vec<_> = targets
+            .into_iter()
+            .zip(sources)
+            .zip(list)
+            .map(|((t, s), w)| (t, s, w))
+            .collect();
+        assert_eq!(found, expected);
+        assert_eq!(g.nodes(), case.0);
+    }
+}
+
+#[test]
+fn products_are_those_of_the_dense_matrix() {
+    for case in cases() {
+        for features in [0, 1, 3, 16, 70, 130] {
+            let x = Numbers(5).tensor(&[case.0, features]);
+            let weight = weights(&case);
+            let a = dense(&case, &weight);
+            assert_close(
+                &make(&case, Some(&weight)).matmul(&x).unwrap(),
+                &a.matmul(&x),
+                &case,
+            );
+            let learned = make(&case, Some(&learning(&weight)));
+            assert_close(&learned.matmul(&x).unwrap().detach(), &a.matmul(&x), &case);
+            let x = x.to_kind(Kind::Float);
+            let a = dense(&case, &weight.ones_like()).to_kind(Kind::Float);
+            assert_close(&make(&case, None).matmul(&x).unwrap(), &a.matmul(&x), &case);
+        }
+    }
+}
+
+#[test]
+fn derivatives_of_any_order_are_those_of_the_dense_matrix() {
+    for case in cases() {
+        let weight = weights(&case);
+        let (g, a) = (make(&case, Some(&weight)), dense(&case, &weight));
+        let x = learning(&Numbers(5).tensor(&[case.0, 3]));
+        let f = |product: &dyn Fn(&Tensor) -> Tensor, x: &Tensor| {
+            product(&product(x).sin())
+                .pow_tensor_scalar(4)
+                .sum(Kind::Double)
+        };
+        let ours = |x: &Tensor| f(&|x| g.matmul(x).unwrap(), x);
+        let theirs = f(&|x| a.matmul(x), &x);
+        for (ours, theirs) in derivatives(&ours(&x), &x)
+            .iter()
+            .zip(derivatives(&theirs, &x))
+        {
+            assert_close(ours, &theirs, &case);
+        }
+        let slopes = differences(ours, &x);
+        assert!(
+            slopes.allclose(&gradient(&ours(&x), &x), 1e-5, 1e-5, false),
+            "{case:?}"
+        );
+    }
+}
+
+#[test]
+fn weights_learn_through_every_form() {
+    for case in cases() {
+        let x = learning(&Numbers(5).tensor(&[case.0, 3]));
+        let w = learning(&weights(&case));
+        let ours = |w: &Tensor| {
+            let g = make(&case, Some(w));
+            let once = g.normalised().unwrap().matmul(&x).unwrap();
+            let twice = g
+                .with_self_loops()
+                .unwrap()
+                .normalised()
+                .unwrap()
+                .matmul(&once.sin())
+                .unwrap();
+            twice.pow_tensor_scalar(2).sum(Kind::Double)
+                + (&*g.degrees() * &*g.degrees()).sum(Kind::Double)
+        };
+        let theirs = |w: &Tensor| {
+            let a = dense(&case, w);
+            let once = dense_normalised(&a).matmul(&x);
+            let twice = dense_normalised(&dense_with_self_loops(&a)).matmul(&once.sin());
+            let degrees = a.sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+            twice.pow_tensor_scalar(2).sum(Kind::Double) + (&degrees * &degrees).sum(Kind::Double)
+        };
+        for of in [&w, &x] {
+            for (ours, theirs) in derivatives(&ours(&w), of)
+                .iter()
+                .zip(derivatives(&theirs(&w), of))
+            {
+                assert_close(ours, &theirs, &case);
+            }
+        }
+        let slopes = differences(ours, &w);
+        assert!(
+            slopes.allclose(&gradient(&ours(&w), &w), 1e-4, 1e-4, false),
+            "{case:?}"
+        );
+    }
+}
+
+#[test]
+fn a_graph_follows_its_weights_from_step_to_step() {
+    let case = (3, vec![0, 1, 2], vec![1, 2, 0]);
+    let mut w = learning(&weights(&case));
+    let g = make(&case, Some(&w));
+    let x = Numbers(5).tensor(&[3, 2]);
+    for _ in 0..3 {
+        let y = g
+            .normalised()
+            .unwrap()
+            .matmul(&x)
+            .unwrap()
+            .pow_tensor_scalar(2)
+            .sum(Kind::Double);
+        let expected = dense_normalised(&dense(&case, &w))
+            .matmul(&x)
+            .pow_tensor_scalar(2)
+            .sum(Kind::Double);
+        assert_close(&y, &expected, &case);
+        let step = Tensor::run_backward(&[&y], &[&w], false, false).remove(0);
+        let _ = tch::no_grad(|| w.g_sub_(&(step * 0.1)));
+    }
+}
+
+#[test]
+fn constant_weights_are_copied() {
+    let case = (2, vec![0, 1], vec![0, 1]);
+    let mut w = Tensor::from_slice(&[2., 3.]);
+    let g = make(&case, Some(&w));
+    let _ = w.fill_(0.);
+    assert_eq!(*g.weight(), Tensor::from_slice(&[2., 3.]));
+}
+
+#[test]
+fn forms_are_those_of_the_dense_matrix() {
+    for case in cases() {
+        let weight = weights(&case);
+        let (g, a) = (make(&case, Some(&weight)), dense(&case, &weight));
+        let eye = Tensor::eye(case.0, (Kind::Double, Device::Cpu));
+        let matrix = |g: Graph| g.matmul(&eye).unwrap();
+        assert_close(
+            &g.degrees(),
+            &a.sum_dim_intlist([1i64].as_slice(), false, Kind::Double),
+            &case,
+        );
+        assert_close(
+            &matrix(g.with_self_loops().unwrap()),
+            &dense_with_self_loops(&a),
+            &case,
+        );
+        assert_close(
+            &matrix(g.normalised().unwrap()),
+            &dense_normalised(&a),
+            &case,
+        );
+        let gcn = g.with_self_loops().unwrap().normalised().unwrap();
+        assert_close(
+            &matrix(gcn.clone()),
+            &dense_normalised(&dense_with_self_loops(&a)),
+            &case,
+        );
+        // The same from weights in float32.
+        let g = make(&case, None);
+        assert_eq!(
+            (g.weight().kind(), g.degrees().kind()),
+            (Kind::Float, Kind::Float)
+        );
+        let a = dense(&case, &weight.ones_like());
+        assert_close(
+            &matrix(g.normalised().unwrap()),
+            &dense_normalised(&a),
+            &case,
+        );
+    }
+}
+
+#[test]
+fn forms_are_kept() {
+    let case = cases().remove(7);
+    let g = make(&case, Some(&weights(&case)));
+    let kept = |form: &dyn Fn(&Graph) -> plugin_api::Tensor| {
+        form(&g).data_ptr() == form(&g.clone()).data_ptr()
+    };
+    assert!(kept(&|g| g.sources()));
+    assert!(kept(&|g| g.weight()));
+    assert!(kept(&|g| g.degrees()));
+    assert!(kept(&|g| g.components().unwrap()));
+    assert!(kept(&|g| g.normalised().unwrap().weight()));
+    assert!(kept(&|g| g
+        .with_self_loops()
+        .unwrap()
+        .normalised()
+        .unwrap()
+        .weight()));
+    assert_eq!(
+        g.normalised().unwrap().targets().data_ptr(),
+        g.targets().data_ptr()
+    );
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let mut numbers = Numbers(11);
+    // Most edges go to few nodes, so that shares of work begin and end anywhere.
+    let (nodes, edges) = (3000, 60_000);
+    let sources = (0..edges).map(|_| numbers.below(nodes)).collect();
+    let targets = (0..edges)
+        .map(|_| numbers.below(nodes).min(numbers.below(nodes)) / 2)
+        .collect();
+    let case = (nodes as i64, sources, targets);
+    let g = make(&case, None).normalised().unwrap();
+    let before = tch::get_num_threads();
+    for features in [7, 64] {
+        let x = learning(
+            &numbers
+                .tensor(&[nodes as i64, features])
+                .to_kind(Kind::Float),
+        );
+        let both = |threads| {
+            tch::set_num_threads(threads);
+            let y = g.matmul(&x).unwrap();
+            let slope = gradient(&y.pow_tensor_scalar(2).sum(Kind::Float), &x);
+            (y, slope)
+        };
+        let (one, two) = (both(1), both(2));
+        assert!(
+            one.0.equal(&two.0) && one.1.equal(&two.1),
+            "{features} features"
+        );
+    }
+    tch::set_num_threads(before);
+}
+
+#[test]
+fn threads_share_a_graph() {
+    let case = cases().pop().unwrap();
+    let weight = weights(&case);
+    let (g, a) = (
+        make(&case, Some(&weight)),
+        dense_normalised(&dense(&case, &weight)),
+    );
+    let x = Numbers(5).tensor(&[case.0, 8]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (g, x, y) = (&g, x.shallow_clone(), a.matmul(&x));
+            scope.spawn(move || {
+                assert_close(&g.normalised().unwrap().matmul(&x).unwrap(), &y, &"shared")
+            });
+        }
+    });
+}
+
+#[test]
+fn names_of_nodes_do_not_matter() {
+    for case in cases() {
+        let mut to: Vec<i64> = (0..case.0).collect();
+        to.reverse();
+        to.rotate_left(case.0 as usize / 3);
+        let rename = |ends: &[i64]| {
+            ends.iter()
+                .map(|&node| to[node as usize])
+                .collect::<Vec<_>>()
+        };
+        let renamed = (case.0, rename(&case.1), rename(&case.2));
+        let (to, x) = (Tensor::from_slice(&to), Numbers(5).tensor(&[case.0, 5]));
+        let run = |case: &Case, x: &Tensor| {
+            let g = make(case, Some(&weights(case)))
+                .with_self_loops()
+                .unwrap()
+                .normalised()
+                .unwrap();
+            g.matmul(x).unwrap()
+        };
+        let moved = x.zeros_like().index_copy(0, &to, &x); // node i is now node to[i]
+        assert_close(
+            &run(&renamed, &moved).index_select(0, &to),
+            &run(&case, &x),
+            &case,
+        );
+    }
+}
+
+#[test]
+fn components_are_numbered_by_their_first_nodes() {
+    for case in cases() {
+        let mut expected: Vec<i64> = (0..case.0).collect();
+        for _ in 0..case.0 {
+            for (&s, &t) in case.1.iter().zip(&case.2) {
+                let least = expected[s as usize].min(expected[t as usize]);
+                (expected[s as usize], expected[t as usize]) = (least, least);
+            }
+        }
+        let mut firsts = expected.clone();
+        firsts.sort_unstable();
+        firsts.dedup();
+        for number in &mut expected {
+            *number = firsts.binary_search(number).unwrap() as i64;
+        }
+        let found: Vec<i64> = Vec::try_from(&*make(&case, None).components().unwrap()).unwrap();
+        assert_eq!(found, expected, "{case:?}");
+    }
+}
+
+/// The text of a failure.
+fn said<T>(result: Result<T>) -> String {
+    result.err().expect("a failure").to_string()
+}
+
+#[test]
+fn says_what_is_wrong_with_the_edges() {
+    let ints = |values: &[i64]| Tensor::from_slice(values);
+    let floats = |values: &[f32]| Tensor::from_slice(values);
+    let said = |nodes, sources: &Tensor, targets: &Tensor, weight: Option<&Tensor>| {
+        said(graph(nodes, sources, targets, weight))
+    };
+    assert_eq!(
+        said(3, &ints(&[0, 1, 2]), &ints(&[0, 1]), Some(&floats(&[1.]))),
+        "the edges of a graph differ in number\n  found     `sources` 3, `targets` 2, `weight` 1\n  expected  one of \
+         each for each edge"
+    );
+    assert_eq!(
+        said(3, &ints(&[0, 1, 5, 7]), &ints(&[0, 1, 2, -1]), None),
+        "edge 2 leaves the graph\n  found     5 -> 2\n  expected  nodes 0 to 2 at both ends"
+    );
+    assert_eq!(
+        said(1, &ints(&[0]), &ints(&[-1]), None),
+        "edge 0 leaves the graph\n  found     0 -> -1\n  expected  node 0 at both ends"
+    );
+    assert_eq!(
+        said(0, &ints(&[0]), &ints(&[0]), None),
+        "edge 0 leaves the graph\n  found     0 -> 0\n  expected  no edges, since there are no nodes"
+    );
+    assert_eq!(
+        said(-2, &ints(&[]), &ints(&[]), None),
+        "a graph cannot have this many nodes\n  found     -2\n  expected  0 or more"
+    );
+    assert_eq!(
+        said(3, &floats(&[0.]), &ints(&[0]), None),
+        "`sources` cannot describe the edges of a graph\n  found     float32 [1]\n  expected  int64 [edges]"
+    );
+    assert_eq!(
+        said(3, &ints(&[0]), &ints(&[0]).reshape([1, 1]), None),
+        "`targets` cannot describe the edges of a graph\n  found     int64 [1, 1]\n  expected  int64 [edges]"
+    );
+    assert_eq!(
+        said(3, &ints(&[0]), &ints(&[0]), Some(&ints(&[1]))),
+        "`weight` cannot describe the edges of a graph\n  found     int64 [1]\n  expected  float32 or float64 [edges]"
+    );
+}
+
+#[test]
+fn says_what_a_graph_cannot_do() {
+    let g = make(&(2, vec![0], vec![1]), None);
+    let zeros = |size: &[i64], kind| Tensor::zeros(size, (kind, Device::Cpu));
+    let expected = "expected  float32 or float64 [2, features]";
+    for (x, found) in [
+        (zeros(&[3, 2], Kind::Float), "float32 [3, 2]"),
+        (zeros(&[2], Kind::Float), "float32 [2]"),
+        (zeros(&[2, 2], Kind::Int64), "int64 [2, 2]"),
+    ] {
+        let text = format!("x does not fit the graph\n  found     {found}\n  {expected}");
+        assert_eq!(said(g.matmul(&x)), text);
+    }
+    assert_eq!(
+        said(g.on_device(-2)),
+        "a graph cannot be on this device\n  found     -2\n  expected  -1 for the CPU, or the number of a GPU"
+    );
+    assert_eq!(
+        said(make(&(2, vec![0], vec![1]), Some(&Tensor::from_slice(&[-1.]))).normalised()),
+        "a graph with degrees below zero cannot be normalised\n  found     -1 at node 1\n  expected  weights that add up \
+         to 0 or more at each node"
+    );
+    assert_eq!(
+        g.on_device(-1).unwrap().targets().data_ptr(),
+        g.targets().data_ptr()
+    );
+}

@@ -1,0 +1,220 @@
+//! A graph with the weights of its edges, and the forms that depend on them.
+
+use std::sync::Arc;
+
+use plugin_api::{Error, Graph, Result, Tensor};
+use tch::{Device, Kind};
+
+use super::keep::{Kept, Shared};
+use super::topology::Topology;
+use super::{Handle, kind_name};
+use crate::native::{Csr, spmm};
+
+/// The weights of a topology's edges.
+pub(super) enum Weights {
+    /// In float64 whatever kind is handed out, so that forms of forms are rounded once.
+    Constant(Shared<Tensor>),
+    /// They require gradients. Nothing that depends on them is kept: they change as they learn, and a backward pass
+    /// frees what leads to them.
+    Learned {
+        given: Shared<Tensor>,
+        order: Shared<Tensor>,
+    },
+}
+
+impl Weights {
+    /// The weights that are at `order` in `given`.
+    pub(super) fn new(given: &tch::Tensor, order: Tensor) -> Result<Weights> {
+        if given.requires_grad() {
+            return Ok(Weights::Learned {
+                given: Shared::new(given.into()),
+                order: Shared::new(order),
+            });
+        }
+        Ok(Weights::constant(
+            given.f_to_kind(Kind::Double)?.f_index_select(0, &order)?,
+        ))
+    }
+
+    pub(super) fn constant(weights: tch::Tensor) -> Weights {
+        Weights::Constant(Shared::new(weights.into()))
+    }
+
+    pub(super) fn is_constant(&self) -> bool {
+        matches!(self, Weights::Constant(_))
+    }
+
+    /// In the order of the edges.
+    pub(super) fn get(&self) -> Result<tch::Tensor> {
+        match self {
+            Weights::Constant(weights) => Ok(weights.get().into()),
+            Weights::Learned { given, order } => Ok(given.get().f_index_select(0, &order.get())?),
+        }
+    }
+
+    pub(super) fn to_device(&self, device: Device) -> Result<Weights> {
+        let moved = |t: &Shared<Tensor>| t.get().f_to_device(device);
+        match self {
+            Weights::Constant(weights) => Ok(Weights::constant(moved(weights)?)),
+            Weights::Learned { given, order } => Weights::new(&moved(given)?, moved(order)?.into()),
+        }
+    }
+}
+
+/// A graph, with the forms that depend on its weights.
+pub(super) struct Weighted {
+    pub(super) topology: Arc<Topology>,
+    /// The kind in which weights are handed out.
+    pub(super) kind: Kind,
+    pub(super) weights: Weights,
+    degrees: Kept<Tensor>,
+    csr_f32: Kept<Csr>,
+    csr_f64: Kept<Csr>,
+    with_self_loops: Kept<Arc<Weighted>>,
+    normalised: Kept<Arc<Weighted>>,
+}
+
+impl Weighted {
+    pub(super) fn new(topology: Arc<Topology>, kind: Kind, weights: Weights) -> Arc<Weighted> {
+        Arc::new(Weighted {
+            topology,
+            kind,
+            weights,
+            degrees: Kept::default(),
+            csr_f32: Kept::default(),
+            csr_f64: Kept::default(),
+            with_self_loops: Kept::default(),
+            normalised: Kept::default(),
+        })
+    }
+
+    pub(super) fn handle(self: Arc<Self>) -> Graph {
+        Graph::of(Box::new(Handle(self)))
+    }
+
+    /// What follows from the weights: kept if they are constant.
+    pub(super) fn form<T: Clone>(
+        &self,
+        kept: &Kept<T>,
+        compute: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        if self.weights.is_constant() {
+            kept.get(compute)
+        } else {
+            compute()
+        }
+    }
+
+    /// In the kind of the weights as they are held.
+    pub(super) fn degrees(&self) -> Result<Tensor> {
+        self.form(&self.degrees, || {
+            let weights = self.weights.get()?;
+            let zeros = tch::Tensor::f_zeros(
+                [self.topology.nodes as i64],
+                (weights.kind(), weights.device()),
+            )?;
+            Ok(zeros
+                .f_index_add(0, &self.topology.targets.get(), &weights)?
+                .into())
+        })
+    }
+
+    pub(super) fn matmul(&self, x: &tch::Tensor) -> Result<tch::Tensor> {
+        self.check(x)?;
+        if self.weights.is_constant() && self.topology.device == Device::Cpu {
+            let kept = if x.kind() == Kind::Float {
+                &self.csr_f32
+            } else {
+                &self.csr_f64
+            };
+            let csr = kept.get(|| {
+                Csr::new(
+                    self.topology.pattern()?,
+                    &self.weights.get()?.f_to_kind(x.kind())?,
+                )
+            })?;
+            return spmm(&csr, x);
+        }
+        let weights = self.weights.get()?.f_to_kind(x.kind())?;
+        let messages = x
+            .f_index_select(0, &self.topology.sources.get())?
+            .f_mul(&weights.f_unsqueeze(1)?)?; // [edges, features]
+        Ok(x.f_zeros_like()?
+            .f_index_add(0, &self.topology.targets.get(), &messages)?)
+    }
+
+    pub(super) fn check(&self, x: &tch::Tensor) -> Result<()> {
+        let (nodes, device) = (self.topology.nodes, self.topology.device);
+        if !matches!(x.size()[..], [rows, _] if rows == nodes as i64)
+            || !matches!(x.kind(), Kind::Float | Kind::Double)
+        {
+            return Err(Error::new("x does not fit the graph")
+                .found(format!("{} {:?}", kind_name(x.kind()), x.size()))
+                .expected(format!("float32 or float64 [{nodes}, features]"))
+                .into());
+        }
+        if x.device() != device {
+            return Err(Error::new("x and the graph are on different devices")
+                .found(format!("x on {:?}, the graph on {device:?}", x.device()))
+                .help("bring both to one device: graph.on_device(-1) is the CPU")
+                .into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn with_self_loops(&self) -> Result<Arc<Weighted>> {
+        self.form(&self.with_self_loops, || {
+            let (topology, ids) = self.topology.with_self_loops()?;
+            let weights = self.weights.get()?;
+            let ones =
+                tch::Tensor::f_ones([topology.nodes as i64], (weights.kind(), weights.device()))?;
+            let weights = Weights::new(&tch::Tensor::f_cat(&[weights, ones], 0)?, ids)?;
+            Ok(Weighted::new(topology, self.kind, weights))
+        })
+    }
+
+    pub(super) fn normalised(&self) -> Result<Arc<Weighted>> {
+        self.form(&self.normalised, || {
+            let degrees = self.degrees()?;
+            let below = degrees.f_lt(0.)?;
+            if below.f_any()?.f_int64_value(&[])? != 0 {
+                let node = below.f_nonzero()?.f_int64_value(&[0, 0])?;
+                return Err(
+                    Error::new("a graph with degrees below zero cannot be normalised")
+                        .found(format!(
+                            "{} at node {node}",
+                            degrees.f_double_value(&[node])?
+                        ))
+                        .expected("weights that add up to 0 or more at each node")
+                        .into(),
+                );
+            }
+            // Zeros are replaced before the root and not after it, which would have infinite gradients.
+            let zero = degrees.f_eq(0.)?;
+            let factors = degrees
+                .f_masked_fill(&zero, 1.)?
+                .f_rsqrt()?
+                .f_masked_fill(&zero, 0.)?;
+            let at = |ends: &Shared<Tensor>| factors.f_index_select(0, &ends.get());
+            let (topology, weights) = (&self.topology, self.weights.get()?);
+            let weights = weights
+                .f_mul(&at(&topology.targets)?)?
+                .f_mul(&at(&topology.sources)?)?;
+            let order = tch::Tensor::f_arange(weights.size()[0], (Kind::Int64, topology.device))?;
+            Ok(Weighted::new(
+                topology.clone(),
+                self.kind,
+                Weights::new(&weights, order.into())?,
+            ))
+        })
+    }
+
+    pub(super) fn to_device(&self, device: Device) -> Result<Arc<Weighted>> {
+        let topology = Arc::new(self.topology.to_device(device)?);
+        Ok(Weighted::new(
+            topology,
+            self.kind,
+            self.weights.to_device(device)?,
+        ))
+    }
+}
