@@ -3,9 +3,10 @@
 
 use pleach_tests::plugin;
 use plugin_api::host::Services;
-use plugin_api::role::Layer;
+use plugin_api::role::{Layer, Task};
+use plugin_api::testing::Alone;
 use plugin_api::{
-    Arch, Ask, Batch, Graph, NodeRef, Pass, Recipe, Result, Session, Shapes, Tensor, Tensors, axis,
+    Arch, Ask, At, Batch, Graph, Hook, Recipe, Result, Session, Shapes, Tensor, Tensors, axis,
     gradients_of, random, stream,
 };
 use tch::{Device, Kind};
@@ -19,23 +20,6 @@ fn host() -> pleach_worker::Registry {
         }
     });
     pleach_worker::host()
-}
-
-struct Evaluation;
-
-impl Pass for Evaluation {
-    fn train(&self) -> bool {
-        false
-    }
-    fn step(&self) -> i64 {
-        0
-    }
-    fn tap(&self, _: &str, x: Tensor) -> Tensor {
-        x
-    }
-    fn uniform(&self, size: &[i64]) -> Tensor {
-        random::uniform(size, 0)
-    }
 }
 
 fn normal(size: &[i64], seed: u64) -> tch::Tensor {
@@ -89,7 +73,7 @@ impl Probe {
         }
         let y = self
             .layer
-            .forward(&leaves.under("w:"), &x, &Evaluation)
+            .forward(&leaves.under("w:"), &x, &Alone::eval())
             .unwrap();
         let y = &y["x"];
         (y.tanh() * normal(&y.size(), 9)).sum(Kind::Double)
@@ -192,22 +176,49 @@ fn foreign_layers_on_the_hosts_graph_have_exact_derivatives() {
 }
 
 /// `digits-graph` through a wrapper of one file around a layer of another.
-fn session() -> Result<pleach_worker::NetSession> {
+fn session(inner: &str) -> Result<pleach_worker::NetSession> {
     let task = host().task(&Recipe::new("baselines/digits-graph"))?;
-    let inputs = Shapes::new()
-        .with("x", vec![axis("nodes", None), axis("features", 64)])
-        .with("graph", vec![axis("nodes", None)]);
-    let wrapped =
-        Recipe::new("mixhop/low-rank").with("inner", Recipe::new("baselines/gcn").with("out", 10));
-    let mut arch =
-        Arch::new(inputs).layer("only", wrapped, &[("x", "in.x"), ("graph", "in.graph")]);
-    arch.outputs.put("y", NodeRef::from("only.x"));
+    let inputs = task.ports()?.inputs;
+    let out = Recipe::new("baselines/linear").with("out", 10);
+    let wrapped = Recipe::new("mixhop/low-rank").with("inner", Recipe::new(inner).with("out", 16));
+    let arch = Arch::new(inputs)
+        .layer("wrapped", wrapped, &[("x", "in.x"), ("graph", "in.graph")])
+        .layer("out", out, &[("x", "wrapped.x")])
+        .output("y", "out.x");
     pleach_worker::NetSession::new(arch, task.into(), 0, Device::Cpu)
+}
+
+/// Doubles what one tap shows.
+struct Double(&'static str);
+
+impl Hook for Double {
+    fn at(&self, tap: &str, x: Tensor) -> Tensor {
+        if tap == self.0 { (&*x * 2.0).into() } else { x }
+    }
+}
+
+#[test]
+fn taps_inside_a_wrapped_foreign_layer_are_shown_and_replaced() -> Result<()> {
+    let session = session("baselines/gat")?;
+    let batch = session.batch("val", &At::ALL)?.expect("a batch");
+    let taps = ["wrapped/inner/attention", "wrapped.x"];
+    let plain = session.forward(&batch, &Ask::eval().tapped(taps))?;
+    assert_eq!(plain.taps.names().collect::<Vec<_>>(), taps);
+
+    let hook = Double("wrapped/inner/attention");
+    let hooked = session.forward(&batch, &Ask::eval().tapped(taps).hooked(&hook))?;
+    assert_eq!(hooked.taps[taps[0]], &plain.taps[taps[0]] * 2.0);
+    assert_ne!(
+        hooked.taps[taps[1]], plain.taps[taps[1]],
+        "the layer did not go on with it"
+    );
+    assert!(session.forward(&batch, &Ask::eval())?.taps.is_empty());
+    Ok(())
 }
 
 #[test]
 fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
-    let mut session = session()?;
+    let mut session = session("baselines/gcn")?;
     let before = session.evaluate("val")?;
     let snapshot = session.snapshot("model")?;
     session.chain(
@@ -230,7 +241,7 @@ fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
 
 #[test]
 fn pruning_counts_are_exact_and_survive_training() -> Result<()> {
-    let mut session = session()?;
+    let mut session = session("baselines/gcn")?;
     let scores = session.weights("model")?.map(|_, w| w.abs());
     let total: i64 = scores.values().map(|t| t.numel() as i64).sum();
     session.prune(&scores, 0.1, true)?;
@@ -261,7 +272,7 @@ fn pruning_counts_are_exact_and_survive_training() -> Result<()> {
 
 #[test]
 fn a_snapshot_of_everything_resumes_bit_for_bit() -> Result<()> {
-    let mut session = session()?;
+    let mut session = session("baselines/gcn")?;
     session.chain("main", &[Recipe::new("baselines/adam")], "model")?;
     let go = |session: &mut pleach_worker::NetSession| -> Result<()> {
         for _ in 0..3 {

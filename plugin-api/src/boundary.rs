@@ -100,6 +100,20 @@ pub trait Cross: Sized {
     fn hold(abi: Self::Abi) -> Result<Self::Held>;
 }
 
+/// Types that are lent as they are, with whatever they borrow themselves.
+macro_rules! lent_as_is {
+    ($($ty:ident)::+) => {
+        impl<'a, 'b> Cross for &'a $($ty)::+<'b> {
+            type Abi = Self;
+            type Held = Self;
+            fn out(self) -> Self { self }
+            fn hold(abi: Self) -> Result<Self> { Ok(abi) }
+        }
+    };
+}
+lent_as_is!(crate::Ask);
+lent_as_is!(crate::trace::Site);
+
 /// Types that cross as they are, owned and borrowed.
 macro_rules! as_is {
     ($($ty:ty),* $(,)?) => {$(

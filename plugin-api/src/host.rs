@@ -5,10 +5,7 @@ use std::sync::OnceLock;
 use plugin_api_data::{Arch, Decision, Point, Recipe};
 use plugin_api_macros::boundary;
 
-use crate::role::{
-    HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj,
-    TrainerObj, TransformObj,
-};
+use crate::role::*;
 use crate::trace::TracerObj;
 use crate::{Error, Graph, Result, Tensor};
 

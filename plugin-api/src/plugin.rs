@@ -10,10 +10,7 @@ use plugin_api_macros::boundary;
 use crate::boundary::{Fault, Owner, guard};
 use crate::component::Registration;
 use crate::host::ServicesObj;
-use crate::role::{
-    HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj,
-    TrainerObj, TransformObj,
-};
+use crate::role::*;
 use crate::{Error, Result};
 
 /// A plugin: what it is, and its components. Those of a file and those linked into a program look alike.

@@ -179,14 +179,3 @@ pub trait Session {
     /// One training step: forward, loss, gradients of the chain's weights, update. Returns the loss.
     fn step(&mut self, chain: &str, batch: &Batch, ask: &Ask<'_>) -> Result<f64>;
 }
-
-impl<'a, 'b> crate::boundary::Cross for &'a Ask<'b> {
-    type Abi = &'a Ask<'b>;
-    type Held = &'a Ask<'b>;
-    fn out(self) -> &'a Ask<'b> {
-        self
-    }
-    fn hold(abi: &'a Ask<'b>) -> Result<&'a Ask<'b>> {
-        Ok(abi)
-    }
-}

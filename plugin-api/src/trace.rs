@@ -85,17 +85,6 @@ pub trait Tracer: Send + Sync {
     fn close(&self, span: u64) -> bool;
 }
 
-impl<'a, 'b> Cross for &'a Site<'b> {
-    type Abi = &'a Site<'b>;
-    type Held = &'a Site<'b>;
-    fn out(self) -> &'a Site<'b> {
-        self
-    }
-    fn hold(abi: &'a Site<'b>) -> Result<&'a Site<'b>> {
-        Ok(abi)
-    }
-}
-
 impl<'a> Cross for &'a [FieldPair] {
     type Abi = RSlice<'a, FieldPair>;
     type Held = &'a [FieldPair];

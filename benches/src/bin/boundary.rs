@@ -13,7 +13,8 @@ use pleach::protocol::{Limits, PluginFile, Reply, Request, Start, Subject, Work,
 use plugin_api::component::Registration;
 use plugin_api::plugin::Plugin;
 use plugin_api::role::Layer;
-use plugin_api::{Arch, Batch, Params, Pass, Recipe, Tensor, Tensors, random};
+use plugin_api::testing::Alone;
+use plugin_api::{Arch, Batch, Params, Recipe, Tensors, random};
 use rustix::time::{ClockId, clock_gettime};
 
 fn main() -> Result<()> {
@@ -63,23 +64,6 @@ fn cpu() -> Duration {
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
-struct Training;
-
-impl Pass for Training {
-    fn train(&self) -> bool {
-        true
-    }
-    fn step(&self) -> i64 {
-        0
-    }
-    fn tap(&self, _: &str, x: Tensor) -> Tensor {
-        x
-    }
-    fn uniform(&self, size: &[i64]) -> Tensor {
-        random::uniform(size, 0)
-    }
-}
-
 /// `Layer::forward` with two weights, one input and a pass: from a plugin's file, over the same layer linked.
 fn call(built: &Path) -> Result<()> {
     let linked = plugin_api::inventory::iter::<Registration>
@@ -98,10 +82,11 @@ fn call(built: &Path) -> Result<()> {
         .with("weight", random::uniform(&[8, 8], 1))
         .with("bias", random::uniform(&[8], 2));
     let x = Batch::new().with("x", random::uniform(&[8, 8], 3));
+    let pass = Alone::train(0);
     let time = |layer: &dyn Layer| -> Result<Duration> {
         let (n, start) = (2000, cpu());
         for _ in 0..n {
-            black_box(layer.forward(&weights, &x, &Training)?);
+            black_box(layer.forward(&weights, &x, &pass)?);
         }
         Ok((cpu() - start) / n)
     };

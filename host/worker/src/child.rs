@@ -21,6 +21,9 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
 
 use crate::crumb;
 
+/// A limit that nobody waits for, and that a clock can still count to.
+const YEARS: f64 = 1e9;
+
 /// What all children of a worker share.
 #[derive(Clone)]
 pub(crate) struct ChildSettings {
@@ -104,7 +107,8 @@ impl Child {
                     sent: vec![],
                     page,
                     limits: *limits,
-                    deadline: Instant::now() + Duration::from_secs_f64(limits.seconds),
+                    deadline: Instant::now()
+                        + Duration::from_secs_f64(limits.seconds.clamp(0.0, YEARS)),
                     late: false,
                     log,
                 })

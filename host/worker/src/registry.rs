@@ -6,10 +6,7 @@ use std::sync::{Once, RwLock};
 use plugin_api::boundary::Owner;
 use plugin_api::host::{Services, ServicesObj};
 use plugin_api::plugin::{Plugin, PluginObj, linked};
-use plugin_api::role::{
-    HypernetObj, InitializerObj, LayerObj, PrunerObj, ScorerObj, SpaceObj, StrategyObj, TaskObj,
-    TrainerObj, TransformObj,
-};
+use plugin_api::role::*;
 use plugin_api::trace::TracerObj;
 use plugin_api::{Error, Graph, Recipe, Result, Tensor};
 
