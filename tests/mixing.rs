@@ -292,3 +292,49 @@ fn a_snapshot_of_everything_resumes_bit_for_bit() -> Result<()> {
     }
     Ok(())
 }
+
+/// What was not there when the snapshot was taken is not there afterwards: masks, and places in the data.
+#[test]
+fn a_snapshot_of_everything_takes_later_masks_and_batches_back() -> Result<()> {
+    let task = host().task(&Recipe::new("baselines/digits"))?;
+    let arch = Arch::new(task.ports()?.inputs)
+        .layer(
+            "out",
+            Recipe::new("baselines/linear").with("out", 10),
+            &[("x", "in.x")],
+        )
+        .output("y", "out.x");
+    let mut session = pleach_worker::NetSession::new(arch, task.into(), 0, Device::Cpu)?;
+    let snapshot = session.snapshot("everything")?;
+    let first = session.next("train", 50)?;
+    let second = session.next("train", 50)?;
+    assert_ne!(first["x"], second["x"]);
+    let scores = session.weights("#prunable")?.map(|_, w| w.abs());
+    session.prune(&scores, 0.1, true)?;
+
+    session.restore(&snapshot)?;
+    assert!(session.masks()?.is_empty());
+    assert_eq!(session.next("train", 50)?["x"], first["x"]);
+    assert_eq!(
+        session.weights("all")?["out.weight"],
+        snapshot["out.weight"]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_changes_nothing() -> Result<()> {
+    let mut session = session("baselines/gcn")?;
+    let before = session.snapshot("everything")?;
+    let wrong = session.snapshot("all")?.map(|_, w| w.zeros_like());
+    let wrong = wrong.with(
+        "nowhere.weight",
+        tch::Tensor::zeros([1], (Kind::Float, Device::Cpu)),
+    );
+    let error = session.restore(&wrong).unwrap_err();
+    assert_eq!(error.to_string(), "there is no weight `nowhere.weight`");
+    for (name, t) in session.snapshot("everything")?.iter() {
+        assert_eq!(**t, before[name], "`{name}`");
+    }
+    Ok(())
+}

@@ -1,7 +1,8 @@
 //! The two programs as a person meets them.
 
-use pleach_tests::{Place, both, built, root};
+use pleach_tests::{Place, both, built, root, weights};
 use plugin_api::Result;
+use safetensors::SafeTensors;
 
 fn lines(place: &Place, arguments: &[&str]) -> String {
     let output = place.pleach(arguments).output().unwrap();
@@ -61,7 +62,11 @@ fn a_device_that_is_not_there_is_refused() {
 
 #[test]
 fn a_nearer_file_shadows_a_farther_one_and_the_run_says_so() -> Result<()> {
-    let place = Place::new("");
+    let place = Place::new(
+        "task = 'baselines/digits-graph'\n[[stage]]\nname = 'search'\nsearch = 'baselines/random'\n\
+         space = { use = 'baselines/gnn', depth = 1, layers = ['dgmlp/propagation'] }\n\
+         each = [{ train = { use = 'baselines/backprop', epochs = 1 } }]\nbudget = 1\n",
+    );
     let near = place.folder.path().join("near");
     std::fs::create_dir(&near)?;
     std::fs::copy(built().join("libdgmlp.so"), near.join("libdgmlp.so"))?;
@@ -69,6 +74,24 @@ fn a_nearer_file_shadows_a_farther_one_and_the_run_says_so() -> Result<()> {
     assert!(
         listed.contains("near/libdgmlp.so") && listed.contains("not used: "),
         "{listed}"
+    );
+
+    let (near, far) = (
+        near.join("libdgmlp.so").canonicalize()?,
+        built().join("libdgmlp.so"),
+    );
+    let warning = format!(
+        "warning: the plugin `dgmlp` is taken from {}, not from {}",
+        near.display(),
+        far.display()
+    );
+    let output = place
+        .pleach(&["run", "experiment.toml", "--plugins", "near"])
+        .output()?;
+    assert!(
+        output.status.success() && both(&output).contains(&warning),
+        "{}",
+        both(&output)
     );
     Ok(())
 }
@@ -125,4 +148,33 @@ fn a_plugins_events_reach_the_host() {
         "{log}"
     );
     assert_eq!(logged("runs/experiment-2", "baselines=warn"), "");
+}
+
+/// A hypernet that makes some of the weights leaves the others as they were trained.
+#[test]
+fn generating_some_weights_keeps_the_others() {
+    let place = Place::new(
+        "task = 'baselines/digits'\n[[stage]]\nname = 'trained'\narch = 'mlp.json'\ntrain = { use = 'baselines/backprop', epochs = 3 }\n\
+         [[stage]]\nname = 'made'\ngenerate = 'baselines/mlp'\ntarget = 'first.weight'\n",
+    );
+    let mlp = std::fs::read(root().join("examples/mlp.json")).unwrap();
+    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
+    let files = weights(&place.run(&[]));
+    let [made, trained] = [0, 1].map(|i| SafeTensors::deserialize(&files[i].1).unwrap());
+    assert_eq!(
+        (files[0].0.as_str(), files[1].0.as_str()),
+        ("made-s0.safetensors", "trained-s0.safetensors")
+    );
+    for kept in ["first.bias", "second.weight", "second.bias"] {
+        assert_eq!(
+            made.tensor(kept).unwrap().data(),
+            trained.tensor(kept).unwrap().data(),
+            "`{kept}`"
+        );
+    }
+    assert!(
+        made.tensor("first.weight").is_err() && made.tensor("hypernet-0.z").is_ok(),
+        "{:?}",
+        made.names()
+    );
 }

@@ -58,6 +58,18 @@ impl Place {
         Place { folder }
     }
 
+    /// The same with the faulty plugin in its folder `plugins`: cargo keeps that one apart from the others.
+    ///
+    /// # Panics
+    /// Where it was not built.
+    pub fn with_faulty(self) -> Self {
+        let plugins = self.folder.path().join("plugins");
+        std::fs::create_dir(&plugins).expect("a folder for a plugin");
+        let faulty = built().join("examples/libfaulty.so");
+        std::fs::copy(faulty, plugins.join("libfaulty.so")).expect("`cargo xtask test` builds it");
+        self
+    }
+
     /// `pleach` with these arguments, in this folder, with nothing of the user's own.
     pub fn pleach(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(built().join("pleach"));
@@ -118,6 +130,7 @@ pub fn journal(run: &Path) -> Vec<String> {
 pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
     let folder = std::fs::read_dir(run.join("weights")).expect("weights");
     let mut files: Vec<_> = folder.map(|f| f.expect("a file").path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "safetensors"));
     files.sort();
     files
         .iter()
@@ -133,10 +146,19 @@ pub fn weights(run: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// A small study with layers of three files: a search, then training, pruning and training for two seeds.
+/// A small study with layers of four files: a search in which some trials crash, one that is prescreened, then training,
+/// pruning and training for two seeds.
 pub const STUDY: &str = r#"
 task  = { use = "baselines/digits-graph" }
 seeds = 2
+
+[[stage]]
+name   = "unlucky"
+search = "baselines/random"
+space  = { use = "baselines/gnn", depth = 1, widths = [16], layers = ["baselines/gcn", { use = "faulty/faulty", how = "stack" }] }
+each   = [{ train = { use = "baselines/backprop", epochs = 2 } }]
+budget = 4
+ahead  = 2
 
 [[stage]]
 name   = "search"

@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::time::Duration;
 
 use etcetera::BaseStrategy;
 use plugin_api_data::{Card, Error, PluginCard};
 
 use crate::error::{Context, nearest};
+use crate::files::write_whole;
 use crate::plugins::Plugin;
 use crate::protocol::PluginFile;
 use crate::worker::Program;
@@ -174,12 +174,9 @@ fn cache() -> PathBuf {
     env::var_os("PLEACH_CACHE").map_or_else(user, PathBuf::from)
 }
 
-/// Writes beside and renames, so that nobody reads half a card.
 fn keep(path: &Path, card: &PluginCard) -> Result<(), Error> {
     let folder = path.parent().expect("a file lies in a folder");
     let attempt = || format!("cannot keep the card `{}`", path.display());
     fs::create_dir_all(folder).context(attempt)?;
-    let beside = path.with_extension(format!("{}.part", process::id()));
-    fs::write(&beside, serde_json::to_vec(card).context(attempt)?).context(attempt)?;
-    fs::rename(&beside, path).context(attempt)
+    write_whole(path, &serde_json::to_vec(card).context(attempt)?).context(attempt)
 }

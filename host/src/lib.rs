@@ -10,6 +10,7 @@
 pub mod cards;
 pub mod error;
 pub mod experiment;
+pub mod files;
 pub mod journal;
 pub mod plugins;
 pub mod protocol;

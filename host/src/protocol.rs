@@ -40,16 +40,7 @@ pub enum Request {
     /// The first request; answered by [`Reply::Ready`].
     Start(Start),
     /// Makes a strategy and tells it what the search is about; answered by [`Reply::Began`].
-    Begin {
-        /// The strategy.
-        strategy: Recipe,
-        /// The space that it searches.
-        space: Recipe,
-        /// Decides, with the history, all that it does.
-        seed: u64,
-        /// What a child that scores points for it may use.
-        limits: Limits,
-    },
+    Begin(Begin),
     /// Asks the strategy for this many points; answered by [`Reply::Proposals`].
     Ask(u32),
     /// Tells the strategy what was seen; answered by [`Reply::Told`].
@@ -61,6 +52,19 @@ pub enum Request {
         /// What to do.
         work: Work,
     },
+}
+
+/// A search, for the worker that asks its strategy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Begin {
+    /// The strategy.
+    pub strategy: Recipe,
+    /// The space that it searches.
+    pub space: Recipe,
+    /// Decides, with the history, all that it does.
+    pub seed: u64,
+    /// What a child that scores points for it may use; the time is for each score.
+    pub limits: Limits,
 }
 
 /// What a child does: it takes a subject, applies steps to it, and hands on a subject.
@@ -138,6 +142,8 @@ pub enum Reply {
     },
     /// The strategy is there.
     Began,
+    /// The answer takes longer, but comes nearer: points are being scored.
+    Alive,
     /// Points to try.
     Proposals(Vec<Proposal>),
     /// The strategy has seen it.

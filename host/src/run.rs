@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cards::Catalog;
 use crate::error::Context;
 use crate::experiment::{Experiment, Origin, Source, Verb};
+use crate::files::write_whole;
 use crate::plugins::{self, Plugin};
 
 /// A run that no other process works on.
@@ -198,7 +199,7 @@ impl Run {
 
     fn write(&self, name: impl AsRef<Path>, text: &str) -> Result<(), Error> {
         let path = self.folder.join(name);
-        fs::write(&path, text).context(|| format!("cannot write `{}`", path.display()))
+        write_whole(&path, text.as_bytes()).context(|| format!("cannot write `{}`", path.display()))
     }
 }
 

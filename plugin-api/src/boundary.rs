@@ -4,6 +4,7 @@
 //! `abi_stable`, but for the derives on the values that cross as they are.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 
@@ -251,24 +252,73 @@ pub(crate) mod lent {
     pub(crate) use crate::session::SessionRef;
 }
 
-/// Runs a call on the called side: no panic leaves it, and libtorch's grad mode is as it was.
+/// Runs a call on the called side: no panic or C++ exception leaves it, and libtorch's grad mode is as it was.
 pub fn guard<T: Cross>(call: impl FnOnce() -> Result<T>) -> RResult<T::Abi, Fault> {
-    match caught(call) {
+    // Writing the value or the error runs the author's code too.
+    let crossed = unharmed(|| match call() {
         Ok(value) => RResult::ROk(value.out()),
-        Err(error) => RResult::RErr(Fault(Packed::new(&error))),
-    }
+        Err(error) => RResult::RErr(Fault(Packed::new(&as_error(error)))),
+    });
+    crossed.unwrap_or_else(|error| RResult::RErr(Fault(Packed::new(&error))))
 }
 
 /// The same within one library.
 ///
 /// # Errors
-/// What the call returned or panicked with.
+/// What the call returned, panicked with or threw.
 pub fn caught<T>(call: impl FnOnce() -> Result<T>) -> Result<T, Error> {
+    unharmed(|| call().map_err(as_error)).and_then(|returned| returned)
+}
+
+/// Runs `call`, which may panic or throw.
+fn unharmed<T>(call: impl FnOnce() -> T) -> Result<T, Error> {
     let _state = Guarded::enter();
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(as_error(error)),
+    match catch_unwind(AssertUnwindSafe(|| catch_exception(call))) {
+        Ok(returned) => returned,
         Err(payload) => Err(panicked(payload)),
+    }
+}
+
+unsafe extern "C-unwind" {
+    fn pleach_catch(
+        call: unsafe extern "C-unwind" fn(*mut c_void),
+        data: *mut c_void,
+        message: *mut c_char,
+        size: usize,
+    ) -> c_int;
+}
+
+/// Runs `call` inside a C++ function that catches what C++ code below it throws. A panic goes through.
+fn catch_exception<T, F: FnOnce() -> T>(call: F) -> Result<T, Error> {
+    struct Work<F, T>(Option<F>, Option<T>);
+
+    unsafe extern "C-unwind" fn run<T, F: FnOnce() -> T>(data: *mut c_void) {
+        // SAFETY: `data` is the `Work` below, lent for this call.
+        let work = unsafe { &mut *data.cast::<Work<F, T>>() };
+        work.1 = work.0.take().map(|call| call());
+    }
+
+    let mut work: Work<F, T> = Work(Some(call), None);
+    let mut message = [0; 512];
+    // SAFETY: `run` gets the work that it expects, and `message` has the size that is named.
+    let threw = unsafe {
+        pleach_catch(
+            run::<T, F>,
+            (&raw mut work).cast(),
+            message.as_mut_ptr(),
+            message.len(),
+        )
+    };
+    match work.1 {
+        Some(returned) if threw == 0 => Ok(returned),
+        _ => {
+            // SAFETY: the message ends with a 0 within its size.
+            let message = unsafe { CStr::from_ptr(message.as_ptr()) };
+            Err(Error::new(format!(
+                "threw a C++ exception: {}",
+                message.to_string_lossy()
+            )))
+        }
     }
 }
 

@@ -113,6 +113,7 @@ pub fn schema<T: JsonSchema>() -> Json {
 /// # Errors
 /// For unknown, missing, ill-typed parameters and those out of range; the error names the parameter.
 pub fn read<T: Parameters + DeserializeOwned + JsonSchema>(params: &Params) -> Result<T> {
+    REFUSED.take();
     let mut params = params.clone();
     if let Some(Json::Object(properties)) = schema::<T>().get("properties") {
         for (name, property) in properties {

@@ -4,7 +4,7 @@
 //! crate with components, compiled as a `cdylib`; the host loads it at run time and mixes its components with those of
 //! others. Layers are pure functions of weights and inputs; the host's [`Session`] owns the weights.
 //!
-//! ```no_run
+//! ```no_run,standalone_crate
 //! use plugin_api::prelude::*;
 //!
 //! plugin_api::plugin!();

@@ -47,7 +47,7 @@ impl At {
 
 /// One forward pass: how to run, what to show, what to replace.
 #[repr(C)]
-#[derive(StableAbi, Clone, Default)]
+#[derive(StableAbi, Default)]
 pub struct Ask<'a> {
     train: bool,
     taps: RVec<RString>,
@@ -135,7 +135,7 @@ pub trait Session {
     fn ports(&self) -> Result<Ports>;
     /// What is known of the weights: names are paths.
     fn specs(&self, select: &str) -> Result<Vec<WeightSpec>>;
-    /// Training steps done.
+    /// Training steps done: updates, by whichever chain.
     fn steps(&self) -> i64;
     /// The seed of a stream of the caller's own.
     fn seed(&self, stream: &str) -> u64;
@@ -174,7 +174,7 @@ pub trait Session {
 
     /// Makes a chain of transforms for the selected weights; the last one's updates are added to them.
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()>;
-    /// Sends gradients through a chain and adds what comes out; masks are applied.
+    /// Sends gradients through a chain and adds what comes out; masks are applied. That is a training step.
     fn apply(&mut self, chain: &str, gradients: &Tensors) -> Result<()>;
     /// One training step: forward, loss, gradients of the chain's weights, update. Returns the loss.
     fn step(&mut self, chain: &str, batch: &Batch, ask: &Ask<'_>) -> Result<f64>;

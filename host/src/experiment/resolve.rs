@@ -168,6 +168,15 @@ impl Reader<'_> {
     fn name(&mut self, fields: &DeTable, verb: &str, number: usize) -> String {
         let default = || format!("{verb}-{number}");
         let Some(node) = fields.get("name") else {
+            if self.stages.contains(&default()) {
+                let (key, _) = fields.get_key_value(verb).expect("the stage has its verb");
+                let what = format!(
+                    "without a name this stage is `{}`, as another is",
+                    default()
+                );
+                self.errors
+                    .push(Diagnostic::new(key.span(), what).help("give it a `name`"));
+            }
             return default();
         };
         let Some(name) = string(node, "name", &mut self.errors) else {

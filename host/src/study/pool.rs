@@ -170,7 +170,11 @@ impl<'a> Pool<'a> {
             let error = Error::new(format!(
                 "it was begun {ATTEMPTS} times, and each time its process died"
             ))
-            .caused_by(cause.clone());
+            // What a process printed differs from run to run, and the journal must not.
+            .caused_by(Error {
+                found: None,
+                ..cause.clone()
+            });
             self.lost.push_back(job.end(Err(error)));
         }
     }

@@ -4,7 +4,7 @@ use plugin_api_data::{Error, Observation, Proposal};
 
 use super::{ATTEMPTS, Halt, Launch, out_of_turn};
 use crate::experiment::Search;
-use crate::protocol::{Limits, Reply, Request};
+use crate::protocol::{Begin, Limits, Reply, Request};
 use crate::worker::{Heard, Worker};
 
 pub(super) struct Strategy<'a> {
@@ -28,12 +28,12 @@ impl<'a> Strategy<'a> {
         seed: u64,
         limits: Limits,
     ) -> Self {
-        let begin = Request::Begin {
+        let begin = Request::Begin(Begin {
             strategy: search.strategy.clone(),
             space: search.space.clone(),
             seed,
             limits,
-        };
+        });
         Strategy {
             launch,
             name: format!("{stage}-strategy"),
@@ -119,17 +119,18 @@ impl<'a> Strategy<'a> {
     fn exchange(&mut self, request: &Request) -> Result<Answer, Halt> {
         let mut worker = self.worker.take().expect("it was started");
         worker.send(request.clone());
-        let reply = match worker.receive(self.launch.deadline(), &self.launch.stop) {
-            Heard::Stopped => return Err(Halt::Interrupted),
-            Heard::Gone | Heard::Late => return Ok(Err(worker.kill())),
-            Heard::Reply(reply) => *reply,
+        let reply = loop {
+            match worker.receive(self.launch.deadline(), &self.launch.stop) {
+                Heard::Stopped => return Err(Halt::Interrupted),
+                Heard::Gone | Heard::Late => return Ok(Err(worker.kill())),
+                Heard::Reply(reply) if matches!(*reply, Reply::Alive) => {}
+                Heard::Reply(reply) => break *reply,
+            }
         };
         self.worker = Some(worker);
         match (request, reply) {
             (Request::Ask(_), Reply::Proposals(proposals)) => Ok(Ok(proposals)),
-            (Request::Begin { .. }, Reply::Began) | (Request::Tell(_), Reply::Told) => {
-                Ok(Ok(vec![]))
-            }
+            (Request::Begin(_), Reply::Began) | (Request::Tell(_), Reply::Told) => Ok(Ok(vec![])),
             (_, Reply::Failed(error)) => Err(error.into()),
             (_, other) => Err(out_of_turn(&other).into()),
         }

@@ -133,9 +133,9 @@ fn serve() {
                     libtorch: LIBTORCH.into(),
                 }
             }
-            Request::Begin { strategy, .. } => {
+            Request::Begin(begin) => {
                 walk = Walk {
-                    params: strategy.params,
+                    params: begin.strategy.params,
                     ..Walk::default()
                 };
                 Reply::Began

@@ -3,19 +3,20 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pleach::protocol::Limits;
 use pleach::worker::signal_name;
+use plugin_api::boundary::caught;
 use plugin_api::{Context, Error, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid,
-    kill_process, pidfd_open, set_parent_process_death_signal, setrlimit, waitpid,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getpid, getppid, getrlimit,
+    kill_process, pidfd_open, pidfd_send_signal, set_parent_process_death_signal, setrlimit,
+    waitpid,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
 
@@ -41,9 +42,10 @@ pub(crate) struct Child {
     pipe: File,
     sent: Vec<u8>,
     page: crumb::Page,
-    limits: Limits,
+    time: Duration,
     deadline: Instant,
     late: bool,
+    ended: bool,
     log: PathBuf,
 }
 
@@ -66,58 +68,63 @@ impl Child {
         settings: &ChildSettings,
         body: impl FnOnce(&mut File) -> Result<()>,
     ) -> Result<Child> {
+        check_one_thread()?;
         let log = settings.logs.join(format!("{name}.log"));
         let output = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .with_context(|| format!("opening {}", log.display()))?;
-        let (from_child, to_parent) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (from_child, mut to_parent) =
+            pipe_with(PipeFlags::CLOEXEC).map(|(r, w)| (r, File::from(w)))?;
+        fcntl_setfl(&from_child, OFlags::NONBLOCK)?;
         let page = crumb::Page::new()?;
         let parent = getpid();
-        // SAFETY: this process has one thread, see above; the child goes on with a copy of all that it had.
-        match unsafe { libc::fork() } {
-            -1 => Err(io::Error::last_os_error()).context("forking a child"),
+        // What is still in buffers would be printed by both.
+        flush();
+        // SAFETY: this process has one thread, so no lock is held by another; the child goes on with a copy of all.
+        let pid = match unsafe { libc::fork() } {
+            -1 => return Err(io::Error::last_os_error()).context("forking a child"),
             0 => {
+                let _leave = Leave;
                 drop(from_child);
                 page.adopt();
-                let status = catch_unwind(AssertUnwindSafe(|| {
+                let done = caught(|| {
                     prepare(parent, limits, settings, &output)?;
-                    body(&mut File::from(to_parent))
-                }));
-                let status = match status {
-                    Ok(Ok(())) => 0,
-                    Ok(Err(e)) => {
-                        eprintln!("{e:#}");
-                        1
-                    }
-                    Err(_) => 101,
-                };
-                // SAFETY: ends the child at once; what is registered to run at exit belongs to the parent.
-                unsafe { libc::_exit(status) }
+                    body(&mut to_parent)
+                });
+                // Where even this cannot be written, the status alone must do.
+                let said = done
+                    .as_ref()
+                    .map_or_else(|e| writeln!(io::stderr(), "{e}"), |()| Ok(()));
+                leave(i32::from(done.is_err() || said.is_err()))
             }
-            pid => {
-                let pid = Pid::from_raw(pid).expect("a child's id is positive");
-                fcntl_setfl(&from_child, OFlags::NONBLOCK)?;
-                Ok(Child {
-                    name: name.into(),
-                    pid,
-                    alive: pidfd_open(pid, PidfdFlags::empty())?,
-                    pipe: from_child.into(),
-                    sent: vec![],
-                    page,
-                    limits: *limits,
-                    deadline: Instant::now()
-                        + Duration::from_secs_f64(limits.seconds.clamp(0.0, YEARS)),
-                    late: false,
-                    log,
-                })
-            }
-        }
+            pid => Pid::from_raw(pid).expect("a child's id is positive"),
+        };
+        let alive = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| {
+            // Nobody could watch it: it must not go on.
+            let _ = kill_process(pid, Signal::KILL)
+                .and_then(|()| waitpid(Some(pid), WaitOptions::empty()));
+        })?;
+        let time = Duration::from_secs_f64(limits.seconds.clamp(0.0, YEARS));
+        Ok(Child {
+            name: name.into(),
+            pid,
+            alive,
+            pipe: from_child.into(),
+            sent: vec![],
+            page,
+            time,
+            deadline: Instant::now() + time,
+            late: false,
+            ended: false,
+            log,
+        })
     }
 
-    /// Waits until it ends. A parent whose own parent is gone ends here, and the child with it.
-    pub(crate) fn wait(&mut self) -> Result<Ended> {
+    /// Waits until it ends, and tells each time when it has sent something. A parent whose own parent is gone ends
+    /// here, and the child with it.
+    pub(crate) fn wait(&mut self, mut sent: impl FnMut() -> Result<()>) -> Result<Ended> {
         loop {
             let input = stdin();
             let mut watched = self.watched().to_vec();
@@ -127,8 +134,12 @@ impl Child {
                 std::process::exit(0);
             }
             drop(watched);
+            let before = self.sent.len();
             if let Some(ended) = self.look()? {
                 return Ok(ended);
+            }
+            if self.sent.len() > before {
+                sent()?;
             }
         }
     }
@@ -146,34 +157,44 @@ impl Child {
         self.deadline
     }
 
-    /// Takes what it has sent, kills it where it is late, and says how it ended if it has.
+    /// Takes what it has sent, kills it where it is late, and says how it ended if it has. Whoever sends something has
+    /// its time anew: many small works of one child have the limit each.
     pub(crate) fn look(&mut self) -> Result<Option<Ended>> {
         if Instant::now() >= self.deadline && !self.late {
             self.late = true;
-            kill_process(self.pid, Signal::KILL)?;
+            pidfd_send_signal(&self.alive, Signal::KILL)?;
         }
         let status = waitpid(Some(self.pid), WaitOptions::NOHANG)?;
+        let before = self.sent.len();
         match self.pipe.read_to_end(&mut self.sent) {
             Err(e) if e.kind() != io::ErrorKind::WouldBlock => return Err(e.into()),
             _ => {}
         }
-        Ok(status.map(|(_, status)| {
-            let why = self.verdict(status);
-            if fs::metadata(&self.log).is_ok_and(|m| m.len() == 0) {
-                // An empty log tells nobody anything; that it could not be removed neither.
-                let _ = fs::remove_file(&self.log);
-            }
-            Ended {
-                sent: std::mem::take(&mut self.sent),
-                why,
-            }
+        if self.sent.len() > before {
+            self.deadline = Instant::now() + self.time;
+        }
+        let Some((_, status)) = status else {
+            return Ok(None);
+        };
+        self.ended = true;
+        if status.exit_status() == Some(0) && fs::metadata(&self.log).is_ok_and(|m| m.len() == 0) {
+            // An empty log tells nobody anything; that it could not be removed neither.
+            let _ = fs::remove_file(&self.log);
+        }
+        Ok(Some(Ended {
+            why: self.verdict(status),
+            sent: std::mem::take(&mut self.sent),
         }))
     }
 
-    /// Why a child that ended so may have left its work undone.
+    /// Why a child that ended so may have left its work undone. It goes into the journal, so it says nothing that
+    /// differs from run to run: what the child printed stays in its log.
     fn verdict(&self, status: WaitStatus) -> Option<Error> {
         let what = match (status.terminating_signal(), status.exit_status()) {
-            _ if self.late => format!("ran longer than {} s and was killed", self.limits.seconds),
+            _ if self.late => format!(
+                "ran longer than {} s and was killed",
+                self.time.as_secs_f64()
+            ),
             (Some(libc::SIGKILL | libc::SIGTERM | libc::SIGINT | libc::SIGHUP), _) => return None,
             (Some(signal), _) => format!("died of {}", signal_name(signal)),
             (_, Some(status)) => {
@@ -181,26 +202,59 @@ impl Child {
             }
             _ => "ended for a reason that nobody told".into(),
         };
-        let mut error = Error::new(what);
-        error.component = self.page.read();
-        error.found = self.last_output();
-        Some(error)
-    }
-
-    fn last_output(&self) -> Option<String> {
-        let log = fs::read(&self.log).ok()?;
-        let log = String::from_utf8_lossy(&log);
-        let lines: Vec<&str> = log.lines().rev().take(3).collect();
-        (!lines.is_empty()).then(|| lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        let error = Error::new(what).help(format!("what it printed is in logs/{}.log", self.name));
+        Some(Error {
+            component: self.page.read(),
+            ..error
+        })
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It has ended already, or nobody waits for it any more.
-        let _ = kill_process(self.pid, Signal::KILL);
-        let _ = waitpid(Some(self.pid), WaitOptions::empty());
+        if !self.ended {
+            // Nobody waits for it any more.
+            let _ = pidfd_send_signal(&self.alive, Signal::KILL);
+            let _ = waitpid(Some(self.pid), WaitOptions::empty());
+        }
     }
+}
+
+/// Refuses to fork where another thread could hold a lock that would stay closed in the child for ever.
+fn check_one_thread() -> Result<()> {
+    let threads = fs::read_dir("/proc/self/task")?.count();
+    if threads != 1 {
+        return Err(Error::new("a plugin started threads in the process from which trials are forked")
+            .found(format!("{threads} threads"))
+            .expected("1")
+            .help("start threads in `forward`, `fit` or `score` only, not where a component is made or a task makes its first batch")
+            .into());
+    }
+    Ok(())
+}
+
+/// Ends the child at once: what is registered to run at exit belongs to the parent.
+fn leave(status: i32) -> ! {
+    flush();
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(status) }
+}
+
+/// Keeps the child from unwinding into what belongs to the parent.
+struct Leave;
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        leave(101);
+    }
+}
+
+/// Prints what Rust and C still hold in buffers.
+fn flush() {
+    // A log that cannot be written is no reason to lose a result.
+    let _ = io::stdout().flush();
+    // SAFETY: null means all of C's output streams.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
 /// How long `poll` may wait until then.
@@ -219,28 +273,30 @@ fn prepare(parent: Pid, limits: &Limits, settings: &ChildSettings, output: &File
     // It dies with its parent, even if that died before this line.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(parent) {
-        // SAFETY: as in `fork`.
-        unsafe { libc::_exit(1) };
+        leave(1);
     }
     dup2_stdin(File::open("/dev/null")?)?;
     dup2_stdout(output)?;
     dup2_stderr(output)?;
     // libtorch reserves far more address space than it uses: the limit is on data.
-    setrlimit(
-        Resource::Data,
-        Rlimit {
-            current: Some(limits.memory),
-            maximum: Some(limits.memory),
-        },
-    )?;
-    setrlimit(
-        Resource::Core,
-        Rlimit {
-            current: Some(0),
-            maximum: Some(0),
-        },
-    )?;
+    limit(Resource::Data, limits.memory)?;
+    limit(Resource::Core, 0)?;
     tch::set_num_threads(i32::try_from(settings.threads)?);
-    io::stdout().flush()?;
     Ok(())
+}
+
+/// Sets a limit, or leaves a harder one that holds already.
+fn limit(resource: Resource, most: u64) -> Result<()> {
+    let most = Some(
+        getrlimit(resource)
+            .maximum
+            .map_or(most, |hard| hard.min(most)),
+    );
+    Ok(setrlimit(
+        resource,
+        Rlimit {
+            current: most,
+            maximum: most,
+        },
+    )?)
 }

@@ -52,12 +52,10 @@ impl Drop for Page {
 
 thread_local! {
     static HERE: Cell<Option<NonNull<u8>>> = const { Cell::new(None) };
-    static NOW: Cell<&'static str> = const { Cell::new("") };
 }
 
 /// Says that `component` runs until the guard is dropped.
 pub(crate) fn enter(component: &str) -> Left {
-    // Names are few and live as long as their architecture: what is kept here is the text on the page itself.
     let before = HERE.get().map(|page| {
         // SAFETY: the page is ours to read and write, and stays mapped until the process ends.
         unsafe { page.cast::<[u8; 130]>().read() }

@@ -1,5 +1,7 @@
 //! Devices: which one is meant, and whether it is there.
 
+use std::path::Path;
+
 use pleach::protocol::{Doctor, Limits, receive, send};
 use plugin_api::{Error, Result};
 use tch::{Cuda, Device};
@@ -42,7 +44,7 @@ pub(crate) fn probe(device: Device, settings: &ChildSettings) -> Result<()> {
     let mut child = Child::fork("device", &limits, settings, |pipe| {
         Ok(send(pipe, &cuda_devices())?)
     })?;
-    let ended = child.wait()?;
+    let ended = child.wait(|| Ok(()))?;
     match receive::<Result<usize, Error>>(&mut ended.sent.as_slice())
         .ok()
         .flatten()
@@ -92,28 +94,40 @@ fn cuda_devices() -> Result<usize, Error> {
     }
 }
 
+/// The version of the libtorch that was loaded, by its own word.
+pub(crate) fn libtorch() -> String {
+    unsafe extern "C" {
+        fn aoti_torch_abi_version() -> u64;
+    }
+    // SAFETY: a function of libtorch's stable C interface that returns a constant.
+    let [major, minor, patch, ..] = unsafe { aoti_torch_abi_version() }.to_be_bytes();
+    format!("{major}.{minor}.{patch}")
+}
+
 /// What this worker finds.
 pub(crate) fn doctor() -> Doctor {
-    let cuda = match cuda_devices() {
-        Ok(n) => (0..n).map(|i| format!("cuda:{i}")).collect(),
-        // A machine without CUDA is a healthy one.
-        Err(_) => vec![],
+    // A machine without a GPU is a healthy one; one whose GPU cannot be used is not.
+    let has_gpu = Path::new("/proc/driver/nvidia").exists();
+    let (cuda, mut problems) = match cuda_devices() {
+        Ok(n) => ((0..n).map(|i| format!("cuda:{i}")).collect(), vec![]),
+        Err(why) if has_gpu => (vec![], vec![why]),
+        Err(_) => (vec![], vec![]),
     };
     let x = tch::Tensor::f_ones([2, 2], (tch::Kind::Float, Device::Cpu))
         .and_then(|x| x.f_matmul(&x))
         .and_then(|y| y.f_sum(tch::Kind::Float))
         .and_then(|s| s.f_double_value(&[]));
-    let problems = match x {
-        Ok(8.0) => vec![],
-        Ok(x) => vec![
+    match x {
+        Ok(8.0) => {}
+        Ok(x) => problems.push(
             Error::new("libtorch computes wrongly")
                 .found(x)
                 .expected(8.0),
-        ],
-        Err(e) => vec![Error::new(format!("libtorch cannot compute: {e}"))],
-    };
+        ),
+        Err(e) => problems.push(Error::new(format!("libtorch cannot compute: {e}"))),
+    }
     Doctor {
-        libtorch: Some(plugin_api::LIBTORCH.into()),
+        libtorch: Some(libtorch()),
         cuda,
         problems,
     }

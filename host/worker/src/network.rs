@@ -126,7 +126,7 @@ impl Network {
     }
 
     /// The weights that a pass uses, those that hypernets make among them.
-    pub(crate) fn all_specs(&self) -> impl Iterator<Item = &WeightSpec> {
+    pub(crate) fn all_specs(&self) -> impl Iterator<Item = &WeightSpec> + Clone {
         self.specs
             .iter()
             .chain(self.generators.iter().flat_map(|g| &g.target))
@@ -290,6 +290,12 @@ fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>)
                 "hypernet `{}` has nothing to make: `{}` matches no weight",
                 g.name, g.target
             )));
+            continue;
+        }
+        let namesakes = arch.generated.iter().filter(|other| other.name == g.name);
+        if arch.nodes.iter().any(|n| n.name == g.name) || namesakes.count() > 1 {
+            let what = format!("two parts of the architecture are called `{}`", g.name);
+            errors.push(Error::new(what));
             continue;
         }
         let prefix = format!("{}.", g.name);

@@ -18,38 +18,33 @@ pub(crate) fn select(
                 .into(),
         );
     }
+    if scores.is_empty() {
+        return Err(Error::new("the pruner scored no weight")
+            .help("does any layer tag its weights `prunable`?")
+            .into());
+    }
     let mut ranked = vec![];
     for (path, t) in scores.iter() {
-        let mut values = Vec::<f64>::try_from(
-            t.detach()
-                .to_kind(Kind::Double)
-                .to_device(tch::Device::Cpu)
-                .flatten(0, -1),
-        )?;
-        if let Some(i) = values.iter().position(|v| v.is_nan()) {
+        let values = numbers(t)?;
+        let alive = match masks.get(path) {
+            Some(mask) => numbers(mask)?.iter().map(|kept| *kept != 0.0).collect(),
+            None => vec![true; values.len()],
+        };
+        let entries: Vec<Entry> = alive.into_iter().zip(values).collect();
+        if let Some(i) = entries
+            .iter()
+            .position(|(alive, score)| *alive && score.is_nan())
+        {
             return Err(Error::new(format!(
                 "the score of `{path}`, element {i}, is not a number"
             ))
             .help("the pruner must score every weight that it names")
             .into());
         }
-        if let Some(mask) = masks.get(path) {
-            let kept = Vec::<f64>::try_from(
-                mask.to_kind(Kind::Double)
-                    .to_device(tch::Device::Cpu)
-                    .flatten(0, -1),
-            )?;
-            // What is masked already stays masked.
-            values
-                .iter_mut()
-                .zip(kept)
-                .filter(|(_, kept)| *kept == 0.0)
-                .for_each(|(v, _)| *v = f64::NEG_INFINITY);
-        }
-        ranked.push((path, values));
+        ranked.push((path, entries));
     }
     let kept = if global {
-        let all: Vec<&[f64]> = ranked.iter().map(|(_, v)| v.as_slice()).collect();
+        let all: Vec<&[Entry]> = ranked.iter().map(|(_, v)| v.as_slice()).collect();
         highest(&all, keep)
     } else {
         ranked
@@ -71,22 +66,31 @@ pub(crate) fn select(
         .collect()
 }
 
-/// For each list, which of its entries are among the `round(keep * n)` highest of all lists; ties go to the earlier.
-fn highest(lists: &[&[f64]], keep: f64) -> Vec<Vec<bool>> {
+/// Whether a weight is not masked yet, and its score.
+type Entry = (bool, f64);
+
+fn numbers(t: &Tensor) -> Result<Vec<f64>> {
+    let t = t.detach().to_kind(Kind::Double).to_device(tch::Device::Cpu);
+    Ok(Vec::try_from(t.flatten(0, -1))?)
+}
+
+/// For each list, which of its entries are among the `round(keep * n)` highest of all lists. Ties go to the earlier;
+/// what is masked already comes last, and stays masked.
+fn highest(lists: &[&[Entry]], keep: f64) -> Vec<Vec<bool>> {
+    let entry = |&(l, i): &(usize, usize)| lists[l][i];
     let mut order: Vec<(usize, usize)> = lists
         .iter()
         .enumerate()
         .flat_map(|(l, list)| (0..list.len()).map(move |i| (l, i)))
         .collect();
     let n = (keep * order.len() as f64).round() as usize;
-    order.sort_by(|a, b| lists[b.0][b.1].total_cmp(&lists[a.0][a.1]));
+    order.sort_by(|a, b| {
+        let ((alive_a, a), (alive_b, b)) = (entry(a), entry(b));
+        alive_b.cmp(&alive_a).then(b.total_cmp(&a))
+    });
     let mut kept: Vec<Vec<bool>> = lists.iter().map(|list| vec![false; list.len()]).collect();
-    for (l, i) in order
-        .into_iter()
-        .take(n)
-        .filter(|(l, i)| lists[*l][*i] > f64::NEG_INFINITY)
-    {
-        kept[l][i] = true;
+    for place in order.into_iter().take(n).filter(|place| entry(place).0) {
+        kept[place.0][place.1] = true;
     }
     kept
 }
@@ -133,6 +137,22 @@ mod tests {
         let masks = Tensors::new().with("a", Tensor::from_slice(&[1f32, 0.0, 1.0, 1.0]));
         check(1.0, true, &masks, [1.0, 0.0, 1.0, 1.0], [1.0; 2]);
         check(0.5, true, &masks, [0.0, 0.0, 1.0, 0.0], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_score_may_be_minus_infinity() {
+        let scores = Tensors::new().with("a", Tensor::from_slice(&[f64::NEG_INFINITY, 1.0]));
+        let kept = select(&scores, &Tensors::new(), 1.0, true).unwrap();
+        assert_eq!(Vec::<f32>::try_from(&kept["a"]).unwrap(), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn refuses_a_pruner_without_scores() {
+        let error = select(&Tensors::new(), &Tensors::new(), 0.5, true).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the pruner scored no weight\n  help: does any layer tag its weights `prunable`?"
+        );
     }
 
     #[test]

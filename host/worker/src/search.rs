@@ -1,12 +1,15 @@
 //! A strategy at work, and what the host does for it.
 
+use std::fs::File;
 use std::rc::Rc;
 
-use pleach::protocol::{Limits, receive, send};
+use pleach::protocol::{Begin, Limits, Reply, receive, send};
+use plugin_api::boundary::caught;
 use plugin_api::host::Services;
 use plugin_api::role::{Scorer, ScorerObj, Space, SpaceObj, Strategy, StrategyObj, Task, TaskObj};
 use plugin_api::{
-    Arch, Decision, Error, Goal, Host, Observation, Point, Ports, Proposal, Recipe, Result, Setting,
+    Arch, Decision, Error, Goal, Host, Observation, Point, Ports, Proposal, Recipe, Result,
+    Setting, ensure,
 };
 use tch::Device;
 
@@ -45,39 +48,38 @@ pub(crate) struct Search {
 
 impl Search {
     pub(crate) fn begin(
-        strategy: &Recipe,
-        space: &Recipe,
-        seed: u64,
-        limits: Limits,
+        begin: &Begin,
         task: &Rc<TaskObj>,
         device: Device,
         settings: &ChildSettings,
+        out: &File,
     ) -> Result<Self> {
         let ports = task.ports()?;
         let goal = Goal {
             metric: ports.metric.clone(),
             higher_is_better: ports.higher_is_better,
         };
-        let name = strategy.component.clone();
-        let (mut strategy, space) = (host().strategy(strategy)?, host().space(space)?);
+        let mut strategy = host().strategy(&begin.strategy)?;
+        let space = host().space(&begin.space)?;
         let decisions = space.decisions(&ports)?;
         strategy.begin(&Setting {
             decisions: decisions.clone(),
             goals: vec![goal],
-            seed,
+            seed: begin.seed,
         })?;
         let strategy_host = StrategyHost {
             space,
             ports,
             task: Rc::clone(task),
             device,
-            seed,
-            limits,
+            seed: begin.seed,
+            limits: begin.limits,
             settings: settings.clone(),
+            pleach: out.try_clone()?,
         };
         Ok(Search {
             strategy,
-            name,
+            name: begin.strategy.component.clone(),
             decisions,
             host: strategy_host,
         })
@@ -111,9 +113,11 @@ struct StrategyHost {
     seed: u64,
     limits: Limits,
     settings: ChildSettings,
+    /// Where `pleach` hears that scoring goes on.
+    pleach: File,
 }
 
-/// How often scoring is taken up again after a child was killed from outside.
+/// How often scoring is begun before it is given up because children were killed from outside.
 const ATTEMPTS: u32 = 3;
 
 impl StrategyHost {
@@ -128,29 +132,23 @@ impl StrategyHost {
             device::open(self.device)?;
             let _here = crumb::enter(&recipe.component);
             for point in points {
-                let score = self
-                    .score_one(scorer, point)
-                    .and_then(|score| match score.is_nan() {
-                        true => Err(Error::new("the score is not a number").into()),
-                        false => Ok(score),
-                    });
-                let score = score
-                    .inspect_err(|e| {
-                        tracing::warn!("`{}` could not score {point:?}: {e}", recipe.component)
-                    })
-                    .ok();
+                let score = caught(|| self.score_one(scorer, point)).inspect_err(|e| {
+                    tracing::warn!("`{}` could not score {point:?}: {e}", recipe.component);
+                });
+                let score = score.ok();
                 send(pipe, &score)?;
             }
             Ok(())
         })?;
-        child.wait()
+        child.wait(|| Ok(send(&mut &self.pleach, &Reply::Alive)?))
     }
 
     /// The score, the higher the better.
     fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
-        let arch = self.space.arch(&self.ports, point, self)?;
+        let arch = self.space.arch(&self.ports, point, &SpaceHost)?;
         let mut session = NetSession::new(arch, Rc::clone(&self.task), self.seed, self.device)?;
         let score = scorer.score(&mut session)?;
+        ensure!(!score.is_nan(), "the score is not a number");
         Ok(if scorer.higher_is_better() {
             score
         } else {
@@ -185,15 +183,14 @@ impl Host for StrategyHost {
             if scores.len() == points.len() {
                 break;
             }
-            let why = match ended.why {
+            let Some(why) = ended.why else {
                 // Killed from outside: nothing is known of the point, and it is scored again.
-                None if blows < ATTEMPTS => {
-                    blows += 1;
-                    continue;
-                }
-                why => {
-                    why.unwrap_or_else(|| Error::new("was killed from outside, again and again"))
-                }
+                blows += 1;
+                ensure!(
+                    blows < ATTEMPTS,
+                    "a child that scored points was killed from outside {blows} times"
+                );
+                continue;
             };
             tracing::warn!(
                 "`{}` could not score {:?}: {why}",

@@ -100,7 +100,7 @@ impl Server {
         };
         Ok(Reply::Ready {
             goal,
-            libtorch: plugin_api::LIBTORCH.into(),
+            libtorch: device::libtorch(),
         })
     }
 
@@ -128,7 +128,7 @@ impl Server {
                 let Some(request) = receive(&mut Unbuffered)? else {
                     return Ok(());
                 };
-                match self.answer(request) {
+                match self.answer(request, out) {
                     Ok(Some(reply)) => send(out, &reply)?,
                     Ok(None) => {}
                     Err(e) => send(out, &Reply::Failed(as_error(e)))?,
@@ -138,25 +138,14 @@ impl Server {
     }
 
     /// `None` where the answer comes later.
-    fn answer(&mut self, request: Request) -> Result<Option<Reply>> {
+    fn answer(&mut self, request: Request, out: &File) -> Result<Option<Reply>> {
         let no_search = || Error::new("no search has begun");
         Ok(match request {
             Request::Start(_) => return Err(Error::new("the worker has started already").into()),
-            Request::Begin {
-                strategy,
-                space,
-                seed,
-                limits,
-            } => {
-                self.search = Some(Search::begin(
-                    &strategy,
-                    &space,
-                    seed,
-                    limits,
-                    &self.task,
-                    self.device,
-                    &self.settings,
-                )?);
+            Request::Begin(begin) => {
+                let (task, device) = (&self.task, self.device);
+                let search = Search::begin(&begin, task, device, &self.settings, out)?;
+                self.search = Some(search);
                 Some(Reply::Began)
             }
             Request::Ask(n) => Some(Reply::Proposals(
@@ -167,23 +156,15 @@ impl Server {
                 Some(Reply::Told)
             }
             Request::Run { name, work } => {
-                let child = Child::fork(&name, &work.limits, &self.settings, |pipe| {
-                    let done = caught(|| {
-                        device::open(self.device)?;
-                        work::run(&work, &self.task, self.device)
-                    });
-                    Ok(send(pipe, &done.map_or_else(End::Failed, End::Done))?)
-                });
-                match child {
-                    Ok(child) => {
-                        self.children.push(child);
-                        None
-                    }
-                    Err(e) => Some(Reply::Ended {
-                        name,
-                        end: End::Failed(as_error(e)),
-                    }),
-                }
+                self.children
+                    .push(Child::fork(&name, &work.limits, &self.settings, |pipe| {
+                        let done = caught(|| {
+                            device::open(self.device)?;
+                            work::run(&work, &self.task, self.device)
+                        });
+                        Ok(send(pipe, &done.map_or_else(End::Failed, End::Done))?)
+                    })?);
+                None
             }
         })
     }

@@ -10,7 +10,7 @@ use plugin_api::{
     Arch, Ask, At, Batch, Edges, Error, Group, Named, Ports, Recipe, Result, Seen, Session, Tensor,
     Tensors, Value, WeightSpec, gradients_of, kind, stream,
 };
-use tch::Device;
+use tch::{Device, Kind};
 
 use crate::chain::Chain;
 use crate::network::Network;
@@ -198,20 +198,39 @@ impl NetSession {
 
     /// Overwrites weights in place, so that handles to them stay good.
     fn overwrite(&mut self, weights: &Tensors) -> Result<()> {
+        self.check_fit("weight", weights, &self.network.specs)?;
         for (path, t) in weights.iter() {
-            let own = self
-                .weights
-                .get(path)
-                .ok_or_else(|| Error::new(format!("there is no weight `{path}`")))?;
-            if own.size() != t.size() {
-                return Err(Error::new(format!("weight `{path}` has another shape"))
-                    .found(format!("{:?}", t.size()))
-                    .expected(format!("{:?}", own.size()))
-                    .into());
-            }
-            own.detach().f_copy_(&t.detach())?;
+            self.weights[path].detach().f_copy_(&t.detach())?;
         }
         self.apply_masks()
+    }
+
+    fn check_masks(&self, masks: &Tensors) -> Result<()> {
+        self.check_fit("mask", masks, self.network.all_specs())
+    }
+
+    /// Each tensor must be shaped as the weight of its path.
+    fn check_fit<'a>(
+        &self,
+        what: &str,
+        tensors: &Tensors,
+        specs: impl IntoIterator<Item = &'a WeightSpec> + Clone,
+    ) -> Result<()> {
+        for (path, t) in tensors.iter() {
+            let mut specs = specs.clone().into_iter();
+            let spec = specs
+                .find(|s| s.name == path)
+                .ok_or_else(|| Error::new(format!("there is no weight `{path}`")))?;
+            if spec.size() != t.size() {
+                return Err(
+                    Error::new(format!("the {what} of `{path}` has another shape"))
+                        .found(format!("{:?}", t.size()))
+                        .expected(format!("{:?}", spec.size()))
+                        .into(),
+                );
+            }
+        }
+        Ok(())
     }
 
     fn apply_masks(&mut self) -> Result<()> {
@@ -347,24 +366,11 @@ impl Session for NetSession {
     }
 
     fn mask(&mut self, masks: &Tensors) -> Result<()> {
+        self.check_masks(masks)?;
         for (path, mask) in masks.iter() {
-            let spec = self
-                .network
-                .all_specs()
-                .find(|s| s.name == path)
-                .ok_or_else(|| Error::new(format!("there is no weight `{path}` to mask")))?;
-            if mask.size() != spec.size() {
-                return Err(
-                    Error::new(format!("the mask of `{path}` has another shape"))
-                        .found(format!("{:?}", mask.size()))
-                        .expected(format!("{:?}", spec.size()))
-                        .into(),
-                );
-            }
-            self.masks.put(
-                path,
-                mask.f_to_device(self.device)?.f_to_kind(kind(spec.dtype))?,
-            );
+            let mask = mask.f_to_device(self.device)?;
+            let kind = self.weights.get(path).map_or(Kind::Float, |w| w.kind());
+            self.masks.put(path, mask.f_to_kind(kind)?);
         }
         self.apply_masks()
     }
@@ -387,6 +393,8 @@ impl Session for NetSession {
             snapshot.put(&spec.name, self.weights[&spec.name].detach().copy());
         }
         if named("masks") {
+            // Present even where there is none: restoring takes masks away that were not there yet.
+            snapshot.put("masks", tch::Tensor::from_slice::<f32>(&[]));
             snapshot.extend(
                 self.masks
                     .iter()
@@ -418,7 +426,9 @@ impl Session for NetSession {
     }
 
     fn restore(&mut self, snapshot: &Tensors) -> Result<()> {
-        let (mut weights, mut masks) = (Tensors::new(), Tensors::new());
+        // All of it is looked at before anything is changed.
+        let (mut weights, mut masks, mut chains) = (Tensors::new(), Tensors::new(), vec![]);
+        let mut positions = Named::new();
         for (name, t) in snapshot.iter() {
             if let Some(path) = name.strip_prefix("mask:") {
                 masks.put(path, t.clone());
@@ -426,15 +436,25 @@ impl Session for NetSession {
                 .strip_prefix("chain:")
                 .and_then(|rest| rest.split_once(':'))
             {
-                self.chain_of(chain)?.restore(slot, t)?;
+                self.chain_of(chain)?;
+                chains.push((chain, slot, t));
             } else if let Some(split) = name.strip_prefix("clock:data:") {
-                self.positions
-                    .put(split, (t.int64_value(&[0]), t.int64_value(&[1])));
-            } else if name == "clock:steps" {
-                self.steps = t.int64_value(&[0]);
-            } else {
+                positions.put(split, (t.int64_value(&[0]), t.int64_value(&[1])));
+            } else if name != "clock:steps" && name != "masks" {
                 weights.put(name, t.clone());
             }
+        }
+        self.check_fit("weight", &weights, &self.network.specs)?;
+        self.check_masks(&masks)?;
+
+        if let Some(steps) = snapshot.get("clock:steps") {
+            (self.steps, self.positions) = (steps.int64_value(&[0]), positions);
+        }
+        for (chain, slot, t) in chains {
+            self.chain_of(chain)?.restore(slot, t)?;
+        }
+        if snapshot.contains("masks") {
+            self.masks = Tensors::new();
         }
         self.mask(&masks)?;
         self.overwrite(&weights)
@@ -516,6 +536,8 @@ impl Session for NetSession {
     }
 
     fn apply(&mut self, chain: &str, gradients: &Tensors) -> Result<()> {
+        self.chain_of(chain)?;
+        self.check_fit("gradient", gradients, &self.network.specs)?;
         let mut masked = Tensors::new();
         for (path, g) in gradients.iter() {
             let g = g.detach();
@@ -534,9 +556,8 @@ impl Session for NetSession {
             let mut weight = weights
                 .get(path)
                 .ok_or_else(|| {
-                    Error::new(format!(
-                        "chain `{chain}` updates `{path}`, of which it had no gradient"
-                    ))
+                    let what = "updates a weight of which it had no gradient";
+                    Error::new(format!("chain `{chain}` {what}: `{path}`"))
                 })?
                 .clone();
             let _ = weight.f_add_(update)?;
@@ -544,6 +565,7 @@ impl Session for NetSession {
                 let _ = weight.f_mul_(mask)?;
             }
         }
+        self.steps += 1;
         Ok(())
     }
 
@@ -559,7 +581,6 @@ impl Session for NetSession {
             .collect();
         let gradients = gradients_of(&loss, &weights, false)?;
         self.apply(chain, &gradients)?;
-        self.steps += 1;
         Ok(loss.f_double_value(&[])?)
     }
 }

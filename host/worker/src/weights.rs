@@ -1,9 +1,10 @@
 //! Weights as files: safetensors, with the architecture in the metadata, so that a file says what it belongs to.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
+use pleach::files::write_whole;
 use plugin_api::{Arch, Context, Error, Result, Tensors};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};
@@ -22,17 +23,7 @@ pub(crate) fn save(path: &Path, tensors: &Tensors, arch: &Arch) -> Result<()> {
     let metadata = HashMap::from([("arch".to_string(), serde_json::to_string(arch)?)]);
     let whole = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
 
-    let partial = path.with_extension(format!("partial-{}", std::process::id()));
-    let written = (|| {
-        fs::write(&partial, whole)?;
-        File::open(&partial)?.sync_all()?;
-        fs::rename(&partial, path)
-    })();
-    if written.is_err() {
-        // What is left of it is of no use; the error that follows says why.
-        let _ = fs::remove_file(&partial);
-    }
-    written.with_context(|| format!("writing {}", path.display()))
+    write_whole(path, &whole).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Reads what [`save`] wrote.

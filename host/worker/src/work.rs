@@ -44,7 +44,7 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     let main = session.ports()?.metric;
     for split in &work.evaluate {
         let measured = session.evaluate(split)?;
-        if measured.get(&main).is_none_or(|value| value.is_nan()) {
+        if measured.get(&main).is_some_and(|value| value.is_nan()) {
             return Err(Error::new(format!(
                 "`{main}` on `{split}` is no number: the weights have diverged"
             ))
@@ -61,7 +61,10 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     metrics.extend([("parameters", parameters), ("alive", alive)]);
     let arch = session.arch()?;
     if let Some(path) = &work.save {
-        weights::save(path, &session.snapshot("all,masks")?, &arch)?;
+        let mut all = session.snapshot("all,masks")?;
+        // It says that masks are known, which goes without saying in a file.
+        all.remove("masks");
+        weights::save(path, &all, &arch)?;
     }
     Ok(Done {
         arch,
@@ -122,7 +125,12 @@ fn take(
                 hypernet: hypernet.clone(),
                 target: target.clone(),
             });
+            let before = session.snapshot("all,masks")?;
             *session = NetSession::new(arch, Rc::clone(task), seed, device)?;
+            // What no hypernet makes stays what it was.
+            let own = session.weights("all")?;
+            let stays = |name: &str| name.starts_with("mask") || own.contains(name);
+            session.restore(&before.into_iter().filter(|(name, _)| stays(name)).collect())?;
             let made: i64 = session
                 .effective("model")?
                 .values()

@@ -160,7 +160,7 @@ fn lent(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenStr
     quote! {
         #[doc = #doc]
         #[repr(C)]
-        #[derive(::abi_stable::StableAbi, Clone, Copy)]
+        #[derive(::abi_stable::StableAbi)]
         pub struct #lent<'a> {
             it: crate::boundary::Fat,
             vtable: #vtable_ref,
@@ -170,12 +170,13 @@ fn lent(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenStr
 
         impl<'a> #lent<'a> {
             /// Lends it.
-            pub fn new(it: &'a (dyn #role + 'a)) -> Self {
+            pub(crate) fn new(it: &'a (dyn #role + 'a)) -> Self {
                 Self::lend(::std::ptr::from_ref(it).cast_mut())
             }
 
             /// Lends it, to be changed.
-            pub fn new_mut(it: &'a mut (dyn #role + 'a)) -> Self {
+            #[allow(dead_code, reason = "not every trait is lent to be changed")]
+            pub(crate) fn new_mut(it: &'a mut (dyn #role + 'a)) -> Self {
                 Self::lend(::std::ptr::from_mut(it))
             }
 
