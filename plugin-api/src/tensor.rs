@@ -217,6 +217,12 @@ impl Deref for Batch {
     }
 }
 
+impl DerefMut for Batch {
+    fn deref_mut(&mut self) -> &mut Named<Value> {
+        &mut self.0
+    }
+}
+
 impl Index<&str> for Batch {
     type Output = tch::Tensor;
 

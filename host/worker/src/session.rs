@@ -1,11 +1,13 @@
 //! The session: the one place where weights live, and the one training loop.
 
-use std::cell::Cell;
+mod forward;
+mod state;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use plugin_api::host::Services;
-use plugin_api::role::{Hypernet, Initializer, InitializerObj, Layer, Task, TaskObj};
+use plugin_api::role::{Initializer, InitializerObj, Task, TaskObj};
 use plugin_api::{
     Arch, Ask, At, Batch, Edges, Error, Group, Named, Ports, Recipe, Result, Seen, Session, Tensor,
     Tensors, Value, WeightSpec, gradients_of, kind, stream,
@@ -14,9 +16,9 @@ use tch::{Device, Kind};
 
 use crate::chain::Chain;
 use crate::network::Network;
-use crate::pass::{NodePass, Run};
 use crate::registry::host;
-use crate::{crumb, device, prune};
+use crate::{device, prune};
+use forward::view;
 
 /// A network with its weights, masks, chains and task.
 pub struct NetSession {
@@ -80,168 +82,6 @@ impl NetSession {
         stream(self.seed, name)
     }
 
-    /// All weights of a pass: the session's own, then those that hypernets make, replaced and masked.
-    fn live(&self, ask: &Ask<'_>) -> Result<Tensors> {
-        let mut all = self.weights.clone();
-        if let Some(replaced) = ask.replaced() {
-            for (path, t) in replaced
-                .iter()
-                .filter(|(path, _)| self.weights.contains(path))
-            {
-                all.put(path, t.clone());
-            }
-        }
-        for g in &self.network.generators {
-            let _here = crumb::enter(&g.component);
-            let made = g
-                .hypernet
-                .generate(&view(&g.weights, &all), &Batch::new(), &g.target)?;
-            for spec in &g.target {
-                let t = made
-                    .get(&spec.name)
-                    .filter(|t| t.size() == spec.size())
-                    .ok_or_else(|| {
-                        let found = made
-                            .get(&spec.name)
-                            .map_or("nothing".into(), |t| format!("{:?}", t.size()));
-                        Error::new(format!(
-                            "hypernet `{}` did not make `{}`",
-                            g.name, spec.name
-                        ))
-                        .found(found)
-                        .expected(format!("{:?}", spec.size()))
-                    })?;
-                all.put(&spec.name, t.clone());
-            }
-        }
-        if let Some(replaced) = ask.replaced() {
-            for (path, t) in replaced.iter() {
-                if !all.contains(path) {
-                    return Err(
-                        Error::new(format!("there is no weight `{path}` to replace")).into(),
-                    );
-                }
-                all.put(path, t.clone());
-            }
-        }
-        // The session's own weights are kept masked.
-        for (path, mask) in self.masks.iter() {
-            let replaced = ask.replaced().is_some_and(|r| r.contains(path));
-            if replaced || !self.weights.contains(path) {
-                let masked = all[path].f_mul(mask)?;
-                all.put(path, masked);
-            }
-        }
-        Ok(all)
-    }
-
-    fn run(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen> {
-        let made: Vec<Tensors>;
-        let views = match (&self.views, ask.replaced()) {
-            (Some(views), None) => views,
-            _ => {
-                let live = self.live(ask)?;
-                made = self
-                    .network
-                    .nodes
-                    .iter()
-                    .map(|node| view(&node.weights, &live))
-                    .collect();
-                &made
-            }
-        };
-        let run = Run::new(ask, self.steps, self.seed);
-        let mut values: Vec<Option<Value>> = vec![None; self.network.slots];
-        for (port, slot) in &self.network.inputs {
-            values[*slot] = x.get(port).cloned();
-        }
-        for (node, w) in self.network.nodes.iter().zip(views) {
-            let x: Batch = node
-                .inputs
-                .iter()
-                .filter_map(|(port, slot)| Some((port, values[*slot].clone()?)))
-                .collect();
-            let pass = NodePass {
-                run: &run,
-                node: &node.name,
-                draws: Cell::new(0),
-            };
-            let here = crumb::enter(&node.component);
-            let given = node.layer.forward(w, &x, &pass)?;
-            drop(here);
-            for (port, slot) in &node.outputs {
-                let value = given.get(port).cloned().ok_or_else(|| {
-                    Error::new(format!(
-                        "`{}` at node `{}` gave no output `{port}`, which it had promised",
-                        node.component, node.name
-                    ))
-                })?;
-                values[*slot] = Some(match value {
-                    Value::Tensor(t) if run.watched => {
-                        Value::Tensor(run.show(&format!("{}.{port}", node.name), t))
-                    }
-                    value => value,
-                });
-            }
-        }
-        let outputs = self
-            .network
-            .outputs
-            .iter()
-            .filter_map(|(port, slot)| Some((port, values[*slot].clone()?)))
-            .collect();
-        Ok(Seen {
-            outputs,
-            taps: run.taps.into_inner(),
-        })
-    }
-
-    /// Overwrites weights in place, so that handles to them stay good.
-    fn overwrite(&mut self, weights: &Tensors) -> Result<()> {
-        self.check_fit("weight", weights, &self.network.specs)?;
-        for (path, t) in weights.iter() {
-            self.weights[path].detach().f_copy_(&t.detach())?;
-        }
-        self.apply_masks()
-    }
-
-    fn check_masks(&self, masks: &Tensors) -> Result<()> {
-        self.check_fit("mask", masks, self.network.all_specs())
-    }
-
-    /// Each tensor must be shaped as the weight of its path.
-    fn check_fit<'a>(
-        &self,
-        what: &str,
-        tensors: &Tensors,
-        specs: impl IntoIterator<Item = &'a WeightSpec> + Clone,
-    ) -> Result<()> {
-        for (path, t) in tensors.iter() {
-            let mut specs = specs.clone().into_iter();
-            let spec = specs
-                .find(|s| s.name == path)
-                .ok_or_else(|| Error::new(format!("there is no weight `{path}`")))?;
-            if spec.size() != t.size() {
-                return Err(
-                    Error::new(format!("the {what} of `{path}` has another shape"))
-                        .found(format!("{:?}", t.size()))
-                        .expected(format!("{:?}", spec.size()))
-                        .into(),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn apply_masks(&mut self) -> Result<()> {
-        for (path, mask) in self.masks.iter() {
-            if let Some(weight) = self.weights.get(path) {
-                let _ = weight.detach().f_mul_(mask)?;
-            }
-        }
-        Ok(())
-    }
-
     fn chain_of(&mut self, name: &str) -> Result<&mut Chain> {
         self.chains.get_mut(name).ok_or_else(|| {
             Error::new(format!("there is no chain `{name}`"))
@@ -272,14 +112,6 @@ impl NetSession {
         });
         moved.collect()
     }
-}
-
-/// The weights of these paths under the names that a layer gave them.
-fn view(names: &[(String, String)], all: &Tensors) -> Tensors {
-    names
-        .iter()
-        .map(|(name, path)| (name, &all[path]))
-        .collect()
 }
 
 fn fresh(
@@ -381,83 +213,11 @@ impl Session for NetSession {
     }
 
     fn snapshot(&self, select: &str) -> Result<Tensors> {
-        let everything = select == "everything";
-        let named = |part: &str| everything || select.split(',').any(|s| s.trim() == part);
-        let mut snapshot = Tensors::new();
-        for spec in self
-            .network
-            .specs
-            .iter()
-            .filter(|s| everything || s.matches(select))
-        {
-            snapshot.put(&spec.name, self.weights[&spec.name].detach().copy());
-        }
-        if named("masks") {
-            // Present even where there is none: restoring takes masks away that were not there yet.
-            snapshot.put("masks", tch::Tensor::from_slice::<f32>(&[]));
-            snapshot.extend(
-                self.masks
-                    .iter()
-                    .map(|(path, m)| (format!("mask:{path}"), Tensor::from(m.copy()))),
-            );
-        }
-        if named("chains") {
-            let mut chains: Vec<_> = self.chains.iter().collect();
-            chains.sort_by_key(|(name, _)| *name);
-            for (name, chain) in chains {
-                snapshot.extend(
-                    chain
-                        .snapshot()
-                        .into_iter()
-                        .map(|(slot, t)| (format!("chain:{name}:{slot}"), Tensor::from(t))),
-                );
-            }
-        }
-        if named("clock") {
-            snapshot.put("clock:steps", tch::Tensor::from_slice(&[self.steps]));
-            for (split, (epoch, index)) in self.positions.iter() {
-                snapshot.put(
-                    format!("clock:data:{split}"),
-                    tch::Tensor::from_slice(&[*epoch, *index]),
-                );
-            }
-        }
-        Ok(snapshot)
+        Ok(self.take(select))
     }
 
     fn restore(&mut self, snapshot: &Tensors) -> Result<()> {
-        // All of it is looked at before anything is changed.
-        let (mut weights, mut masks, mut chains) = (Tensors::new(), Tensors::new(), vec![]);
-        let mut positions = Named::new();
-        for (name, t) in snapshot.iter() {
-            if let Some(path) = name.strip_prefix("mask:") {
-                masks.put(path, t.clone());
-            } else if let Some((chain, slot)) = name
-                .strip_prefix("chain:")
-                .and_then(|rest| rest.split_once(':'))
-            {
-                self.chain_of(chain)?;
-                chains.push((chain, slot, t));
-            } else if let Some(split) = name.strip_prefix("clock:data:") {
-                positions.put(split, (t.int64_value(&[0]), t.int64_value(&[1])));
-            } else if name != "clock:steps" && name != "masks" {
-                weights.put(name, t.clone());
-            }
-        }
-        self.check_fit("weight", &weights, &self.network.specs)?;
-        self.check_masks(&masks)?;
-
-        if let Some(steps) = snapshot.get("clock:steps") {
-            (self.steps, self.positions) = (steps.int64_value(&[0]), positions);
-        }
-        for (chain, slot, t) in chains {
-            self.chain_of(chain)?.restore(slot, t)?;
-        }
-        if snapshot.contains("masks") {
-            self.masks = Tensors::new();
-        }
-        self.mask(&masks)?;
-        self.overwrite(&weights)
+        self.put_back(snapshot)
     }
 
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {

@@ -1,0 +1,137 @@
+//! The forward pass: weights as layers see them, and the nodes in their order.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use plugin_api::role::{Hypernet, Layer};
+use plugin_api::{Ask, Batch, Error, Result, Seen, Tensors, Value};
+
+use super::NetSession;
+use crate::crumb;
+use crate::network::{Built, Generator};
+use crate::pass::{NodePass, Run};
+
+impl NetSession {
+    /// All weights of a pass: the session's own, then those that hypernets make, replaced and masked.
+    pub(super) fn live(&self, ask: &Ask<'_>) -> Result<Tensors> {
+        let none = Tensors::new();
+        let replaced = ask.replaced().unwrap_or(&none);
+        let mut all = self.weights.map(|path, own| match replaced.get(path) {
+            Some(other) => other.shallow_clone(),
+            None => own.shallow_clone(),
+        });
+        for generator in &self.network.generators {
+            let made = generate(generator, &all)?;
+            all.extend(made.into_iter());
+        }
+        for (path, other) in replaced.iter() {
+            if !all.contains(path) {
+                let what = format!("there is no weight `{path}` to replace");
+                return Err(Error::new(what).into());
+            }
+            all.put(path, other.clone());
+        }
+        // The session's own weights are kept masked.
+        for (path, mask) in self.masks.iter() {
+            if replaced.contains(path) || !self.weights.contains(path) {
+                let masked = all[path].f_mul(mask)?;
+                all.put(path, masked);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The weights as each node sees them.
+    fn views_of(&self, ask: &Ask<'_>) -> Result<Cow<'_, [Tensors]>> {
+        if let (Some(views), None) = (&self.views, ask.replaced()) {
+            return Ok(Cow::Borrowed(views));
+        }
+        let live = self.live(ask)?;
+        let views = self.network.nodes.iter().map(|n| view(&n.weights, &live));
+        Ok(Cow::Owned(views.collect()))
+    }
+
+    /// Runs the nodes one after the other. What a batch lacks, the layers that would take it lack too.
+    pub(super) fn run(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen> {
+        let run = Run::new(ask, self.steps, self.seed);
+        let mut values: Vec<Option<Value>> = vec![None; self.network.slots];
+        for (port, slot) in &self.network.inputs {
+            values[*slot] = x.get(port).cloned();
+        }
+        for (node, w) in self.network.nodes.iter().zip(&*self.views_of(ask)?) {
+            let mut given = run_node(node, w, &named(&node.inputs, &values), &run)?;
+            for (port, slot) in &node.outputs {
+                let value = given.remove(port).ok_or_else(|| {
+                    let what = format!("gave no output `{port}`, which it had promised");
+                    Error::new(format!(
+                        "`{}` at node `{}` {what}",
+                        node.component, node.name
+                    ))
+                })?;
+                values[*slot] = Some(match value {
+                    Value::Tensor(t) if run.watched => {
+                        run.show(&format!("{}.{port}", node.name), t).into()
+                    }
+                    value => value,
+                });
+            }
+        }
+        Ok(Seen {
+            outputs: named(&self.network.outputs, &values),
+            taps: run.taps.into_inner(),
+        })
+    }
+}
+
+fn run_node(node: &Built, w: &Tensors, x: &Batch, run: &Run<'_>) -> Result<Batch> {
+    let _here = crumb::enter(&node.component);
+    let pass = NodePass {
+        run,
+        node: &node.name,
+        draws: Cell::new(0),
+    };
+    node.layer.forward(w, x, &pass)
+}
+
+/// What a hypernet makes of its own weights, held to what it promised.
+fn generate(generator: &Generator, all: &Tensors) -> Result<Tensors> {
+    let Generator {
+        name,
+        component,
+        hypernet,
+        target,
+        weights,
+    } = generator;
+    let _here = crumb::enter(component);
+    let mut made = hypernet.generate(&view(weights, all), &Batch::new(), target)?;
+    let promised = target.iter().map(|spec| {
+        let found = made.remove(&spec.name);
+        let size = found.as_ref().map(|t| t.size());
+        found
+            .filter(|t| t.size() == spec.size())
+            .map(|t| (&spec.name, t))
+            .ok_or_else(|| {
+                Error::new(format!("hypernet `{name}` did not make `{}`", spec.name))
+                    .found(size.map_or("nothing".into(), |size| format!("{size:?}")))
+                    .expected(format!("{:?}", spec.size()))
+                    .into()
+            })
+    });
+    promised.collect()
+}
+
+/// The values in these slots, by port.
+fn named(slots: &[(String, usize)], values: &[Option<Value>]) -> Batch {
+    slots
+        .iter()
+        .filter_map(|(port, slot)| Some((port, values[*slot].clone()?)))
+        .collect()
+}
+
+/// The weights of these paths under the names that a layer gave them.
+pub(super) fn view(names: &[(String, String)], all: &Tensors) -> Tensors {
+    names
+        .iter()
+        .map(|(name, path)| (name, &all[path]))
+        .collect()
+}

@@ -1,0 +1,134 @@
+//! What a session remembers: overwriting it, copying it, putting it back.
+
+use plugin_api::{Error, Named, Result, Session, Tensor, Tensors, WeightSpec};
+
+use super::NetSession;
+
+impl NetSession {
+    /// Copies of what `select` names.
+    pub(super) fn take(&self, select: &str) -> Tensors {
+        let everything = select == "everything";
+        let named = |part: &str| everything || select.split(',').any(|s| s.trim() == part);
+        let mut snapshot = Tensors::new();
+        for spec in self
+            .network
+            .specs
+            .iter()
+            .filter(|s| everything || s.matches(select))
+        {
+            snapshot.put(&spec.name, self.weights[&spec.name].detach().copy());
+        }
+        if named("masks") {
+            // Present even where there is none: restoring takes masks away that were not there yet.
+            snapshot.put("masks", tch::Tensor::from_slice::<f32>(&[]));
+            snapshot.extend(
+                self.masks
+                    .iter()
+                    .map(|(path, m)| (format!("mask:{path}"), Tensor::from(m.copy()))),
+            );
+        }
+        if named("chains") {
+            let mut chains: Vec<_> = self.chains.iter().collect();
+            chains.sort_by_key(|(name, _)| *name);
+            for (name, chain) in chains {
+                snapshot.extend(
+                    chain
+                        .snapshot()
+                        .into_iter()
+                        .map(|(slot, t)| (format!("chain:{name}:{slot}"), Tensor::from(t))),
+                );
+            }
+        }
+        if named("clock") {
+            snapshot.put("clock:steps", tch::Tensor::from_slice(&[self.steps]));
+            for (split, (epoch, index)) in self.positions.iter() {
+                snapshot.put(
+                    format!("clock:data:{split}"),
+                    tch::Tensor::from_slice(&[*epoch, *index]),
+                );
+            }
+        }
+        snapshot
+    }
+
+    /// Puts back what [`NetSession::take`] gave: all of it is looked at before anything is changed.
+    pub(super) fn put_back(&mut self, snapshot: &Tensors) -> Result<()> {
+        let (mut weights, mut masks, mut chains) = (Tensors::new(), Tensors::new(), vec![]);
+        let mut positions = Named::new();
+        for (name, t) in snapshot.iter() {
+            if let Some(path) = name.strip_prefix("mask:") {
+                masks.put(path, t.clone());
+            } else if let Some((chain, slot)) = name
+                .strip_prefix("chain:")
+                .and_then(|rest| rest.split_once(':'))
+            {
+                self.chain_of(chain)?;
+                chains.push((chain, slot, t));
+            } else if let Some(split) = name.strip_prefix("clock:data:") {
+                positions.put(split, (t.int64_value(&[0]), t.int64_value(&[1])));
+            } else if name != "clock:steps" && name != "masks" {
+                weights.put(name, t.clone());
+            }
+        }
+        self.check_fit("weight", &weights, &self.network.specs)?;
+        self.check_masks(&masks)?;
+
+        if let Some(steps) = snapshot.get("clock:steps") {
+            (self.steps, self.positions) = (steps.int64_value(&[0]), positions);
+        }
+        for (chain, slot, t) in chains {
+            self.chain_of(chain)?.restore(slot, t)?;
+        }
+        if snapshot.contains("masks") {
+            self.masks = Tensors::new();
+        }
+        self.mask(&masks)?;
+        self.overwrite(&weights)
+    }
+
+    /// Overwrites weights in place, so that handles to them stay good.
+    pub(super) fn overwrite(&mut self, weights: &Tensors) -> Result<()> {
+        self.check_fit("weight", weights, &self.network.specs)?;
+        for (path, t) in weights.iter() {
+            self.weights[path].detach().f_copy_(&t.detach())?;
+        }
+        self.apply_masks()
+    }
+
+    pub(super) fn check_masks(&self, masks: &Tensors) -> Result<()> {
+        self.check_fit("mask", masks, self.network.all_specs())
+    }
+
+    /// Each tensor must be shaped as the weight of its path.
+    pub(super) fn check_fit<'a>(
+        &self,
+        what: &str,
+        tensors: &Tensors,
+        specs: impl IntoIterator<Item = &'a WeightSpec> + Clone,
+    ) -> Result<()> {
+        for (path, t) in tensors.iter() {
+            let mut specs = specs.clone().into_iter();
+            let spec = specs
+                .find(|s| s.name == path)
+                .ok_or_else(|| Error::new(format!("there is no weight `{path}`")))?;
+            if spec.size() != t.size() {
+                return Err(
+                    Error::new(format!("the {what} of `{path}` has another shape"))
+                        .found(format!("{:?}", t.size()))
+                        .expected(format!("{:?}", spec.size()))
+                        .into(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply_masks(&mut self) -> Result<()> {
+        for (path, mask) in self.masks.iter() {
+            if let Some(weight) = self.weights.get(path) {
+                let _ = weight.detach().f_mul_(mask)?;
+            }
+        }
+        Ok(())
+    }
+}
