@@ -23,6 +23,7 @@ const FAULTS: &[(&str, &str)] = &[
         "libtorch: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)",
     ),
     ("exception", "threw a C++ exception: thrown on purpose"),
+    ("odd-exception", "threw a C++ exception: 42"),
     ("abort", "died of SIGABRT"),
     (
         "exit",
@@ -37,7 +38,7 @@ const FAULTS: &[(&str, &str)] = &[
 /// What a trial says after this fault: those that a process survives come through the trainer, the others from outside.
 fn message(how: &str, says: &str) -> String {
     match how {
-        "error" | "panic" | "payload" | "libtorch" | "exception" => {
+        "error" | "panic" | "payload" | "libtorch" | "exception" | "odd-exception" => {
             format!(
                 "`baselines/backprop`: `faulty/faulty` failed\n  caused by `faulty/faulty`: {says}"
             )
@@ -55,7 +56,7 @@ fn experiment() -> String {
     format!(
         "task = 'baselines/digits-graph'\nlimits = {{ seconds = 3, memory = '1 GiB' }}\n[[stage]]\nname = 'search'\n\
          search = 'baselines/random'\nspace = {{ use = 'baselines/gnn', depth = 1, layers = [{}] }}\n\
-         each = [{{ train = {{ use = 'baselines/backprop', epochs = 1 }} }}]\nbudget = 60\nahead = 2\n",
+         each = [{{ train = {{ use = 'baselines/backprop', epochs = 1 }} }}]\nbudget = 70\nahead = 2\n",
         layers.join(", ")
     )
 }
@@ -107,7 +108,7 @@ fn each_fault_costs_its_trial_and_nothing_else() {
             "{how} says\n{error}\ninstead of\n{wanted}"
         );
     }
-    assert_eq!(met.values().sum::<usize>(), 60, "{met:?}");
+    assert_eq!(met.values().sum::<usize>(), 70, "{met:?}");
     assert_eq!(met.len(), FAULTS.len(), "not every fault was met: {met:?}");
 }
 
@@ -131,29 +132,62 @@ fn a_faulty_strategy_ends_the_search_with_its_reason() {
             both(&output)
         );
     };
+    let panicked = "error: `faulty/faulty-strategy`: panicked at tests/faulty/src/how.rs:";
+    check("panic", panicked);
     check(
-        "panic",
-        "`faulty/faulty-strategy`: panicked at tests/faulty/src/how.rs:",
+        "error",
+        "error: `faulty/faulty-strategy`: refused on purpose\n",
     );
-    check("error", "`faulty/faulty-strategy`: refused on purpose");
+    check(
+        "exception",
+        "error: `faulty/faulty-strategy`: threw a C++ exception: thrown on purpose\n",
+    );
+    let died = "error: the worker of the strategy `faulty/faulty-strategy` died 3 times over the same request";
+    check("abort", died);
     check("abort", "the worker died of SIGABRT");
+    check("exit", died);
+    check("exit", "the worker ended without an answer, with code 0");
 }
 
-/// A point that a scorer cannot score comes last; the search goes on.
+/// A scorer that fails on every point says so, in a process of its own.
 #[test]
-fn a_faulty_scorer_costs_its_scores_and_nothing_else() {
-    for how in ["panic", "abort", "exit"] {
+fn a_faulty_scorer_ends_the_search_with_its_reason() {
+    let run = |how: &str| {
         let place = Place::new(&format!(
             "task = 'baselines/digits-graph'\n[[stage]]\nname = 'search'\n\
              search = {{ use = 'baselines/prescreen', of = 2, scorer = {{ use = 'faulty/faulty-scorer', how = '{how}' }} }}\n\
              space = {{ use = 'baselines/gnn', depth = 1, layers = ['baselines/gcn'] }}\n\
              each = [{{ train = {{ use = 'baselines/backprop', epochs = 1 }} }}]\nbudget = 2\n"
-        )).with_faulty();
-        let run = place.run(&["--plugins", "plugins"]);
-        let journal = pleach_tests::journal(&run);
+        ))
+        .with_faulty();
+        place
+            .pleach(&["run", "experiment.toml", "--plugins", "plugins"])
+            .output()
+            .unwrap()
+    };
+    for (how, reason) in [
+        (
+            "error",
+            "caused by `faulty/faulty-scorer`: refused on purpose",
+        ),
+        (
+            "exception",
+            "caused by `faulty/faulty-scorer`: threw a C++ exception: thrown on purpose",
+        ),
+        ("abort", "caused by `faulty/faulty-scorer`: died of SIGABRT"),
+        (
+            "exit",
+            "caused by `faulty/faulty-scorer`: ended its process with status 0 before its work was done",
+        ),
+    ] {
+        let output = run(how);
+        let said = both(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(
-            journal.len() == 2 && journal.iter().all(|row| row.contains("done")),
-            "{how}: {journal:#?}"
+            said.contains("`faulty/faulty-scorer` could not score a single point"),
+            "{said}"
         );
+        assert!(said.contains(reason), "{how}: {said}");
     }
+    assert!(run("print").status.success());
 }

@@ -178,3 +178,63 @@ fn generating_some_weights_keeps_the_others() {
         made.names()
     );
 }
+
+/// Hypernets whose weights hypernets make.
+#[test]
+fn a_hypernet_may_make_the_weights_of_another() {
+    let place = Place::new(
+        "task = 'baselines/digits'\n[[stage]]\nname = 'made'\narch = 'mlp.json'\ngenerate = { use = 'baselines/mlp', hidden = 4 }\n\
+         [[stage]]\nname = 'made-again'\ngenerate = { use = 'baselines/mlp', hidden = 2 }\ntarget = 'hypernet-0.z'\n\
+         [[stage]]\nname = 'trained'\ntrain = { use = 'baselines/backprop', epochs = 2 }\n",
+    );
+    let mlp = std::fs::read(root().join("examples/mlp.json")).unwrap();
+    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
+    let files = weights(&place.run(&[]));
+    let trained = SafeTensors::deserialize(&files[2].1).unwrap();
+    assert!(
+        trained.tensor("hypernet-1.z").is_ok() && trained.tensor("hypernet-0.z").is_err(),
+        "{:?}",
+        trained.names()
+    );
+}
+
+/// A small space is not searched by the same point again and again.
+#[test]
+fn a_prescreened_search_proposes_each_point_once() {
+    let place = Place::new(
+        "task = 'baselines/digits-graph'\n[[stage]]\nname = 'search'\nsearch = { use = 'baselines/prescreen', of = 20 }\n\
+         space = { use = 'baselines/gnn', depth = 1, layers = ['baselines/gcn'], widths = [8, 16], dropouts = [0.0], activations = ['relu', 'tanh'] }\n\
+         each = [{ train = { use = 'baselines/backprop', epochs = 1 } }]\nbudget = 4\n",
+    );
+    let db = rusqlite::Connection::open(place.run(&[]).join("journal.sqlite")).unwrap();
+    let distinct: i64 = db
+        .query_row("SELECT count(DISTINCT proposal) FROM trial", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(distinct, 4);
+}
+
+#[test]
+fn a_run_is_not_resumed_with_another_experiment() {
+    let place = Place::new(
+        "task = 'baselines/digits'\n[[stage]]\nname = 'only'\narch = 'mlp.json'\ntrain = { use = 'baselines/backprop', epochs = 2 }\n",
+    );
+    let mlp = std::fs::read(root().join("examples/mlp.json")).unwrap();
+    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
+    let file = place.run(&[]).join("experiment.toml");
+    let experiment = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, experiment.replace("seed = 0", "seed = 5")).unwrap();
+    let output = place
+        .pleach(&["resume", "runs/experiment-1"])
+        .output()
+        .unwrap();
+    let said = both(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(
+            "the run was begun with other files\n  found     experiment.toml has changed"
+        ),
+        "{said}"
+    );
+}

@@ -9,10 +9,14 @@ use pleach_tests::{both, built, root};
 use serde_json::Value;
 
 fn cargo(arguments: &[&str]) {
+    cargo_in(root(), arguments);
+}
+
+fn cargo_in(folder: &Path, arguments: &[&str]) {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
         .env("RUSTDOCFLAGS", "-D warnings")
-        .current_dir(root())
+        .current_dir(folder)
         .output()
         .expect("cargo can be started");
     assert!(
@@ -26,6 +30,7 @@ fn cargo(arguments: &[&str]) {
 #[test]
 fn the_code_is_formatted() {
     cargo(&["fmt", "--all", "--check"]);
+    cargo_in(&root().join("examples/mixhop"), &["fmt", "--check"]);
 }
 
 #[test]
@@ -246,4 +251,20 @@ fn every_component_and_parameter_is_documented() {
             );
         }
     }
+}
+
+/// Versions stand in `Cargo.toml`, but for those that a plugin's note and the set-up must know.
+#[test]
+fn the_pinned_versions_agree() {
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    let tch = format!("tch = {{ version = \"={}\"", plugin_api::TCH);
+    assert!(
+        read("Cargo.toml").contains(&tch),
+        "Cargo.toml pins another tch"
+    );
+    let libtorch = format!("\"{}\"", plugin_api::LIBTORCH);
+    assert!(
+        read("xtask/src/libtorch.rs").contains(&libtorch),
+        "the set-up fetches another libtorch"
+    );
 }

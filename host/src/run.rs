@@ -26,6 +26,8 @@ pub struct Run {
 /// The plugins of a run, as `plugins.lock` holds them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Lock {
+    /// SHA-256 of the resolved experiment.
+    experiment: String,
     plugin: Vec<Locked>,
 }
 
@@ -68,7 +70,7 @@ impl Run {
         catalog: &Catalog,
         device: &str,
     ) -> Result<Self, Error> {
-        let lock = Lock::of(plugins, catalog)?;
+        let locked = Lock::of(plugins, catalog)?;
         let folder = claim(runs, stem)?;
         let run = Run {
             _lock: hold(&folder)?,
@@ -90,6 +92,11 @@ impl Run {
                 )?;
             }
         }
+        let text = experiment.to_toml()?;
+        let lock = Lock {
+            experiment: plugins::sha256(text.as_bytes()),
+            plugin: locked,
+        };
         run.write(
             "plugins.lock",
             &toml::to_string(&lock).context(|| "cannot write the lock".into())?,
@@ -101,7 +108,7 @@ impl Run {
                 .context(|| "cannot write the environment".into())?,
         )?;
         // Last: a folder with an experiment is a run that can be resumed.
-        run.write("experiment.toml", &experiment.to_toml()?)?;
+        run.write("experiment.toml", &text)?;
         Ok(run)
     }
 
@@ -163,7 +170,7 @@ impl Run {
             .context(|| "cannot read the run's environment".into())
     }
 
-    /// The plugins of the run, unchanged.
+    /// The plugins of the run, unchanged, for the experiment, unchanged.
     ///
     /// # Errors
     /// Where one of them is gone or has changed since; all of these are named.
@@ -172,6 +179,9 @@ impl Run {
             .context(|| "cannot read the run's lock".into())?;
         let mut differences = vec![];
         let mut found = vec![];
+        if plugins::sha256(self.read("experiment.toml")?.as_bytes()) != lock.experiment {
+            differences.push("experiment.toml has changed".into());
+        }
         for locked in lock.plugin {
             let (name, path) = (&locked.name, locked.path.display());
             match plugins::at(&locked.path) {
@@ -185,11 +195,9 @@ impl Run {
         if differences.is_empty() {
             return Ok(found);
         }
-        Err(
-            Error::new("the plugins are not those that the run was begun with")
-                .found(differences.join("\n"))
-                .help("put the old files back, or begin a new run"),
-        )
+        Err(Error::new("the run was begun with other files")
+            .found(differences.join("\n"))
+            .help("put the old files back, or begin a new run"))
     }
 
     fn read(&self, name: &str) -> Result<String, Error> {
@@ -234,7 +242,7 @@ fn hold(folder: &Path) -> Result<File, Error> {
 }
 
 impl Lock {
-    fn of(plugins: &[String], catalog: &Catalog) -> Result<Self, Error> {
+    fn of(plugins: &[String], catalog: &Catalog) -> Result<Vec<Locked>, Error> {
         let locked = plugins.iter().map(|name| {
             let version = catalog.plugin(name)?.version.clone();
             let file = catalog
@@ -247,9 +255,7 @@ impl Lock {
                 path: file.path.clone(),
             })
         });
-        Ok(Lock {
-            plugin: locked.collect::<Result<_, Error>>()?,
-        })
+        locked.collect()
     }
 }
 

@@ -319,7 +319,7 @@ fn values() {
     check_top(
         "task = \"baselines/digits-graph\"\nseeds = \"three\"",
         expect![[r#"
-            error: `seeds` must be a whole number of at least 1
+            error: `seeds` must be a whole number from 1 to 10000
              --> e.toml:2:9
               |
             2 | seeds = "three"
@@ -328,11 +328,11 @@ fn values() {
     check_top(
         "task = \"baselines/digits-graph\"\nseeds = 0",
         expect![[r#"
-        error: `seeds` must be a whole number of at least 1
-         --> e.toml:2:9
-          |
-        2 | seeds = 0
-          |         ^ found 0"#]],
+            error: `seeds` must be a whole number from 1 to 10000
+             --> e.toml:2:9
+              |
+            2 | seeds = 0
+              |         ^ found 0"#]],
     );
     check_stage(
         "search = \"baselines/random\"\nspace = { use = \"baselines/gnn\", depth = 9 }\nbudget = 1",
@@ -531,7 +531,7 @@ train = { use = "baselines/backprop", epochs = 1.5 }
               |
               = help: did you mean `baselines/digits-graph`?
 
-            error: `seed` must be a whole number of at least 0
+            error: `seed` must be a whole number from 0 to 4611686018427387904
              --> e.toml:3:8
               |
             3 | seed = -1

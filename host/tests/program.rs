@@ -113,7 +113,7 @@ fn errors() {
               |
               = help: run `cargo xtask setup` once, or put libtorch's `lib` folder into LD_LIBRARY_PATH
 
-            error: `seed` must be a whole number of at least 0
+            error: `seed` must be a whole number from 0 to 4611686018427387904
              --> e.toml:2:8
               |
             2 | seed = true

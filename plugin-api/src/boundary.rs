@@ -314,9 +314,10 @@ fn catch_exception<T, F: FnOnce() -> T>(call: F) -> Result<T, Error> {
         _ => {
             // SAFETY: the message ends with a 0 within its size.
             let message = unsafe { CStr::from_ptr(message.as_ptr()) };
+            let message = message.to_string_lossy();
             Err(Error::new(format!(
                 "threw a C++ exception: {}",
-                message.to_string_lossy()
+                before_backtrace(&message)
             )))
         }
     }
@@ -403,12 +404,17 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Error {
 
 /// An error of libtorch, without its backtrace.
 fn libtorch(message: &str) -> Error {
+    Error::new(format!("libtorch: {}", before_backtrace(message)))
+}
+
+/// What an exception of libtorch says before its backtrace, whose addresses differ from run to run.
+fn before_backtrace(message: &str) -> &str {
     let end = ["\nException raised from", "frame #0"]
         .iter()
         .filter_map(|mark| message.find(mark))
         .min()
         .unwrap_or(message.len());
-    Error::new(format!("libtorch: {}", message[..end].trim_end()))
+    message[..end].trim_end()
 }
 
 thread_local! {

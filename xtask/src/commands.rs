@@ -17,7 +17,7 @@ use crate::workspace::{self, cargo, root};
 pub fn build() -> Result<()> {
     setup(Flavour::Cpu)?;
     run(&mut cargo(["build", "--workspace"]))?;
-    build_third_party()
+    in_third_party("build")
 }
 
 /// `examples/demo.toml`, from nothing to its report.
@@ -31,7 +31,7 @@ pub fn test(args: &[OsString], harness: &[OsString]) -> Result<()> {
     setup(Flavour::Cpu)?;
     // Some tests start programs and load plugins that `cargo test` alone would not build.
     run(&mut cargo(["build", "--workspace", "--all-targets"]))?;
-    build_third_party()?;
+    in_third_party("build")?;
 
     // Without --workspace, which would overrule a `-p`; the root has no package, so all are tested.
     let mut test = cargo(["test"]);
@@ -43,7 +43,12 @@ pub fn test(args: &[OsString], harness: &[OsString]) -> Result<()> {
     if let (Ok(data), None) = (data, env::var_os("PLEACH_DATA")) {
         test.env("PLEACH_DATA", data);
     }
-    run(&mut test)
+    run(&mut test)?;
+    // A third party's tests are run as it runs them; what is asked of one package is not asked of these.
+    match args.is_empty() && harness.is_empty() {
+        true => in_third_party("test"),
+        false => Ok(()),
+    }
 }
 
 /// One bench, with its arguments.
@@ -77,9 +82,9 @@ fn program(name: &str) -> Result<Command> {
     Ok(command)
 }
 
-fn build_third_party() -> Result<()> {
+fn in_third_party(verb: &str) -> Result<()> {
     // In the plugin's own folder: only there does cargo read its `.cargo/config.toml`.
     workspace::third_party()?
         .iter()
-        .try_for_each(|folder| run(cargo(["build"]).current_dir(folder)))
+        .try_for_each(|folder| run(cargo([verb]).current_dir(folder)))
 }

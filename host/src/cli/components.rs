@@ -1,11 +1,13 @@
 //! `pleach components` and `pleach describe`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use comfy_table::{Table, presets};
 use pleach::cards::Catalog;
 use pleach::experiment::{Parameter, parameters};
 use pleach::worker::Program;
-use plugin_api_data::{Card, Json};
+use plugin_api_data::{Card, Error, Json};
 use serde_json::json;
 
 use super::plugins::first_line;
@@ -41,6 +43,17 @@ impl List {
         for name in catalog.names() {
             if let Err(error) = catalog.plugin(name) {
                 eprintln!("warning: {error}");
+            }
+        }
+        if let Some(role) = &self.role {
+            let roles: BTreeSet<&str> = catalog
+                .components()
+                .map(|(_, card)| card.role.as_str())
+                .collect();
+            if !roles.contains(role.as_str()) {
+                let there: Vec<&str> = roles.into_iter().collect();
+                let error = Error::new(format!("no component is a `{role}`"));
+                return Err(Failure::Usage(error.expected(there.join(", "))));
             }
         }
         let wanted = |card: &Card| self.role.as_ref().is_none_or(|role| *role == card.role);

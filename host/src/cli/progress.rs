@@ -1,7 +1,7 @@
 //! Shows how a study gets on: a bar on a terminal, lines elsewhere.
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::io::{IsTerminal, Write, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use pleach::study::{Event, value};
@@ -9,11 +9,14 @@ use pleach::study::{Event, value};
 /// Whoever shows what happens.
 pub(super) fn watcher(quiet: bool) -> Box<dyn FnMut(Event)> {
     // A dumb terminal cannot move its cursor.
-    let moves = io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb");
+    let moves = stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb");
     match (quiet, moves) {
         (true, _) => Box::new(|_| ()),
         (false, true) => bar(),
-        (false, false) => Box::new(|event| eprintln!("{}", line(&event))),
+        (false, false) => Box::new(|event| {
+            // Whoever closed it does not want to know; the study goes on.
+            let _ = writeln!(stderr(), "{}", line(&event));
+        }),
     }
 }
 

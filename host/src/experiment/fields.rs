@@ -1,5 +1,7 @@
 //! Takes values out of TOML, and says where one is not what it should be.
 
+use std::ops::RangeInclusive;
+
 use std::ops::Range;
 
 use plugin_api_data::{Json, Params};
@@ -108,16 +110,26 @@ pub(super) fn array<'a>(
 }
 
 /// A whole number of at least `least`.
-pub(super) fn integer(node: &Node, what: &str, least: u64, errors: &mut Errors) -> Option<u64> {
+pub(super) fn integer(
+    node: &Node,
+    what: &str,
+    range: RangeInclusive<u64>,
+    errors: &mut Errors,
+) -> Option<u64> {
     let value = whole(node.get_ref());
     let fits = value
         .and_then(|v| u64::try_from(v).ok())
-        .filter(|v| *v >= least);
+        .filter(|v| range.contains(v));
     if fits.is_none() {
         let found = value.map_or(kind(node), |v| v.to_string());
+        let (least, most) = (range.start(), range.end());
         errors.push(
-            mismatch(node, what, &format!("a whole number of at least {least}"))
-                .label(format!("found {found}")),
+            mismatch(
+                node,
+                what,
+                &format!("a whole number from {least} to {most}"),
+            )
+            .label(format!("found {found}")),
         );
     }
     fits

@@ -5,6 +5,9 @@ use super::fields::{Node, integer, number, refuse_unknown, table};
 use super::resolve::Reader;
 use crate::protocol::Limits;
 
+/// More than any machine has, and still a number that TOML can write.
+const MOST: u64 = 1 << 60;
+
 impl Reader<'_> {
     /// What a child may use; a key that is left out has its default.
     pub(super) fn limits(&mut self, node: Option<&Node>) -> Option<Limits> {
@@ -28,7 +31,7 @@ impl Reader<'_> {
         }
         if let Some(memory) = given.get("memory") {
             limits.memory = match memory.get_ref().as_str() {
-                Some(text) => bytes(text).or_else(|| {
+                Some(text) => bytes(text).filter(|n| (1..=MOST).contains(n)).or_else(|| {
                     self.errors.push(
                         Diagnostic::new(memory.span(), "`memory` must be an amount")
                             .label(format!("found \"{text}\""))
@@ -36,7 +39,7 @@ impl Reader<'_> {
                     );
                     None
                 })?,
-                None => integer(memory, "memory", 1, &mut self.errors)?,
+                None => integer(memory, "memory", 1..=MOST, &mut self.errors)?,
             };
         }
         Some(limits)

@@ -73,19 +73,25 @@ impl Reader<'_> {
         let task = self
             .required(top, 0..0, "an experiment", "task")
             .and_then(|n| self.component(n, "task"));
-        let mut whole = |key: &str, least, default| {
+        let mut whole = |key: &str, range, default| {
             top.get(key)
-                .map_or(Some(default), |n| integer(n, key, least, &mut self.errors))
+                .map_or(Some(default), |n| integer(n, key, range, &mut self.errors))
         };
+        // The last seed is still a number that TOML and the journal can write.
         let (seed, seeds, threads) = (
-            whole("seed", 0, 0),
-            whole("seeds", 1, 1),
-            whole("threads", 1, 1),
+            whole("seed", 0..=(1 << 62), 0),
+            whole("seeds", 1..=10_000, 1),
+            whole("threads", 1..=1024, 1),
         );
         let limits = self.limits(top.get("limits"));
         let stages = self
             .required(top, 0..0, "an experiment", "stage")
             .and_then(|n| array(n, "stage", &mut self.errors));
+        if stages.is_some_and(|stages| stages.is_empty()) {
+            let what = "an experiment needs a stage";
+            self.errors
+                .push(Diagnostic::new(0..0, what).help("begin one with [[stage]]"));
+        }
         let stages: Vec<Option<Stage>> = stages
             .unwrap_or_default()
             .iter()
@@ -226,10 +232,10 @@ impl Reader<'_> {
         let each = fields.get("each").map_or(Some(vec![]), |n| self.each(n));
         let budget = self
             .required(fields, node.span(), "a search", "budget")
-            .and_then(|n| integer(n, "budget", 1, &mut self.errors));
-        let ahead = fields
-            .get("ahead")
-            .map_or(Some(1), |n| integer(n, "ahead", 1, &mut self.errors));
+            .and_then(|n| integer(n, "budget", 1..=1_000_000, &mut self.errors));
+        let ahead = fields.get("ahead").map_or(Some(1), |n| {
+            integer(n, "ahead", 1..=1_000_000, &mut self.errors)
+        });
         Some(Search {
             strategy: strategy?,
             space: space?,

@@ -140,6 +140,8 @@ fn candidates(folder: &Folder) -> Result<Vec<PathBuf>, Error> {
         p.file_name()
             .and_then(|n| n.to_str())
             .is_some_and(|n| n.starts_with("lib") && n.ends_with(".so"))
+            // Reading a pipe would wait for ever.
+            && p.is_file()
     };
     let mut files: Vec<PathBuf> = entries
         .flatten()

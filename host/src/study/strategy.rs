@@ -9,6 +9,8 @@ use crate::worker::{Heard, Worker};
 
 pub(super) struct Strategy<'a> {
     launch: &'a Launch,
+    /// `plugin/component`.
+    component: String,
     /// Of its log.
     name: String,
     worker: Option<Worker>,
@@ -36,6 +38,7 @@ impl<'a> Strategy<'a> {
         });
         Strategy {
             launch,
+            component: search.strategy.component.clone(),
             name: format!("{stage}-strategy"),
             worker: None,
             begin,
@@ -75,7 +78,8 @@ impl<'a> Strategy<'a> {
             }
         }
         Err(Error::new(format!(
-            "the strategy's worker died {ATTEMPTS} times over the same request"
+            "the worker of the strategy `{}` died {ATTEMPTS} times over the same request",
+            self.component
         ))
         .caused_by(died)
         .into())

@@ -160,10 +160,6 @@ impl Child {
     /// Takes what it has sent, kills it where it is late, and says how it ended if it has. Whoever sends something has
     /// its time anew: many small works of one child have the limit each.
     pub(crate) fn look(&mut self) -> Result<Option<Ended>> {
-        if Instant::now() >= self.deadline && !self.late {
-            self.late = true;
-            pidfd_send_signal(&self.alive, Signal::KILL)?;
-        }
         let status = waitpid(Some(self.pid), WaitOptions::NOHANG)?;
         let before = self.sent.len();
         match self.pipe.read_to_end(&mut self.sent) {
@@ -172,6 +168,10 @@ impl Child {
         }
         if self.sent.len() > before {
             self.deadline = Instant::now() + self.time;
+        }
+        if status.is_none() && !self.late && Instant::now() >= self.deadline {
+            self.late = true;
+            pidfd_send_signal(&self.alive, Signal::KILL)?;
         }
         let Some((_, status)) = status else {
             return Ok(None);

@@ -114,10 +114,7 @@ pub(crate) fn from_values(decisions: &[Decision], values: &Params) -> Result<Poi
             .get(&d.name)
             .ok_or_else(|| Error::new(format!("the point leaves `{}` open", d.name)))?;
         let decided = match &d.domain {
-            Domain::Options(options) => options
-                .iter()
-                .position(|o| o == value || o.get("use") == Some(value))
-                .map(Decided::Option),
+            Domain::Options(options) => option(options, value).map(Decided::Option),
             Domain::Integer(..) => value.as_i64().map(Decided::Integer),
             Domain::Real(..) => value.as_f64().map(Decided::Real),
         };
@@ -131,6 +128,21 @@ pub(crate) fn from_values(decisions: &[Decision], values: &Params) -> Result<Poi
         .collect::<Result<_, Error>>()?;
     check(decisions, &point)?;
     Ok(point)
+}
+
+/// The only option that a written value means: an equal one, else one that it is part of. Numbers are equal however they
+/// are written, and a component may be written by its name or without the parameters that have their defaults.
+fn option(options: &[Json], value: &Json) -> Option<usize> {
+    let meant = |fits: &dyn Fn(&Json) -> bool| {
+        let mut fitting = (0..options.len()).filter(|i| fits(&options[*i]));
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    meant(&|o| o == value || (o.is_number() && o.as_f64() == value.as_f64())).or_else(|| {
+        meant(&|o| match value {
+            Json::Object(part) => part.iter().all(|(key, v)| o.get(key) == Some(v)),
+            name => o.get("use") == Some(name),
+        })
+    })
 }
 
 /// Checks that a point decides every decision, within its domain.
@@ -219,6 +231,23 @@ mod tests {
             json!({ "op": "a/two", "width": 16, "depth": 1 }),
             "the space does not decide `depth`\n  expected  width, op",
         );
+    }
+
+    #[test]
+    fn a_written_value_means_one_option() {
+        let options = [
+            json!(0.0),
+            json!({ "use": "a/one", "hops": 5, "limit": "x" }),
+            json!({ "use": "a/two", "rank": 1 }),
+            json!({ "use": "a/two", "rank": 2 }),
+        ];
+        let check = |value: Json, meant| assert_eq!(option(&options, &value), meant, "{value}");
+        check(json!(0), Some(0));
+        check(json!("a/one"), Some(1));
+        check(json!({ "use": "a/one", "hops": 5 }), Some(1));
+        check(json!({ "use": "a/one", "hops": 6 }), None);
+        check(json!({ "use": "a/two", "rank": 2 }), Some(3));
+        check(json!("a/two"), None);
     }
 
     #[test]

@@ -132,11 +132,7 @@ impl StrategyHost {
             device::open(self.device)?;
             let _here = crumb::enter(&recipe.component);
             for point in points {
-                let score = caught(|| self.score_one(scorer, point)).inspect_err(|e| {
-                    tracing::warn!("`{}` could not score {point:?}: {e}", recipe.component);
-                });
-                let score = score.ok();
-                send(pipe, &score)?;
+                send(pipe, &caught(|| self.score_one(scorer, point)))?;
             }
             Ok(())
         })?;
@@ -170,35 +166,41 @@ impl Host for StrategyHost {
     /// goes on behind it.
     fn score(&self, recipe: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
         let scorer = host().scorer(recipe)?;
-        let mut scores: Vec<Option<f64>> = vec![];
+        let mut scores: Vec<Result<f64, Error>> = vec![];
         let mut blows = 0;
         while scores.len() < points.len() {
             let rest = &points[scores.len()..];
             let ended = self.score_in_child(recipe, &scorer, rest)?;
             let mut sent = ended.sent.as_slice();
             // A message that was cut short is none.
-            while let Ok(Some(score)) = receive::<Option<f64>>(&mut sent) {
+            while let Ok(Some(score)) = receive(&mut sent) {
                 scores.push(score);
             }
             if scores.len() == points.len() {
                 break;
             }
-            let Some(why) = ended.why else {
+            match ended.why {
+                Some(why) => scores.push(Err(why)),
                 // Killed from outside: nothing is known of the point, and it is scored again.
-                blows += 1;
-                ensure!(
-                    blows < ATTEMPTS,
-                    "a child that scored points was killed from outside {blows} times"
-                );
-                continue;
-            };
-            tracing::warn!(
-                "`{}` could not score {:?}: {why}",
-                recipe.component,
-                points[scores.len()]
+                None => blows += 1,
+            }
+            ensure!(
+                blows < ATTEMPTS,
+                "a child that scored points was killed from outside {blows} times"
             );
-            scores.push(None);
         }
-        Ok(scores)
+        for (score, point) in scores.iter().zip(points) {
+            if let Err(why) = score {
+                tracing::warn!("`{}` could not score {point:?}: {why}", recipe.component);
+            }
+        }
+        match scores.first() {
+            // It is the scorer, not a point, that has failed.
+            Some(Err(why)) if scores.iter().all(Result::is_err) => {
+                let what = format!("`{}` could not score a single point", recipe.component);
+                Err(Error::new(what).caused_by(why.clone()).into())
+            }
+            _ => Ok(scores.into_iter().map(Result::ok).collect()),
+        }
     }
 }

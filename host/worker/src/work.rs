@@ -129,7 +129,8 @@ fn take(
             *session = NetSession::new(arch, Rc::clone(task), seed, device)?;
             // What no hypernet makes stays what it was.
             let own = session.weights("all")?;
-            let stays = |name: &str| name.starts_with("mask") || own.contains(name);
+            let stays =
+                |name: &str| name == "masks" || name.starts_with("mask:") || own.contains(name);
             session.restore(&before.into_iter().filter(|(name, _)| stays(name)).collect())?;
             let made: i64 = session
                 .effective("model")?

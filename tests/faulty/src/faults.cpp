@@ -5,6 +5,8 @@
 
 extern "C" void faulty_throw() { throw std::runtime_error("thrown on purpose"); }
 
+extern "C" void faulty_throw_number() { throw 42; }
+
 extern "C" void faulty_print() {
     std::puts("printed by puts on purpose");
     std::printf("printed by printf on purpose\n");

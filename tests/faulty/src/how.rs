@@ -24,6 +24,8 @@ pub enum How {
     Libtorch,
     /// Throws a C++ exception through Rust.
     Exception,
+    /// Throws a C++ exception that is no `std::exception`.
+    OddException,
     /// Aborts the process.
     Abort,
     /// Ends the process as if all were well.
@@ -40,6 +42,7 @@ pub enum How {
 
 unsafe extern "C-unwind" {
     fn faulty_throw();
+    fn faulty_throw_number();
 }
 
 unsafe extern "C" {
@@ -65,6 +68,8 @@ impl How {
             }
             // SAFETY: declared to unwind; what becomes of a foreign exception in Rust is what the test wants to see.
             How::Exception => unsafe { faulty_throw() },
+            // SAFETY: as above.
+            How::OddException => unsafe { faulty_throw_number() },
             How::Abort => std::process::abort(),
             How::Exit => std::process::exit(0),
             // SAFETY: there is none. The first page of memory is never mapped, so the process dies here.

@@ -20,9 +20,10 @@ impl NetSession {
             Some(other) => other.shallow_clone(),
             None => own.shallow_clone(),
         });
-        for generator in &self.network.generators {
+        // A later hypernet may make the weights of an earlier one.
+        for generator in self.network.generators.iter().rev() {
             let made = generate(generator, &all)?;
-            all.extend(made.into_iter());
+            all.extend(made);
         }
         for (path, other) in replaced.iter() {
             if !all.contains(path) {

@@ -1,7 +1,8 @@
 //! The size of the loss's gradient before any training: `sqrt(sum over all weights w of (dL/dw)^2)`.
 //!
 //! It is taken on one training batch with dropout off, so that candidates differ by their architecture alone. Source:
-//! `grad_norm` of Abdelfattah et al. 2021, "Zero-Cost Proxies for Lightweight NAS", section 3.
+//! `grad_norm` of Abdelfattah et al. 2021, "Zero-Cost Proxies for Lightweight NAS", section 3. Theirs adds up one norm
+//! for each layer's weight, without biases; this is one norm over all weights.
 
 use plugin_api::prelude::*;
 

@@ -17,12 +17,16 @@ struct Prescreen {
     #[param(default = "baselines/grad-norm")]
     scorer: RecipeOf<dyn Scorer>,
     /// Points scored for each one that is proposed.
-    #[param(default = 10, range = "1 <= x")]
+    #[param(default = 10, range = "1 <= x <= 1000")]
     of: i64,
+    /// What was proposed already: an equal point has an equal score, and would win again and again.
+    #[serde(skip)]
+    proposed: Vec<Point>,
 }
 
 impl Strategy for Prescreen {
     fn begin(&mut self, setting: &Setting) -> Result<()> {
+        self.proposed.clear();
         self.inner.begin(setting)
     }
 
@@ -39,11 +43,17 @@ impl Strategy for Prescreen {
             .map(|score| score.filter(|s| !s.is_nan()));
         let mut ranked: Vec<(Option<f64>, Proposal)> = scores.zip(proposals).collect();
         ranked.sort_by(|(a, _), (b, _)| b.partial_cmp(a).expect("scores are numbers"));
-        Ok(ranked
-            .into_iter()
-            .map(|(_, proposal)| proposal)
-            .take(n as usize)
-            .collect())
+        let (mut fresh, mut again): (Vec<Proposal>, _) = (vec![], vec![]);
+        for (_, proposal) in ranked {
+            let point = &proposal.point;
+            match self.proposed.contains(point) || fresh.iter().any(|p| p.point == *point) {
+                true => again.push(proposal),
+                false => fresh.push(proposal),
+            }
+        }
+        let best: Vec<Proposal> = fresh.into_iter().chain(again).take(n as usize).collect();
+        self.proposed.extend(best.iter().map(|p| p.point.clone()));
+        Ok(best)
     }
 
     fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()> {
