@@ -4,6 +4,17 @@ use pleach_tests::{Place, both, built, root, weights};
 use plugin_api::Result;
 use safetensors::SafeTensors;
 
+/// A place for an experiment that begins with `mlp.json`.
+fn mlp(experiment: &str) -> Place {
+    let place = Place::new(experiment);
+    std::fs::copy(
+        root().join("examples/mlp.json"),
+        place.folder.path().join("mlp.json"),
+    )
+    .unwrap();
+    place
+}
+
 fn lines(place: &Place, arguments: &[&str]) -> String {
     let output = place.pleach(arguments).output().unwrap();
     assert!(output.status.success(), "{}", both(&output));
@@ -127,11 +138,9 @@ fn an_architecture_that_does_not_fit_says_where() -> Result<()> {
 /// Spans and events of a plugin's own `tracing` go to the host's subscriber, by the host's filter.
 #[test]
 fn a_plugins_events_reach_the_host() {
-    let place = Place::new(
+    let place = mlp(
         "task = 'baselines/digits'\n[[stage]]\nname = 'only'\narch = 'mlp.json'\ntrain = { use = 'baselines/backprop', epochs = 2 }\n",
     );
-    let mlp = std::fs::read_to_string(root().join("examples/mlp.json")).unwrap();
-    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
     let logged = |run: &str, filter: &str| {
         let output = place
             .pleach(&["run", "experiment.toml"])
@@ -153,12 +162,10 @@ fn a_plugins_events_reach_the_host() {
 /// A hypernet that makes some of the weights leaves the others as they were trained.
 #[test]
 fn generating_some_weights_keeps_the_others() {
-    let place = Place::new(
+    let place = mlp(
         "task = 'baselines/digits'\n[[stage]]\nname = 'trained'\narch = 'mlp.json'\ntrain = { use = 'baselines/backprop', epochs = 3 }\n\
          [[stage]]\nname = 'made'\ngenerate = 'baselines/mlp'\ntarget = 'first.weight'\n",
     );
-    let mlp = std::fs::read(root().join("examples/mlp.json")).unwrap();
-    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
     let files = weights(&place.run(&[]));
     let [made, trained] = [0, 1].map(|i| SafeTensors::deserialize(&files[i].1).unwrap());
     assert_eq!(
@@ -182,13 +189,11 @@ fn generating_some_weights_keeps_the_others() {
 /// Hypernets whose weights hypernets make.
 #[test]
 fn a_hypernet_may_make_the_weights_of_another() {
-    let place = Place::new(
+    let place = mlp(
         "task = 'baselines/digits'\n[[stage]]\nname = 'made'\narch = 'mlp.json'\ngenerate = { use = 'baselines/mlp', hidden = 4 }\n\
          [[stage]]\nname = 'made-again'\ngenerate = { use = 'baselines/mlp', hidden = 2 }\ntarget = 'hypernet-0.z'\n\
          [[stage]]\nname = 'trained'\ntrain = { use = 'baselines/backprop', epochs = 2 }\n",
     );
-    let mlp = std::fs::read(root().join("examples/mlp.json")).unwrap();
-    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
     let files = weights(&place.run(&[]));
     let trained = SafeTensors::deserialize(&files[2].1).unwrap();
     assert!(
@@ -217,11 +222,9 @@ fn a_prescreened_search_proposes_each_point_once() {
 
 #[test]
 fn a_run_is_not_resumed_with_another_experiment() {
-    let place = Place::new(
+    let place = mlp(
         "task = 'baselines/digits'\n[[stage]]\nname = 'only'\narch = 'mlp.json'\ntrain = { use = 'baselines/backprop', epochs = 2 }\n",
     );
-    let mlp = std::fs::read(root().join("examples/mlp.json")).unwrap();
-    std::fs::write(place.folder.path().join("mlp.json"), mlp).unwrap();
     let file = place.run(&[]).join("experiment.toml");
     let experiment = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, experiment.replace("seed = 0", "seed = 5")).unwrap();

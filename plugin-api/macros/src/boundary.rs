@@ -53,7 +53,9 @@ pub fn expand(forms: &Forms, item: ItemTrait) -> Result<TokenStream> {
     let names = methods.iter().map(|m| &m.signature.ident);
     let stubs: Vec<_> = methods.iter().map(Method::stub).collect();
     let owned = forms.owned.then(|| owned(&item, &vtable_ref, &stubs));
-    let lent = forms.lent.then(|| lent(&item, &vtable_ref, &stubs));
+    let lent = forms
+        .lent
+        .then(|| lent(&item, &methods, &vtable_ref, &stubs));
     let doc = format!("The functions of a [`{role}`] of some library.");
 
     Ok(quote! {
@@ -153,9 +155,31 @@ fn owned(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenSt
     }
 }
 
-fn lent(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenStream {
+fn lent(
+    item: &ItemTrait,
+    methods: &[Method<'_>],
+    vtable_ref: &Ident,
+    stubs: &[TokenStream],
+) -> TokenStream {
     let role = &item.ident;
     let lent = format_ident!("{role}Ref");
+    // What a method changes is lent to be changed: a shared reference must not lead to `&mut self`.
+    let changes = methods.iter().any(|m| m.receiver.mutability.is_some());
+    let new = if changes {
+        quote! {
+            /// Lends it, to be changed.
+            pub(crate) fn new_mut(it: &'a mut (dyn #role + 'a)) -> Self {
+                Self::lend(::std::ptr::from_mut(it))
+            }
+        }
+    } else {
+        quote! {
+            /// Lends it.
+            pub(crate) fn new(it: &'a (dyn #role + 'a)) -> Self {
+                Self::lend(::std::ptr::from_ref(it).cast_mut())
+            }
+        }
+    };
     let doc = format!("A [`{role}`] of some library, lent for the time of a call.");
     quote! {
         #[doc = #doc]
@@ -169,16 +193,7 @@ fn lent(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenStr
         }
 
         impl<'a> #lent<'a> {
-            /// Lends it.
-            pub(crate) fn new(it: &'a (dyn #role + 'a)) -> Self {
-                Self::lend(::std::ptr::from_ref(it).cast_mut())
-            }
-
-            /// Lends it, to be changed.
-            #[allow(dead_code, reason = "not every trait is lent to be changed")]
-            pub(crate) fn new_mut(it: &'a mut (dyn #role + 'a)) -> Self {
-                Self::lend(::std::ptr::from_mut(it))
-            }
+            #new
 
             fn lend(it: *mut (dyn #role + 'a)) -> Self {
                 // SAFETY: a fat pointer is two words; only this library, by the vtable beside it, reads them again.
