@@ -5,13 +5,14 @@
 //!
 //! An experiment takes this way: [`plugins`] finds the files, [`cards`] knows what is in them, [`experiment`] reads the
 //! TOML against it, [`run`] makes the folder, [`study`] does the work and writes it down in the [`journal`], and
-//! [`summary`] shows what came out.
+//! [`summary`] shows what came out. [`new`] makes the crate of a plugin that is to be written.
 
 pub mod cards;
 pub mod error;
 pub mod experiment;
 pub mod files;
 pub mod journal;
+pub mod new;
 pub mod plugins;
 pub mod protocol;
 pub mod run;

@@ -1,6 +1,6 @@
-//! For the tests of plugins: a graph that is slow and obvious, and a pass that belongs to no network.
+//! For the tests of plugins: a graph that is slow and obvious, a pass that belongs to no network, numbers held to others.
 //!
-//! Neither needs a host, so that a layer can be held to its equation alone.
+//! None needs a host, so that a layer can be held to its equation alone.
 
 use std::cell::Cell;
 
@@ -130,6 +130,22 @@ impl Edges for Dense {
     fn on_device(&self, _: i64) -> Result<Graph> {
         Ok(self.again())
     }
+}
+
+/// Holds numbers to others, to a relative or absolute 1e-9.
+///
+/// # Panics
+/// Where a shape or a number differs.
+#[track_caller]
+pub fn close(found: &tch::Tensor, expected: &tch::Tensor) {
+    let near = found.size() == expected.size()
+        && found.to_kind(tch::Kind::Double).allclose(
+            &expected.to_kind(tch::Kind::Double),
+            1e-9,
+            1e-9,
+            false,
+        );
+    assert!(near, "found\n{found}\nexpected\n{expected}");
 }
 
 /// A pass without a network around it: taps show themselves to nobody, draws come from a seed.

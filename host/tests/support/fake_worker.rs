@@ -25,6 +25,7 @@ fn main() {
             &mut out,
             &Doctor {
                 libtorch: Some(LIBTORCH.into()),
+                libtorch_folder: None,
                 cuda: vec![],
                 problems: vec![],
             },
