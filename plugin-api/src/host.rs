@@ -55,6 +55,39 @@ pub trait Services: Send + Sync {
     fn pruner(&self, recipe: &Recipe) -> Result<PrunerObj>;
     /// Makes a hypernet, from whichever plugin.
     fn hypernet(&self, recipe: &Recipe) -> Result<HypernetObj>;
+    /// Makes a relaxation, from whichever plugin.
+    #[since(1.1)]
+    fn relaxation(&self, recipe: &Recipe) -> Result<RelaxationObj> {
+        Err(older_than_role("relaxation", recipe))
+    }
+    /// Makes an objective, from whichever plugin.
+    #[since(1.1)]
+    fn objective(&self, recipe: &Recipe) -> Result<ObjectiveObj> {
+        Err(older_than_role("objective", recipe))
+    }
+    /// Makes a schedule, from whichever plugin.
+    #[since(1.1)]
+    fn schedule(&self, recipe: &Recipe) -> Result<ScheduleObj> {
+        Err(older_than_role("schedule", recipe))
+    }
+    /// Makes a kernel, from whichever plugin.
+    #[since(1.1)]
+    fn kernel(&self, recipe: &Recipe) -> Result<KernelObj> {
+        Err(older_than_role("kernel", recipe))
+    }
+    /// Makes an analysis, from whichever plugin.
+    #[since(1.1)]
+    fn analysis(&self, recipe: &Recipe) -> Result<AnalysisObj> {
+        Err(older_than_role("analysis", recipe))
+    }
+}
+
+fn older_than_role(role: &str, recipe: &Recipe) -> anyhow::Error {
+    let what = format!(
+        "the host is older than the role `{role}`, which `{}` has",
+        recipe.component
+    );
+    Error::new(what).help("update pleach").into()
 }
 
 static SERVICES: OnceLock<ServicesObj> = OnceLock::new();

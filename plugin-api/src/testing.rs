@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use plugin_api_data::stream;
 
-use crate::{Edges, Graph, Pass, Result, Tensor, random};
+use crate::{Choice, Edges, Graph, Pass, Result, Tensor, random};
 
 /// A graph as its whole adjacency matrix: `rows[i][j]` is the weight of the edge `j -> i`, 0 where there is none.
 struct Dense {
@@ -170,6 +170,12 @@ impl Pass for Alone {
     fn tap(&self, _: &str, x: Tensor) -> Tensor {
         x
     }
+
+    fn choice(&self, _: &str) -> Option<Choice> {
+        None
+    }
+
+    fn keep(&self, _: &str, _: Tensor) {}
 
     fn uniform(&self, size: &[i64]) -> Tensor {
         let draw = self.draws.replace(self.draws.get() + 1);
