@@ -7,7 +7,7 @@ use plugin_api_macros::boundary;
 
 use crate::role::*;
 use crate::trace::TracerObj;
-use crate::{Error, Graph, Result, Tensor};
+use crate::{Error, Graph, On, Result, Session, Tensor};
 
 /// What spaces and strategies may ask of the host; lent for the time of a call.
 #[boundary(lent)]
@@ -17,6 +17,22 @@ pub trait Host {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch>;
     /// This many points, drawn uniformly and independently.
     fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>>;
+    /// The point with one decision, drawn at random, decided anew; the same where nothing else is possible.
+    fn mutate(&self, decisions: &[Decision], point: &Point, seed: u64) -> Result<Point>;
+    /// Each decision as one of two points decides it, by a fair coin.
+    fn crossover(
+        &self,
+        decisions: &[Decision],
+        one: &Point,
+        other: &Point,
+        seed: u64,
+    ) -> Result<Point>;
+    /// Points as rows of numbers from 0 to 1, `[points, width]`, float32: one column an option, one a number.
+    fn encode(&self, decisions: &[Decision], points: &[Point]) -> Result<Tensor>;
+    /// The points that are nearest to rows of numbers, `[points, width]`.
+    fn decode(&self, decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>>;
+    /// A session of its own, with fresh weights.
+    fn session(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>>;
     /// A score for each point, from fresh sessions; the higher the better, whichever way the scorer counts. `None`
     /// where a point could not be scored.
     fn score(&self, scorer: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>>;

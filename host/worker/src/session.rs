@@ -91,6 +91,22 @@ impl NetSession {
         })
     }
 
+    /// The same on what the caller names; `same` is the task around it.
+    pub(crate) fn on(
+        arch: Arch,
+        on: On,
+        same: &Rc<TaskObj>,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self> {
+        let task = match on {
+            On::SameTask => Rc::clone(same),
+            On::Task(task) => Rc::new(task),
+            On::Nothing => Rc::new(NoTask::of(&arch)),
+        };
+        NetSession::new(arch, task, seed, device)
+    }
+
     fn seed_of(&self, name: &str) -> u64 {
         stream(self.seed, name)
     }
@@ -239,12 +255,7 @@ impl Session for NetSession {
     }
 
     fn spawn(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>> {
-        let task = match on {
-            On::SameTask => Rc::clone(&self.task),
-            On::Task(task) => Rc::new(task),
-            On::Nothing => Rc::new(NoTask::of(arch)),
-        };
-        let child = NetSession::new(arch.clone(), task, seed, self.device)?;
+        let child = NetSession::on(arch.clone(), on, &self.task, seed, self.device)?;
         Ok(Box::new(child))
     }
 
