@@ -36,6 +36,11 @@ const ROLES: &[Role] = roles![
     "transform",
     "pruner",
     "hypernet",
+    "relaxation",
+    "objective",
+    "schedule",
+    "kernel",
+    "analysis",
 ];
 
 /// All roles.

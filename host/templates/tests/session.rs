@@ -2,11 +2,15 @@
 //!
 //! What the tests need of other plugins stands here, as components that only the tests have.
 
+#![allow(dead_code, reason = "not every component needs all of it")]
+
 use std::rc::Rc;
 
 use pleach_worker::{NetSession, host};
+use plugin_api::NodeKind;
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
+use plugin_api::role::TaskObj;
 
 /// How far `test-descent` goes along a gradient.
 pub const RATE: f64 = 0.1;
@@ -33,14 +37,25 @@ pub fn gradient(w: &Tensor) -> Tensor {
 
 /// The session, with its one weight `map.weight`.
 pub fn session() -> NetSession {
-    let arch = Arch::new(Line {}.ports().unwrap().inputs)
-        .layer("map", own("test-map"), &[("x", "in.x")])
-        .output("y", "map.x");
-    let task = host().task(&own("test-line")).unwrap();
-    NetSession::new(arch, Rc::new(task), 0, Device::Cpu).unwrap()
+    session_of(NodeKind::Layer(own("test-map")), None)
 }
 
-fn own(component: &str) -> Recipe {
+/// The session of a network of one node `map`, with what it leaves open.
+pub fn session_of(node: NodeKind, open: Option<Decision>) -> NetSession {
+    let arch = Arch::new(Line {}.ports().unwrap().inputs)
+        .node("map", node, &[("x", "in.x")])
+        .output("y", "map.x");
+    let arch = open.into_iter().fold(arch, Arch::decide);
+    NetSession::new(arch, task(), 0, Device::Cpu).unwrap()
+}
+
+/// The task below.
+pub fn task() -> Rc<TaskObj> {
+    Rc::new(host().task(&own("test-line")).unwrap())
+}
+
+/// A component of this crate.
+pub fn own(component: &str) -> Recipe {
     Recipe::new(format!("{}/{component}", env!("CARGO_PKG_NAME")))
 }
 

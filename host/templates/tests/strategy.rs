@@ -3,19 +3,14 @@
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;
-use plugin_api::{Decided, Goal, TrialId};
+use plugin_api::testing::Scripted;
+use plugin_api::{Goal, TrialId};
 
 use crate::{params, plugin};
 
-/// Draws a number from 0 to 9 for each decision, from the seed.
-struct Numbers;
-
-impl Host for Numbers {
-    fn resolve(&self, _: &Arch, _: &Point) -> Result<Arch> {
-        bail!("not asked for")
-    }
-
-    fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>> {
+/// A host that draws a number from 0 to 9 for each decision, from the seed.
+fn numbers() -> Scripted {
+    Scripted::default().sampling(|decisions, n, seed| {
         let point = |i: i64| {
             let decided = decisions.iter().map(|decision| {
                 let number = stream(seed, &format!("{} {i}", decision.name)) % 10;
@@ -24,11 +19,7 @@ impl Host for Numbers {
             decided.collect()
         };
         Ok((0..n).map(point).collect())
-    }
-
-    fn score(&self, _: &Recipe, _: &[Point]) -> Result<Vec<Option<f64>>> {
-        bail!("not asked for")
-    }
+    })
 }
 
 /// The larger its numbers, the better a point.
@@ -58,7 +49,7 @@ fn search(explore: f64, seed: u64) -> Vec<Point> {
         .unwrap();
     let mut points = vec![];
     for trial in 0..60 {
-        let proposals = climb.ask(1, &Numbers).unwrap();
+        let proposals = climb.ask(1, &numbers()).unwrap();
         let point = proposals[0].point.clone();
         let metrics = Named::new().with("sum", value(&point));
         let seen = Observation {
@@ -66,7 +57,7 @@ fn search(explore: f64, seed: u64) -> Vec<Point> {
             point: point.clone(),
             outcome: Outcome::Done(metrics),
         };
-        climb.tell(&[seen], &Numbers).unwrap();
+        climb.tell(&[seen], &numbers()).unwrap();
         points.push(point);
     }
     points

@@ -5,4 +5,5 @@ mod begun;
 mod dropout;
 mod gat;
 mod gcn;
+mod kernel_machine;
 mod linear;
