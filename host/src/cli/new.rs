@@ -7,7 +7,7 @@ use std::path::{self, Path, PathBuf};
 use clap::Args;
 use etcetera::BaseStrategy;
 use pleach::error::Context;
-use pleach::new::{Api, Checkout, Crate, Role, check_name, role};
+use pleach::new::{Api, Checkout, Crate, Role, check_built, check_name, role};
 use pleach::plugins::Plugin;
 use pleach::protocol;
 use pleach::worker::Program;
@@ -40,15 +40,17 @@ pub(super) struct New {
 impl New {
     pub(super) fn run(self) -> Result<(), Failure> {
         let (roles, api) = self.check().map_err(Failure::Usage)?;
+        let build = match &api {
+            Api::Checkout(checkout) => checkout.build.clone(),
+            Api::Registry => shared_build()?,
+        };
+        check_built(&self.name, &build).map_err(Failure::Usage)?;
         let libtorch = find_libtorch(&api)?;
         let plugin = Crate {
-            build: match &api {
-                Api::Checkout(checkout) => checkout.build.clone(),
-                Api::Registry => shared_build()?,
-            },
             name: self.name,
             roles,
             api,
+            build,
             libtorch,
         };
         plugin.write(&self.path)?;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use plugin_api_data::{Error, Json};
 
-use super::quoted;
+use super::{library, quoted};
 use crate::error::Context;
 
 /// Where a new plugin has the API from.
@@ -97,16 +97,15 @@ impl Checkout {
         })
     }
 
-    /// Whether a crate of this name would take the place of another's files: the libraries of plugins are named after
-    /// their crates, without a hash.
+    /// Refuses the names of crates that are built there.
     ///
     /// # Errors
-    /// Where it would.
+    /// Where it is one.
     pub fn check_name(&self, name: &str) -> Result<(), Error> {
         if self.crates.contains(&name.replace('-', "_")) {
-            let what = format!("no plugin can be called `{name}`");
-            return Err(Error::new(what)
-                .found(format!("a crate of this name in {}", self.root.display()))
+            let there = format!("a crate of this name in {}", self.root.display());
+            return Err(taken(name)
+                .found(there)
                 .help("both are built in one folder: choose another name"));
         }
         Ok(())
@@ -127,6 +126,26 @@ impl Checkout {
             None => path,
         }
     }
+}
+
+/// Refuses a name under which another plugin was built in this folder. The libraries of plugins carry no hash in their
+/// names: cargo would take one of the two for the other, without a word.
+///
+/// # Errors
+/// Where there is such a library.
+pub fn check_built(name: &str, build: &Path) -> Result<(), Error> {
+    let library = build.join("debug/deps").join(library(name));
+    if library.exists() {
+        return Err(taken(name)
+            .found(library.display())
+            .expected("a name of its own among plugins that share what they compile")
+            .help("choose another name; where that plugin is gone, remove the file"));
+    }
+    Ok(())
+}
+
+fn taken(name: &str) -> Error {
+    Error::new(format!("no plugin can be called `{name}`"))
 }
 
 /// The name of the package in a folder.

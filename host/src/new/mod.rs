@@ -15,7 +15,7 @@ use plugin_api_data::{Error, LIBTORCH};
 
 use crate::error::Context;
 
-pub use api::{Api, Checkout};
+pub use api::{Api, Checkout, check_built};
 pub use name::check as check_name;
 pub use role::{Role, role, roles};
 
@@ -65,11 +65,7 @@ impl Crate {
 
     /// The path of its library, seen from the crate.
     pub fn library(&self) -> PathBuf {
-        Path::new("target/debug").join(self.file_name())
-    }
-
-    fn file_name(&self) -> String {
-        format!("lib{}.so", self.name.replace('-', "_"))
+        Path::new("target/debug").join(library(&self.name))
     }
 
     /// Its files, by their paths in the crate; `place` is where the crate is going to be.
@@ -109,7 +105,7 @@ impl Crate {
             ("build", &quoted(&self.build)),
             ("libtorch", &quoted(&self.libtorch)),
             ("version", LIBTORCH),
-            ("library", &self.file_name()),
+            ("library", &library(&self.name)),
             ("components", &rows.collect::<Vec<_>>().join("\n")),
         ];
         let modules = |names: &[&str]| {
@@ -166,6 +162,11 @@ impl Crate {
         }
         files
     }
+}
+
+/// What cargo calls the library of a crate.
+fn library(name: &str) -> String {
+    format!("lib{}.so", name.replace('-', "_"))
 }
 
 /// A template with its placeholders `{{name}}` replaced.
