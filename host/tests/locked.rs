@@ -90,7 +90,10 @@ fn all_differences_are_named_at_once() {
     home.write("plugins/libother.so", plugin(&note("other")));
     let toml = fs::read_to_string(home.path().join("e.toml")).unwrap();
     home.write("e.toml", toml.replace("spare/line", "other/line"));
-    check(&home, "runs/e-1", expect![[r#"
+    check(
+        &home,
+        "runs/e-1",
+        expect![[r#"
         1
         error: the plugins are not those of the lock
           found     `fake` has changed
@@ -100,10 +103,14 @@ fn all_differences_are_named_at_once() {
                     `other` is not in the lock
                       now     0.1.0 HASH
           help: put the files of the lock back, or run without `--locked`
-    "#]]);
+    "#]],
+    );
     // An experiment that cannot be read for want of a plugin does not hide the reason.
     home.write("e.toml", toml);
-    check(&home, "runs/e-1", expect![[r#"
+    check(
+        &home,
+        "runs/e-1",
+        expect![[r#"
         1
         error: the plugins are not those of the lock
           found     `fake` has changed
@@ -111,7 +118,8 @@ fn all_differences_are_named_at_once() {
                       now     0.2.0 HASH
                     `spare` 0.1.0 is gone
           help: put the files of the lock back, or run without `--locked`
-    "#]]);
+    "#]],
+    );
     assert!(!home.path().join("runs/e-2").exists());
 }
 
@@ -119,25 +127,36 @@ fn all_differences_are_named_at_once() {
 fn the_same_version_with_other_bytes_is_another_plugin() {
     let home = with_run();
     home.write("plugins/libfake.so", needing(&note("fake"), "GLIBC_2.2.5"));
-    check(&home, "runs/e-1", expect![[r#"
+    check(
+        &home,
+        "runs/e-1",
+        expect![[r#"
         1
         error: the plugins are not those of the lock
           found     `fake` has changed
                       before  0.1.0 HASH
                       now     0.1.0 HASH
           help: put the files of the lock back, or run without `--locked`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_no_lock() {
     let home = with_run();
-    check(&home, "nowhere", expect![[r#"
+    check(
+        &home,
+        "nowhere",
+        expect![[r#"
         1
         error: cannot read the lock `nowhere`
           caused by No such file or directory (os error 2)
-    "#]]);
-    check(&home, "e.toml", expect![[r#"
+    "#]],
+    );
+    check(
+        &home,
+        "e.toml",
+        expect![[r#"
         1
         error: cannot read the lock `e.toml`
           caused by TOML parse error at line 1, column 1
@@ -146,5 +165,6 @@ fn what_is_no_lock() {
           | ^
         missing field `experiment`
 
-    "#]]);
+    "#]],
+    );
 }

@@ -70,23 +70,23 @@ impl Home {
     /// A text with what differs from machine to machine left out.
     pub fn plain(&self, text: &str) -> String {
         let real = self.path().canonicalize().unwrap();
-        let text = text
+        without_hashes(text)
             .replace(real.to_str().unwrap(), "~")
-            .replace(pleach::plugins::TARGET, "TRIPLE");
-        let is_hash = |w: &str| w.len() == 64 && w.chars().all(|c| c.is_ascii_hexdigit());
-        let word = |word: &str| {
-            let bare = word.trim_end_matches([',', '\n']);
-            if is_hash(bare) {
-                word.replace(bare, "HASH")
-            } else {
-                word.to_owned()
-            }
-        };
-        text.split_inclusive([' ', '\n'])
-            .map(|w| {
-                let (bare, end) = w.split_at(w.trim_end_matches([' ', '\n']).len());
-                word(bare) + end
-            })
-            .collect()
+            .replace(pleach::plugins::TARGET, "TRIPLE")
     }
+}
+
+/// A text with every SHA-256 as `HASH`.
+pub fn without_hashes(text: &str) -> String {
+    let is_hash = |w: &str| w.len() == 64 && w.chars().all(|c| c.is_ascii_hexdigit());
+    text.split_inclusive(|c: char| !c.is_ascii_alphanumeric())
+        .map(|piece| {
+            let word = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            if is_hash(word) {
+                piece.replace(word, "HASH")
+            } else {
+                piece.into()
+            }
+        })
+        .collect()
 }
