@@ -103,6 +103,7 @@ impl Manifest {
     /// All that is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         #[derive(Deserialize)]
+        #[serde(expecting = "a manifest")]
         struct Head {
             format: String,
         }

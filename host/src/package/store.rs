@@ -16,8 +16,9 @@ use std::path::{Component, Path, PathBuf};
 use plugin_api_data::Error;
 
 use super::Manifest;
-use super::manifest::{MANIFEST, file_name};
+use super::manifest::{MANIFEST, MANIFEST_LIMIT, file_name};
 use crate::error::Context;
+use crate::files::read_within;
 
 /// The folder of unpacked packages.
 const STORE: &str = ".installed";
@@ -28,7 +29,8 @@ const STORE: &str = ".installed";
 /// Where it cannot be read.
 pub(super) fn record(package: &Path) -> Result<Manifest, Error> {
     let path = package.join(MANIFEST);
-    let bytes = fs::read(&path).context(|| format!("cannot read `{}`", path.display()))?;
+    let bytes = read_within(&path, MANIFEST_LIMIT as u64)
+        .context(|| format!("cannot read `{}`", path.display()))?;
     Manifest::parse(&bytes)
 }
 
