@@ -1,5 +1,7 @@
 //! Listings remember what they have read; running does not.
 
+#[path = "support/hashes.rs"]
+mod hashes;
 #[path = "support/home.rs"]
 mod home;
 mod support;

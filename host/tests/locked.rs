@@ -1,5 +1,7 @@
 //! `pleach run --locked`: the same plugin files as in an earlier run, or none.
 
+#[path = "support/hashes.rs"]
+mod hashes;
 #[path = "support/home.rs"]
 mod home;
 #[path = "support/needing.rs"]
