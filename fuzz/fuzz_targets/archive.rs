@@ -3,4 +3,6 @@
 #[path = "../checks/archive.rs"]
 mod checks;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::archive(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    checks::archive(bytes);
+});
