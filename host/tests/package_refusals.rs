@@ -520,3 +520,15 @@ fn a_card_must_be_the_librarys_own() {
             .to_string(),
     );
 }
+
+#[test]
+fn what_nobody_could_install_is_not_packed() {
+    let library = [plugin(&note("scale")), vec![0; 10 << 20]].concat();
+    let note = note("scale");
+    let package = package::pack(library, &card(&note), &Extras::default()).unwrap();
+    let refused = package.to_bytes().unwrap_err().to_string();
+    assert!(
+        refused.starts_with("the package becomes too much larger"),
+        "{refused}"
+    );
+}

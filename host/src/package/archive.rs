@@ -65,7 +65,7 @@ impl Package {
     /// The package as bytes. The same package gives the same bytes: no times, no owners, one order.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Where it cannot be written, or is beyond what may be installed.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let attempt = || "the package cannot be written".into();
         let options = SimpleFileOptions::default()
@@ -80,7 +80,10 @@ impl Package {
             archive.start_file(path, options).context(attempt)?;
             archive.write_all(bytes).context(attempt)?;
         }
-        Ok(archive.finish().context(attempt)?.into_inner())
+        let bytes = archive.finish().context(attempt)?.into_inner();
+        // What nobody could install is not handed out.
+        Package::read(&bytes)?;
+        Ok(bytes)
     }
 
     /// Its files but for the manifest, with their paths.

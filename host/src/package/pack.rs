@@ -76,7 +76,7 @@ impl Extras {
 /// Packs a library with its card and what stands beside it.
 ///
 /// # Errors
-/// Where this host could not use the library, the card is another one's, or the package could not be installed.
+/// Where this host could not use the library, the card is another one's, or a file cannot be packed.
 pub fn pack(library: Vec<u8>, card: &PluginCard, extras: &Extras) -> Result<Package, Error> {
     let contents = Contents::of(&library);
     if let Some(problem) = contents.problem() {
@@ -93,7 +93,7 @@ pub fn pack(library: Vec<u8>, card: &PluginCard, extras: &Extras) -> Result<Pack
     let mut files = vec![(place, library)];
     files.extend(extras.read()?);
     let manifest = Manifest::new(&note, contents.glibc, card, &files);
-    // A manifest that nobody could read back would be found out only by those who get the package.
+    // Names and texts are the author's; what holds for manifests that are read must hold for this one.
     let manifest = Manifest::parse(&manifest.to_bytes()?)?;
     Ok(Package::new(manifest, files))
 }
