@@ -2,6 +2,7 @@
 
 mod components;
 mod doctor;
+mod packages;
 mod plugins;
 mod progress;
 mod study;
@@ -30,7 +31,7 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
-    /// Show the plugins that were found
+    /// Show, pack, install and remove plugins
     #[command(subcommand)]
     Plugins(plugins::Command),
     /// List the components of all plugins
@@ -50,8 +51,14 @@ struct Search {
 }
 
 impl Search {
+    /// The plugins, to be run.
     fn find(&self) -> Result<Vec<pleach::plugins::Plugin>, Error> {
         pleach::plugins::find(&pleach::plugins::folders(&self.folders))
+    }
+
+    /// The plugins, to be shown.
+    fn list(&self) -> Result<Vec<pleach::plugins::Plugin>, Error> {
+        pleach::plugins::list(&pleach::plugins::folders(&self.folders))
     }
 }
 
