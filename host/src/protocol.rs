@@ -220,6 +220,8 @@ pub struct Done {
 pub struct Doctor {
     /// The libtorch that was loaded.
     pub libtorch: Option<String>,
+    /// Where it was loaded from: the folder that holds its `lib`.
+    pub libtorch_folder: Option<PathBuf>,
     /// The CUDA devices that it sees, by name.
     pub cuda: Vec<String>,
     /// What is wrong.

@@ -2,6 +2,7 @@
 
 mod components;
 mod doctor;
+mod new;
 mod packages;
 mod plugins;
 mod progress;
@@ -38,6 +39,8 @@ enum Command {
     Components(components::List),
     /// Show what a component does and which parameters it takes
     Describe(components::Describe),
+    /// Make the crate of a new plugin
+    New(new::New),
     /// Check that everything is in place
     Doctor(doctor::Doctor),
 }
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),
         Command::Describe(command) => command.run(),
+        Command::New(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     let code = match done {

@@ -26,6 +26,7 @@ fn main() {
             &mut out,
             &Doctor {
                 libtorch: Some(LIBTORCH.into()),
+                libtorch_folder: None,
                 cuda: vec![],
                 problems: vec![],
             },
