@@ -46,6 +46,7 @@ fn cards() -> PluginCard {
             name: name.into(),
             doc: format!("A fake {role}."),
             schema: json!({ "type": "object", "properties": properties }),
+            exempt: Named::new(),
         }
     };
     PluginCard {

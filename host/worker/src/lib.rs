@@ -18,6 +18,7 @@
 //! ```
 
 mod chain;
+mod check;
 mod child;
 mod crumb;
 mod device;
@@ -36,6 +37,7 @@ mod trace;
 mod weights;
 mod work;
 
+pub use check::check;
 pub use load::{load, open};
 pub use registry::{Registry, host};
 pub use serve::{cards, doctor, serve};
