@@ -1,10 +1,15 @@
 //! For the tests of plugins: a graph that is slow and obvious, and a pass that belongs to no network.
 //!
-//! Neither needs a host, so that a layer can be held to its equation alone.
+//! Neither needs a host, so that a layer can be held to its equation alone. What every component is held to is checked by
+//! [`conformance!`].
+
+mod conformance;
 
 use std::cell::Cell;
 
 use plugin_api_data::stream;
+
+pub use conformance::{check_plugin, conformance};
 
 use crate::{Edges, Graph, Pass, Result, Tensor, random};
 

@@ -152,28 +152,26 @@ fn list(file: &Path, checked: &[&Checked]) -> String {
             lines.push(component.clone());
             heading = component;
         }
-        lines.push(format!("  {:14} {}", one.check, verdict(&one.verdict)));
+        lines.push(format!("  {:14} {}", one.check, verdict(one)));
     }
     lines.join("\n")
 }
 
-fn verdict(verdict: &Verdict) -> String {
-    let word = word(verdict);
-    let below = |text: String| text.replace('\n', "\n      ");
-    match verdict {
+fn verdict(checked: &Checked) -> String {
+    let word = word(&checked.verdict);
+    let text = match &checked.verdict {
         Verdict::Ok => word.into(),
-        Verdict::Skipped { reason } | Verdict::Exempt { reason } => {
-            format!("{word}: {}", below(reason.clone()))
-        }
+        Verdict::Skipped { reason } | Verdict::Exempt { reason } => format!("{word}: {reason}"),
         Verdict::Failed(finding) | Verdict::Crashed(finding) | Verdict::TimedOut(finding) => {
-            let input = finding.input.as_ref().map(|i| format!("\ninput: {i}"));
-            below(format!(
-                "{word}{}\nerror: {}",
-                input.unwrap_or_default(),
-                finding.error
-            ))
+            let input = finding
+                .input
+                .as_ref()
+                .map(|input| format!("\ninput: {input}"));
+            let (rule, input) = (&checked.about, input.unwrap_or_default());
+            format!("{word}\nrule:  {rule}{input}\nerror: {}", finding.error)
         }
-    }
+    };
+    text.replace('\n', "\n      ")
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -216,6 +214,7 @@ mod tests {
         let one = |component: Option<&str>, check: &str, verdict| Checked {
             component: component.map(Into::into),
             check: check.into(),
+            about: "nothing changes".into(),
             verdict,
         };
         let finding = Finding {
@@ -238,6 +237,7 @@ mod tests {
               opens          ok
             a/sign
               pure           failed
+                  rule:  nothing changes
                   input: features: x [5, 8]
                   error: `input x` was changed
                     help: copy it first
