@@ -57,6 +57,22 @@ fn the_plugin_of_the_readme_builds_loads_and_trains() {
     // Beside the programs it would be found by every other test.
     fs::remove_file(made).unwrap();
 
+    let shown = block(&page, "text", "opens          ok");
+    let seed = shown.rsplit_once("--reproduce ").unwrap().1;
+    let seed = seed.split_whitespace().next().unwrap();
+    let output = place
+        .pleach(&[
+            "plugins",
+            "check",
+            "plugins/libscale.so",
+            "--reproduce",
+            seed,
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).replace("plugins/", "target/debug/");
+    assert_eq!(said, shown, "{}", both(&output));
+
     fs::write(place.folder.path().join("scaled.json"), arch()).unwrap();
     let run = place.run(&["--plugins", "plugins"]);
     assert!(weights_hold(&run, "scale.scale"));

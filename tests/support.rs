@@ -28,7 +28,19 @@ pub fn built() -> PathBuf {
 /// # Panics
 /// Where it was not built.
 pub fn plugin(name: &str) -> PluginFile {
-    let path = built().join(format!("lib{name}.so"));
+    file(&format!("lib{name}.so"))
+}
+
+/// The file of a plugin that is for tests alone: an example, which cargo keeps apart from the others.
+///
+/// # Panics
+/// Where it was not built.
+pub fn example(name: &str) -> PluginFile {
+    file(&format!("examples/lib{name}.so"))
+}
+
+fn file(name: &str) -> PluginFile {
+    let path = built().join(name);
     let plugin = pleach::plugins::at(&path);
     plugin
         .unwrap_or_else(|| {

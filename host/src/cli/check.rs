@@ -84,7 +84,7 @@ impl Check {
                 &json!({ "file": plugin.path, "sha256": plugin.sha256, "seed": question.seed, "checks": shown }),
             )?;
         } else {
-            print(&list(&plugin.path, &shown));
+            print(&list(&self.file, &shown));
             print(&sum(&checked, question.seed));
         }
         if wrong {

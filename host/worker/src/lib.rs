@@ -17,16 +17,19 @@
 //! # use plugin_api::{host::Services as _, role::Trainer as _};
 //! ```
 
+mod bench;
 mod chain;
 mod check;
 mod child;
 mod crumb;
 mod device;
+mod encoding;
 mod graph;
 mod load;
 mod native;
 mod network;
 mod pass;
+mod plain;
 mod points;
 mod prune;
 mod registry;
@@ -34,9 +37,11 @@ mod search;
 mod serve;
 mod session;
 mod trace;
+mod variation;
 mod weights;
 mod work;
 
+pub use bench::SubjectBench;
 pub use check::check;
 pub use load::{load, open};
 pub use registry::{Registry, host};

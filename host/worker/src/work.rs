@@ -8,15 +8,16 @@ use plugin_api::role::{Pruner, Space, Task, TaskObj, Trainer};
 use plugin_api::{Arch, Error, Generated, Named, Recipe, Report, Result, Session};
 use tch::Device;
 
+use crate::plain::PlainHost;
 use crate::registry::host;
-use crate::search::SpaceHost;
+
 use crate::session::NetSession;
 use crate::{crumb, points, weights};
 
 /// Does the work, and saves the weights where that is wanted.
 pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Done> {
     let mut session = NetSession::new(
-        arch(&work.subject, task)?,
+        arch(&work.subject, task, device)?,
         Rc::clone(task),
         work.seed,
         device,
@@ -73,17 +74,21 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     })
 }
 
-fn arch(subject: &Subject, task: &TaskObj) -> Result<Arch> {
+fn arch(subject: &Subject, task: &Rc<TaskObj>, device: Device) -> Result<Arch> {
     let space_of = |recipe: &Recipe| host().space(recipe);
+    let plain = PlainHost {
+        task: Rc::clone(task),
+        device,
+    };
     match subject {
         Subject::Arch(arch) | Subject::Weights(arch, _) => Ok(arch.clone()),
         Subject::Proposal(recipe, proposal) => {
-            space_of(recipe)?.arch(&task.ports()?, &proposal.point, &SpaceHost)
+            space_of(recipe)?.arch(&task.ports()?, &proposal.point, &plain)
         }
         Subject::Values(recipe, values) => {
             let (space, ports) = (space_of(recipe)?, task.ports()?);
             let point = points::from_values(&space.decisions(&ports)?, values)?;
-            space.arch(&ports, &point, &SpaceHost)
+            space.arch(&ports, &point, &plain)
         }
     }
 }

@@ -2,7 +2,11 @@
 
 mod hypernet;
 mod initializer;
+mod kernel;
 mod layer;
+mod objective;
+mod relaxation;
+mod schedule;
 mod session;
 mod space;
 mod strategy;
@@ -23,12 +27,15 @@ use crate::weights::bytes_of;
 
 /// Roles whose components are lent tensors.
 pub(super) fn is_lent_tensors(role: &str) -> bool {
-    matches!(role, "layer" | "hypernet" | "transform" | "task")
+    matches!(role, "transform" | "task") || is_differentiable(role)
 }
 
 /// Roles through which derivatives run.
 pub(super) fn is_differentiable(role: &str) -> bool {
-    matches!(role, "layer" | "hypernet")
+    matches!(
+        role,
+        "layer" | "hypernet" | "objective" | "relaxation" | "kernel"
+    )
 }
 
 /// A component at work on one input: it is called as a host would call it.
@@ -36,6 +43,8 @@ pub(super) struct Exercise {
     /// How the input reads in a report.
     pub(super) input: String,
     lent: Tensors,
+    /// Whether derivatives run through it, in float64 too.
+    pub(super) differentiable: bool,
     /// Runs the component with these tensors, in place of those that [`Exercise::lend`] gives.
     pub(super) call: Box<dyn Fn(&Tensors) -> Result<Output>>,
     /// Holds what came out to what the component promised.
@@ -43,6 +52,21 @@ pub(super) struct Exercise {
 }
 
 impl Exercise {
+    /// Without tensors that are lent.
+    fn alone(
+        input: &str,
+        call: impl Fn(&Tensors) -> Result<Output> + 'static,
+        promise: impl Fn(&Output) -> Result<()> + 'static,
+    ) -> Self {
+        Exercise {
+            input: input.into(),
+            lent: Tensors::new(),
+            differentiable: false,
+            call: Box::new(call),
+            promise: Box::new(promise),
+        }
+    }
+
     /// The tensors that the component is lent, by name: copies that nobody else holds.
     pub(super) fn lend(&self) -> Tensors {
         self.lent.map(|_, t| t.copy())
@@ -143,7 +167,9 @@ impl Case<'_> {
     /// The component at work on all that it takes; `many` times as many samples and nodes as usual.
     pub(super) fn exercises(&self, many: i64) -> Result<Vec<Exercise>> {
         let recipe = &match self.card.role.as_str() {
-            "trainer" | "pruner" | "scorer" | "strategy" => self.stand_ins.small(self)?,
+            "trainer" | "pruner" | "scorer" | "strategy" | "analysis" | "relaxation" => {
+                self.stand_ins.small(self)?
+            }
             _ => self.stand_ins.recipe(self)?,
         };
         let seed = stream(self.seed, self.name);
@@ -155,6 +181,11 @@ impl Case<'_> {
             "task" => task::exercises(recipe, seed),
             "space" => space::exercises(recipe, seed),
             "strategy" => strategy::exercises(recipe, seed),
+            "objective" => objective::exercises(recipe, seed),
+            "relaxation" => relaxation::exercises(recipe, seed),
+            "kernel" => kernel::exercises(recipe, seed),
+            "schedule" => schedule::exercises(recipe),
+            "analysis" => session::analysis(recipe, seed),
             "pruner" => session::pruner(recipe, seed),
             "scorer" => session::scorer(recipe, seed),
             "trainer" => session::trainer(recipe, seed),

@@ -42,6 +42,7 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     Ok(vec![Exercise {
         input: "the weights [4, 3] and [3] of a layer".into(),
         lent,
+        differentiable: true,
         call: Box::new(call),
         promise: Box::new(promise),
     }])

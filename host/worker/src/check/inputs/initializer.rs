@@ -40,12 +40,11 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
                 text: String::new(),
             })
         };
-        exercises.push(Exercise {
-            input: format!("a weight {:?} {:?}", spec.size(), spec.dtype),
-            lent: Tensors::new(),
-            call: Box::new(call),
-            promise: Box::new(move |output| as_specified(output, &spec)),
-        });
+        exercises.push(Exercise::alone(
+            &format!("a weight {:?} {:?}", spec.size(), spec.dtype),
+            call,
+            move |output| as_specified(output, &spec),
+        ));
     }
     if exercises.is_empty() {
         return Err(Skip(

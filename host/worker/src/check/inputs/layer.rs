@@ -98,6 +98,7 @@ fn exercise(
     Ok(Exercise {
         input,
         lent,
+        differentiable: true,
         call: Box::new(call),
         promise: Box::new(promise),
     })

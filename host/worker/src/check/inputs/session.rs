@@ -1,14 +1,15 @@
-//! Pruners, scorers and trainers, on a session with a small network for a small task.
+//! Pruners, scorers, trainers and analyses, on sessions with a small network for a small task.
 
 use std::rc::Rc;
 
 use plugin_api::host::Services;
-use plugin_api::role::{Pruner, Scorer, Task, Trainer};
-use plugin_api::{Arch, Error, Recipe, Result, Session, Tensors};
+use plugin_api::role::{Pruner, Scorer, Task, TaskObj, Trainer};
+use plugin_api::{Arch, Error, Recipe, Report, Result, Session, Tensors};
 use tch::{Device, Tensor};
 
 use super::super::differs;
 use super::{Exercise, Output};
+use crate::bench::SubjectBench;
 use crate::registry::host;
 use crate::session::NetSession;
 
@@ -30,12 +31,9 @@ pub(super) fn pruner(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
                 Error::new(format!("`{path}` has scores, but there is no such weight"))
             })?;
             if weight.size() != scores.size() {
+                let (found, expected) = (scores.size(), weight.size());
                 let what = format!("the scores of `{path}` have another shape");
-                return Err(differs(
-                    what,
-                    format!("{:?}", scores.size()),
-                    format!("{:?}", weight.size()),
-                ));
+                return Err(differs(what, format!("{found:?}"), format!("{expected:?}")));
             }
             if bool::try_from(scores.f_isnan()?.f_any()?)? {
                 return Err(Error::new(format!("some scores of `{path}` are no numbers")).into());
@@ -43,7 +41,7 @@ pub(super) fn pruner(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         }
         Ok(())
     };
-    Ok(of_session(call, promise))
+    Ok(vec![Exercise::alone(INPUT, call, promise)])
 }
 
 pub(super) fn scorer(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
@@ -55,19 +53,18 @@ pub(super) fn scorer(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
             text: scorer.higher_is_better().to_string(),
         })
     };
-    let promise = move |output: &Output| match f64::try_from(&output.tensors["score"])?.is_nan() {
+    let promise = |output: &Output| match f64::try_from(&output.tensors["score"])?.is_nan() {
         true => Err(Error::new("the score is no number").into()),
         false => Ok(()),
     };
-    Ok(of_session(call, promise))
+    Ok(vec![Exercise::alone(INPUT, call, promise)])
 }
 
 pub(super) fn trainer(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     let trainer = host().trainer(recipe)?;
     let call = move |_: &Tensors| {
         let mut session = session(seed)?;
-        let report = trainer.fit(&mut session)?;
-        let mut output = Output::of_numbers(&report.metrics);
+        let mut output = of_report(&trainer.fit(&mut session)?)?;
         for (path, weight) in session.weights("all")? {
             output
                 .tensors
@@ -75,50 +72,69 @@ pub(super) fn trainer(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         }
         Ok(output)
     };
-    let promise = move |output: &Output| {
-        let weights = output.tensors.under("weight ");
-        for (path, fresh) in session(seed)?.weights("all")?.iter() {
-            let size = weights.get(path).map(|t| t.size());
-            if size.as_ref() != Some(&fresh.size()) {
-                let what = format!("training gives `{path}` another shape");
-                return Err(differs(
-                    what,
-                    format!("{size:?}"),
-                    format!("{:?}", fresh.size()),
-                ));
+    let promise = |output: &Output| {
+        for (path, weight) in output.tensors.under("weight ").iter() {
+            if !bool::try_from(weight.f_isfinite()?.f_all()?)? {
+                return Err(Error::new(format!(
+                    "training gives `{path}` what is no finite number"
+                ))
+                .into());
             }
         }
         Ok(())
     };
-    Ok(of_session(call, promise))
+    Ok(vec![Exercise::alone(INPUT, call, promise)])
 }
 
-fn of_session(
-    call: impl Fn(&Tensors) -> Result<Output> + 'static,
-    promise: impl Fn(&Output) -> Result<()> + 'static,
-) -> Vec<Exercise> {
-    vec![Exercise {
-        input: INPUT.into(),
-        lent: Tensors::new(),
-        call: Box::new(call),
-        promise: Box::new(promise),
-    }]
+pub(super) fn analysis(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
+    let mut bench = SubjectBench::new(task()?, seed, Device::Cpu);
+    let trainer = Recipe::new("baselines/backprop").with("epochs", 2);
+    for (name, seed) in [("first", seed), ("second", seed.wrapping_add(1))] {
+        let mut session = session(seed)?;
+        let report = host().trainer(&trainer)?.fit(&mut session)?;
+        bench.put(
+            name,
+            session.arch()?,
+            session.snapshot("all,masks")?,
+            vec![report],
+        );
+    }
+    let recipe = recipe.clone();
+    let call = move |_: &Tensors| of_report(&bench.measure(&recipe)?);
+    Ok(vec![Exercise::alone(
+        "a bench with two networks 64 -> 8 -> 10, trained on 20 digits",
+        call,
+        |_| Ok(()),
+    )])
 }
 
-fn session(seed: u64) -> Result<NetSession> {
+fn of_report(report: &Report) -> Result<Output> {
+    let mut output = Output::of_numbers(&report.metrics);
+    for (name, table) in report.tables.iter() {
+        output.text += &format!("{name}: {:?}\n", table.columns);
+        let numbers = Tensor::f_from_slice(&table.rows.concat())?;
+        output.tensors.put(format!("table {name}"), numbers);
+    }
+    Ok(output)
+}
+
+/// The task that stands in for every other.
+pub(super) fn task() -> Result<Rc<TaskObj>> {
     let task = Recipe::new("baselines/digits")
         .with("train_per_class", 2)
         .with("val", 10);
-    let task = host().task(&task)?;
+    Ok(Rc::new(host().task(&task)?))
+}
+
+/// A session that nobody has worked on.
+pub(super) fn session(seed: u64) -> Result<NetSession> {
+    let task = task()?;
     let linear = |out: i64| Recipe::new("baselines/linear").with("out", out);
+    let tanh = Recipe::new("baselines/activation").with("kind", "tanh");
     let arch = Arch::new(task.ports()?.inputs)
         .layer("first", linear(8), &[("x", "in.x")])
-        .layer(
-            "middle",
-            Recipe::new("baselines/activation").with("kind", "tanh"),
-            &[("x", "first.x")],
-        )
+        .layer("middle", tanh, &[("x", "first.x")])
         .layer("last", linear(10), &[("x", "middle.x")])
         .output("y", "last.x");
-    NetSession::new(arch, Rc::new(task), seed, Device::Cpu)
+    NetSession::new(arch, task, seed, Device::Cpu)
 }

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use plugin_api::host::Services;
 use plugin_api::role::{Space, SpaceObj, Task};
 use plugin_api::{Arch, Error, Ports, Recipe, Result, Tensors};
+use tch::Device;
 
 use super::super::Skip;
-use super::{Exercise, Output};
+use super::{Exercise, Output, session};
 use crate::network::Network;
+use crate::plain::PlainHost;
 use crate::points;
 use crate::registry::host;
-use crate::search::SpaceHost;
 
 /// Points that are drawn.
 const POINTS: i64 = 8;
@@ -47,12 +48,11 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
             }
             Ok(())
         };
-        exercises.push(Exercise {
-            input: format!("the ports of {task}, {POINTS} points"),
-            lent: Tensors::new(),
-            call: Box::new(call),
-            promise: Box::new(promise),
-        });
+        exercises.push(Exercise::alone(
+            &format!("the ports of {task}, {POINTS} points"),
+            call,
+            promise,
+        ));
     }
     if exercises.is_empty() {
         let what = format!(
@@ -65,8 +65,12 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
 }
 
 fn archs(space: &SpaceObj, ports: &Ports, seed: u64) -> Result<Vec<Arch>> {
+    let plain = PlainHost {
+        task: session::task()?,
+        device: Device::Cpu,
+    };
     points::sample(&space.decisions(ports)?, POINTS, seed)
         .iter()
-        .map(|point| space.arch(ports, point, &SpaceHost))
+        .map(|point| space.arch(ports, point, &plain))
         .collect()
 }

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use plugin_api::host::Services;
 use plugin_api::role::{Strategy, StrategyObj};
 use plugin_api::{
-    Arch, Decision, Domain, Error, Goal, Host, Named, Observation, Outcome, Point, Proposal,
-    Recipe, Result, Setting, Tensors, TrialId, stream,
+    Arch, Decision, Domain, Error, Goal, Host, Named, Observation, On, Outcome, Point, Proposal,
+    Recipe, Result, Session, Setting, Tensor, Tensors, TrialId, stream,
 };
+use tch::Device;
 
-use super::{Exercise, Output};
+use super::{Exercise, Output, session};
+use crate::plain::PlainHost;
 use crate::points;
 use crate::registry::host;
-use crate::search::SpaceHost;
 
 pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     let strategy = Rc::new(RefCell::new(host().strategy(recipe)?));
@@ -60,12 +61,11 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
             }
             Ok(())
         };
-        Exercise {
-            input: format!("a search over {name}: begin, ask, tell, ask"),
-            lent: Tensors::new(),
-            call: Box::new(call),
-            promise: Box::new(promise),
-        }
+        Exercise::alone(
+            &format!("a search over {name}: begin, ask, tell, ask"),
+            call,
+            promise,
+        )
     };
     Ok(settings.into_iter().map(exercise).collect())
 }
@@ -74,9 +74,13 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
 fn history(strategy: &RefCell<StrategyObj>, setting: &Setting) -> Result<Vec<Proposal>> {
     let mut strategy = strategy.borrow_mut();
     strategy.begin(setting)?;
+    let host = Fleeting(PlainHost {
+        task: session::task()?,
+        device: Device::Cpu,
+    });
     let mut all = vec![];
     for _ in 0..3 {
-        let proposals = strategy.ask(3, &Fleeting)?;
+        let proposals = strategy.ask(3, &host)?;
         let seen = proposals
             .iter()
             .enumerate()
@@ -88,7 +92,7 @@ fn history(strategy: &RefCell<StrategyObj>, setting: &Setting) -> Result<Vec<Pro
                     _ => Outcome::Done(Named::new().with("accuracy", worth(&proposal.point))),
                 },
             });
-        strategy.tell(&seen.collect::<Vec<_>>(), &Fleeting)?;
+        strategy.tell(&seen.collect::<Vec<_>>(), &host)?;
         all.extend(proposals);
     }
     Ok(all)
@@ -99,16 +103,42 @@ fn worth(point: &Point) -> f64 {
     (stream(0, &format!("{point:?}")) >> 32) as f64 / f64::from(u32::MAX)
 }
 
-/// A host whose networks are never made.
-struct Fleeting;
+/// A host that makes up what points are worth.
+struct Fleeting(PlainHost);
 
 impl Host for Fleeting {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch> {
-        SpaceHost.resolve(supernet, point)
+        self.0.resolve(supernet, point)
     }
 
     fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>> {
-        SpaceHost.sample(decisions, n, seed)
+        self.0.sample(decisions, n, seed)
+    }
+
+    fn mutate(&self, decisions: &[Decision], point: &Point, seed: u64) -> Result<Point> {
+        self.0.mutate(decisions, point, seed)
+    }
+
+    fn crossover(
+        &self,
+        decisions: &[Decision],
+        one: &Point,
+        other: &Point,
+        seed: u64,
+    ) -> Result<Point> {
+        self.0.crossover(decisions, one, other, seed)
+    }
+
+    fn encode(&self, decisions: &[Decision], points: &[Point]) -> Result<Tensor> {
+        self.0.encode(decisions, points)
+    }
+
+    fn decode(&self, decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>> {
+        self.0.decode(decisions, rows)
+    }
+
+    fn session(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>> {
+        self.0.session(arch, on, seed)
     }
 
     fn score(&self, _: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {

@@ -79,6 +79,7 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     Ok(vec![Exercise {
         input: format!("gradients of the weights [4, 3] and [3], {TICKS} times"),
         lent,
+        differentiable: false,
         call: Box::new(call),
         promise: Box::new(promise),
     }])
