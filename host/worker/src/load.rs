@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::abi_stability::abi_checking::{
+    CheckingGlobals, check_layout_compatibility_with_globals,
+};
 use abi_stable::library::AbiHeaderRef;
 use abi_stable::std_types::RResult;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
@@ -101,17 +103,22 @@ impl Vetted {
                 note.name
             ))
         })?;
-        // The older side goes first: only the other one may have more fields at the end.
-        check_layout_compatibility(theirs, RootRef::LAYOUT).map_err(|e| {
-            Error::new(format!(
-                "the types of `{}` are laid out differently from the host's: {}",
-                note.name,
-                first_line(&e.to_string())
-            ))
-            .found(format!("a plugin built for API {}", note.api))
-            .expected(format!("API {}", plugin_api::API))
-            .help("rebuild the plugin against this version of pleach-plugin-api")
-        })?;
+        // The older side goes first: only the other one may have more fields at the end. Each plugin is held to the host
+        // alone, with globals of its own: `abi_stable` would compare it with plugins before it too, in whichever order, and
+        // refuse a newer one behind an older one. What two plugins both know, the host knows as well.
+        let globals = CheckingGlobals::new();
+        check_layout_compatibility_with_globals(theirs, RootRef::LAYOUT, &globals).map_err(
+            |e| {
+                Error::new(format!(
+                    "the types of `{}` are laid out differently from the host's: {}",
+                    note.name,
+                    first_line(&e.to_string())
+                ))
+                .found(format!("a plugin built for API {}", note.api))
+                .expected(format!("API {}", plugin_api::API))
+                .help("rebuild the plugin against this version of pleach-plugin-api")
+            },
+        )?;
         // SAFETY: the layouts agree as far as both sides know them.
         let root =
             unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }.map_err(|e| {
