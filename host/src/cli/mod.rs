@@ -1,5 +1,6 @@
 //! The command line: what can be typed, and how it ends.
 
+mod check;
 mod components;
 mod doctor;
 mod new;

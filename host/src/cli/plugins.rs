@@ -8,7 +8,7 @@ use pleach::worker::Program;
 use plugin_api_data::PluginCard;
 
 use super::packages::{Install, Pack, Remove};
-use super::{Failure, Search, print, print_json};
+use super::{Failure, Search, check, print, print_json};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -20,6 +20,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Hold a plugin to what hosts rely on
+    Check(check::Check),
     /// Show one plugin in its own words
     Info {
         /// Its name
@@ -41,6 +43,7 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
+            Command::Check(check) => check.run(),
             Command::List { search, json: true } => print_json(&search.list()?),
             Command::List {
                 search,

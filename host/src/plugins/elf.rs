@@ -1,7 +1,7 @@
 //! Reads out of a plugin's file what it says of itself and what it needs, and makes sure that the file is whole.
 
-use object::elf::{EM_AARCH64, EM_X86_64, Machine, SHT_NOBITS};
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader};
+use object::elf::{DT_NEEDED, EM_AARCH64, EM_X86_64, Machine, SHT_NOBITS};
+use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, Object, ObjectSection};
 use plugin_api_data::{Error, Note, SECTION};
 
@@ -102,4 +102,24 @@ fn glibc(elf: &ElfFile64<Endianness>) -> object::Result<Option<Glibc>> {
         }
     }
     Ok(newest)
+}
+
+/// The libraries that a library or program asks the loader for.
+pub(super) fn needed(bytes: &[u8]) -> Result<Vec<String>, Error> {
+    let attempt = || "the libraries that it needs cannot be read".into();
+    let elf = ElfFile64::<Endianness>::parse(bytes).context(attempt)?;
+    let endian = elf.endian();
+    let sections = elf.elf_section_table();
+    let Some((entries, strings)) = sections.dynamic(endian, bytes).context(attempt)? else {
+        return Ok(vec![]);
+    };
+    let strings = sections.strings(endian, bytes, strings).context(attempt)?;
+    entries
+        .iter()
+        .filter(|entry| entry.tag(endian) == DT_NEEDED)
+        .map(|entry| {
+            let name = entry.string(endian, strings).context(attempt)?;
+            Ok(String::from_utf8_lossy(name).into_owned())
+        })
+        .collect()
 }

@@ -157,6 +157,24 @@ pub fn at(path: &Path) -> Option<Plugin> {
     look(&path, Origin::Argument, read(&path))
 }
 
+/// The libraries that this library or program asks the loader for.
+///
+/// # Errors
+/// Where it cannot be read, or is none.
+pub fn needed(path: &Path) -> Result<Vec<String>, Error> {
+    let bytes = fs::read(path).context(|| format!("cannot read `{}`", path.display()))?;
+    elf::needed(&bytes)
+}
+
+/// Whether every host has this library: those of the system's C and C++, and libtorch's half for the CPU.
+pub fn is_everywhere(library: &str) -> bool {
+    let stem = library.split(".so").next().unwrap_or(library);
+    matches!(
+        stem,
+        "libc" | "libm" | "libgcc_s" | "libstdc++" | "libtorch" | "libtorch_cpu" | "libc10"
+    ) || stem.starts_with("ld-linux")
+}
+
 /// Files that are named like a plugin, sorted by name.
 fn candidates(folder: &Folder) -> Result<Vec<PathBuf>, Error> {
     let entries = match fs::read_dir(&folder.path) {

@@ -50,6 +50,7 @@ fn cards(path: &str) -> PluginCard {
             name: name.into(),
             doc: format!("A fake {role}."),
             schema: json!({ "type": "object", "properties": properties }),
+            exempt: Named::new(),
         }
     };
     PluginCard {
