@@ -150,6 +150,11 @@ impl Plugin for Registered {
                 name: r.name.into(),
                 doc: r.doc.into(),
                 schema: (r.schema)(),
+                exempt: r
+                    .exempt
+                    .iter()
+                    .map(|(check, reason)| (check, reason.to_string()))
+                    .collect(),
             })
             .collect();
         components.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));
@@ -279,7 +284,7 @@ macro_rules! plugin {
                     $crate::abi_stable::prefix_type::PrefixTypeTrait::leak_into_prefix($crate::plugin::Root { open })
                 })
             }
-            #[unsafe(export_name = concat!("pleach_plugin_", env!("CARGO_CRATE_NAME")))]
+            #[unsafe(export_name = concat!("pleach_plugin_", env!("CARGO_PKG_NAME")))]
             // SAFETY: `root` makes the root module of this very type.
             pub static HEADER: $crate::abi_stable::library::LibHeader = unsafe {
                 $crate::abi_stable::library::LibHeader::from_constructor::<$crate::plugin::RootRef>(root, $crate::abi_stable::library::CheckTypeLayout::Yes)

@@ -1,11 +1,16 @@
 //! For the tests of plugins: a graph that is slow and obvious, a pass that belongs to no network, a host that answers as
 //! it is told, and numbers held to others.
 //!
-//! None needs a real host, so that a component can be held to its equation alone.
+//! None needs a real host, so that a component can be held to its equation alone. What every component is held to is
+//! checked by [`conformance!`].
+
+mod conformance;
 
 use std::cell::Cell;
 
 use plugin_api_data::{Arch, Decision, Point, Recipe, stream};
+
+pub use conformance::{check_plugin, conformance};
 
 use crate::{Choice, Edges, Error, Graph, Host, On, Pass, Result, Session, Tensor, random};
 

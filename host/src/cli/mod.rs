@@ -1,8 +1,10 @@
 //! The command line: what can be typed, and how it ends.
 
+mod check;
 mod components;
 mod doctor;
 mod new;
+mod packages;
 mod plugins;
 mod progress;
 mod study;
@@ -31,7 +33,7 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
-    /// Show the plugins that were found
+    /// Show, pack, install and remove plugins
     #[command(subcommand)]
     Plugins(plugins::Command),
     /// List the components of all plugins
@@ -53,8 +55,14 @@ struct Search {
 }
 
 impl Search {
+    /// The plugins, to be run.
     fn find(&self) -> Result<Vec<pleach::plugins::Plugin>, Error> {
         pleach::plugins::find(&pleach::plugins::folders(&self.folders))
+    }
+
+    /// The plugins, to be shown.
+    fn list(&self) -> Result<Vec<pleach::plugins::Plugin>, Error> {
+        pleach::plugins::list(&pleach::plugins::folders(&self.folders))
     }
 }
 

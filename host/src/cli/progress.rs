@@ -8,9 +8,7 @@ use pleach::study::{Event, value};
 
 /// Whoever shows what happens.
 pub(super) fn watcher(quiet: bool) -> Box<dyn FnMut(Event)> {
-    // A dumb terminal cannot move its cursor.
-    let moves = stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb");
-    match (quiet, moves) {
+    match (quiet, moves()) {
         (true, _) => Box::new(|_| ()),
         (false, true) => bar(),
         (false, false) => Box::new(|event| {
@@ -18,6 +16,11 @@ pub(super) fn watcher(quiet: bool) -> Box<dyn FnMut(Event)> {
             let _ = writeln!(stderr(), "{}", line(&event));
         }),
     }
+}
+
+/// Whether standard error is a terminal on which a bar can move; a dumb one cannot move its cursor.
+pub(super) fn moves() -> bool {
+    stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb")
 }
 
 fn bar() -> Box<dyn FnMut(Event)> {
@@ -52,9 +55,11 @@ fn line(event: &Event) -> String {
             done: 0,
         } => format!("{name}: {works} to do"),
         Event::Stage { name, works, done } => format!("{name}: {works} to do, {done} done already"),
-        Event::Ended { name, result, goal } => match value(result, goal) {
-            Ok(value) => format!("{name}: val.{} {value:.4}", goal.metric),
-            Err(error) => format!("{name}: failed: {error}"),
+        Event::Ended { name, result, goal } => match (value(result, goal), result) {
+            (Ok(value), _) => format!("{name}: val.{} {value:.4}", goal.metric),
+            // Not all work is evaluated.
+            (Err(_), Ok(_)) => format!("{name}: done"),
+            (_, Err(error)) => format!("{name}: failed: {error}"),
         },
     }
 }

@@ -1,14 +1,18 @@
 //! Loading a plugin's file. This is the one place where a stranger's code enters the process.
 
+use std::path::{Path, PathBuf};
+
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::abi_stability::abi_checking::{
+    CheckingGlobals, check_layout_compatibility_with_globals,
+};
 use abi_stable::library::AbiHeaderRef;
 use abi_stable::std_types::RResult;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use pleach::plugins;
 use pleach::protocol::PluginFile;
 use plugin_api::plugin::{PluginObj, RootRef};
-use plugin_api::{Error, Result};
+use plugin_api::{Error, Note, Result};
 
 use crate::registry::{host, services};
 
@@ -28,77 +32,109 @@ pub fn load(file: &PluginFile) -> Result<String> {
 /// # Errors
 /// One of its own for each check, and whatever the plugin says when it is opened.
 pub fn open(file: &PluginFile) -> Result<PluginObj> {
-    let found = plugins::at(&file.path)
-        .ok_or_else(|| Error::new(format!("there is no plugin {}", file.path.display())))?;
-    let path = &found.path;
-    if found.sha256 != file.sha256 {
-        return Err(Error::new(format!("{} has changed", path.display()))
-            .found(&found.sha256)
-            .expected(&file.sha256)
-            .help("run `pleach run` anew: a run goes on with the plugins that it began with")
-            .into());
-    }
-    let note = match (found.note, found.problem) {
-        (Some(note), None) => note,
-        (_, problem) => {
-            return Err(Error::new(format!("{} cannot be loaded", path.display()))
-                .caused_by(problem.unwrap_or_default())
+    Vetted::of(file)?.open()
+}
+
+/// A file that may be opened. Nothing of it has run.
+pub(crate) struct Vetted {
+    path: PathBuf,
+    note: Note,
+}
+
+impl Vetted {
+    /// Holds the bytes of a file to their hash, and its note to this host.
+    pub(crate) fn of(file: &PluginFile) -> Result<Self> {
+        let found = plugins::at(&file.path)
+            .ok_or_else(|| Error::new(format!("there is no plugin {}", file.path.display())))?;
+        let path = found.path;
+        if found.sha256 != file.sha256 {
+            return Err(Error::new(format!("{} has changed", path.display()))
+                .found(&found.sha256)
+                .expected(&file.sha256)
+                .help("run `pleach run` anew: a run goes on with the plugins that it began with")
                 .into());
         }
-    };
+        match (found.note, found.problem) {
+            (Some(note), None) => Ok(Vetted { path, note }),
+            (_, problem) => Err(Error::new(format!("{} cannot be loaded", path.display()))
+                .caused_by(problem.unwrap_or_default())
+                .into()),
+        }
+    }
 
-    // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading means. The
-    // path is absolute, so no other file is searched for.
-    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-        .map_err(|e| Error::new(format!("{} cannot be loaded: {e}", path.display())))?;
-    // Components, strings and vtables of the plugin stand in its memory: it is never unloaded.
-    let library: &'static Library = Box::leak(Box::new(library));
+    /// The plugin's name, by its note.
+    pub(crate) fn name(&self) -> &str {
+        &self.note.name
+    }
 
-    // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
-    let header = unsafe {
-        *library
-            .get::<AbiHeaderRef>(note.symbol().as_bytes())
-            .map_err(|e| Error::new(format!("{} has a note, but no header: {e}", path.display())))?
-    };
-    let header = header.upgrade().map_err(|e| {
-        Error::new(format!(
-            "the header of `{}` is of another abi_stable: {}",
-            note.name,
-            first_line(&e.to_string())
-        ))
-    })?;
-    let theirs = header.layout().ok_or_else(|| {
-        Error::new(format!(
-            "`{}` does not say how its types are laid out",
-            note.name
-        ))
-    })?;
-    // The older side goes first: only the other one may have more fields at the end.
-    check_layout_compatibility(theirs, RootRef::LAYOUT).map_err(|e| {
-        Error::new(format!(
-            "the types of `{}` are laid out differently from the host's: {}",
-            note.name,
-            first_line(&e.to_string())
-        ))
-        .found(format!("a plugin built for API {}", note.api))
-        .expected(format!("API {}", plugin_api::API))
-        .help("rebuild the plugin against this version of pleach-plugin-api")
-    })?;
-    // SAFETY: the layouts agree as far as both sides know them.
-    let root =
-        unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }.map_err(|e| {
+    /// Where the file lies.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Lets the file into the process, and compares the layouts of all types that cross.
+    pub(crate) fn open(&self) -> Result<PluginObj> {
+        let Vetted { path, note } = self;
+        // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading means. The
+        // path is absolute, so no other file is searched for.
+        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+            .map_err(|e| Error::new(format!("{} cannot be loaded: {e}", path.display())))?;
+        // Components, strings and vtables of the plugin stand in its memory: it is never unloaded.
+        let library: &'static Library = Box::leak(Box::new(library));
+
+        // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
+        let header = unsafe {
+            *library
+                .get::<AbiHeaderRef>(note.symbol().as_bytes())
+                .map_err(|e| {
+                    Error::new(format!("{} has a note, but no header: {e}", path.display()))
+                })?
+        };
+        let header = header.upgrade().map_err(|e| {
             Error::new(format!(
-                "`{}` did not open: {}",
+                "the header of `{}` is of another abi_stable: {}",
                 note.name,
                 first_line(&e.to_string())
             ))
         })?;
+        let theirs = header.layout().ok_or_else(|| {
+            Error::new(format!(
+                "`{}` does not say how its types are laid out",
+                note.name
+            ))
+        })?;
+        // The older side goes first: only the other one may have more fields at the end. Each plugin is held to the host
+        // alone, with globals of its own: `abi_stable` would compare it with plugins before it too, in whichever order, and
+        // refuse a newer one behind an older one. What two plugins both know, the host knows as well.
+        let globals = CheckingGlobals::new();
+        check_layout_compatibility_with_globals(theirs, RootRef::LAYOUT, &globals).map_err(
+            |e| {
+                Error::new(format!(
+                    "the types of `{}` are laid out differently from the host's: {}",
+                    note.name,
+                    first_line(&e.to_string())
+                ))
+                .found(format!("a plugin built for API {}", note.api))
+                .expected(format!("API {}", plugin_api::API))
+                .help("rebuild the plugin against this version of pleach-plugin-api")
+            },
+        )?;
+        // SAFETY: the layouts agree as far as both sides know them.
+        let root =
+            unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }.map_err(|e| {
+                Error::new(format!(
+                    "`{}` did not open: {}",
+                    note.name,
+                    first_line(&e.to_string())
+                ))
+            })?;
 
-    match root.open()(services()) {
-        RResult::ROk(plugin) => Ok(plugin),
-        RResult::RErr(fault) => Err(Error::new(format!("`{}` did not open", note.name))
-            .caused_by(fault.into_error()?)
-            .into()),
+        match root.open()(services()) {
+            RResult::ROk(plugin) => Ok(plugin),
+            RResult::RErr(fault) => Err(Error::new(format!("`{}` did not open", note.name))
+                .caused_by(fault.into_error()?)
+                .into()),
+        }
     }
 }
 

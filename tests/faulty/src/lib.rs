@@ -2,7 +2,9 @@
 
 mod how;
 mod layer;
+mod opening;
 mod scorer;
 mod strategy;
+mod unfit;
 
 plugin_api::plugin!();
