@@ -7,6 +7,9 @@ use plugin_api::{Json, Params};
 
 {{modules}}
 
+// What hosts rely on, whatever a component does.
+plugin_api::testing::conformance!();
+
 /// The plugin.
 fn plugin() -> PluginObj {
     linked().into_iter().next().expect("the plugin is linked")
