@@ -32,6 +32,7 @@ fn cargo_in(folder: &Path, arguments: &[&str]) {
 fn the_code_is_formatted() {
     cargo(&["fmt", "--all", "--check"]);
     cargo_in(&root().join("examples/mixhop"), &["fmt", "--check"]);
+    cargo_in(&root().join("fuzz"), &["fmt", "--check"]);
 }
 
 #[test]

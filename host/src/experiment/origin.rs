@@ -1,7 +1,5 @@
 //! Reads what a stage starts from.
 
-use std::fs;
-
 use plugin_api_data::Arch;
 use toml::de::{DeTable, DeValue};
 
@@ -10,6 +8,10 @@ use super::fields::{Node, Place, json, params, string, table};
 use super::resolve::Reader;
 use super::{Diagnostic, Origin, recipes};
 use crate::error::Context;
+use crate::files::read_within;
+
+/// A larger file is no architecture that anyone could mean.
+const ARCH: u64 = 64 << 20;
 
 impl Reader<'_> {
     /// What a stage starts from.
@@ -29,26 +31,7 @@ impl Reader<'_> {
                 None
             }
             (Some(arch), None) => self.arch(arch),
-            (None, Some(from)) => {
-                let wanted = string(from, "from", &mut self.errors)?;
-                if !earlier.iter().any(|s| s == wanted) {
-                    let error = Diagnostic::new(
-                        from.span(),
-                        format!("no stage before this one is named `{wanted}`"),
-                    );
-                    let list = earlier
-                        .iter()
-                        .map(|s| format!("`{s}`"))
-                        .collect::<Vec<_>>()
-                        .join(", ");
-                    self.errors.push(if earlier.is_empty() {
-                        error
-                    } else {
-                        error.help(format!("there is {list}"))
-                    });
-                }
-                Some(Origin::Stage(wanted.into()))
-            }
+            (None, Some(from)) => Some(Origin::Stage(self.earlier(from, "from", earlier)?)),
             (None, None) => match earlier.last() {
                 Some(last) => Some(Origin::Stage(last.clone())),
                 None => {
@@ -63,11 +46,33 @@ impl Reader<'_> {
         }
     }
 
+    /// The name of a stage that stands before this one.
+    pub(super) fn earlier(&mut self, node: &Node, key: &str, earlier: &[String]) -> Option<String> {
+        let wanted = string(node, key, &mut self.errors)?;
+        if !earlier.iter().any(|s| s == wanted) {
+            let error = Diagnostic::new(
+                node.span(),
+                format!("no stage before this one is named `{wanted}`"),
+            );
+            let list = earlier
+                .iter()
+                .map(|s| format!("`{s}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.errors.push(if earlier.is_empty() {
+                error
+            } else {
+                error.help(format!("there is {list}"))
+            });
+        }
+        Some(wanted.into())
+    }
+
     fn arch(&mut self, node: &Node) -> Option<Origin> {
         match node.get_ref() {
             DeValue::String(file) => {
                 let path = self.source.folder().join(file.as_ref());
-                let read = fs::read(&path).context(|| "it cannot be read".into());
+                let read = read_within(&path, ARCH).context(|| "it cannot be read".into());
                 match read.and_then(|bytes| {
                     serde_json::from_slice::<Arch>(&bytes)
                         .context(|| "it is no architecture".into())

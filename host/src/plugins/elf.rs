@@ -1,10 +1,11 @@
-//! Reads the note out of a plugin's file, and makes sure that the file is whole.
+//! Reads out of a plugin's file what it says of itself and what it needs, and makes sure that the file is whole.
 
 use object::elf::{DT_NEEDED, EM_AARCH64, EM_X86_64, Machine, SHT_NOBITS};
 use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, Object, ObjectSection};
 use plugin_api_data::{Error, Note, SECTION};
 
+use super::Glibc;
 use crate::error::Context;
 
 /// The machine of this host, as ELF numbers it.
@@ -14,8 +15,16 @@ const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
     EM_X86_64
 };
 
-/// The note in a library; `None` where the library is sound and has none.
-pub(super) fn note(bytes: &[u8]) -> Result<Option<Note>, Error> {
+/// What a sound library holds.
+pub(super) struct Library {
+    /// Its note, where it has one.
+    pub(super) note: Option<Note>,
+    /// The newest glibc of which it needs a symbol.
+    pub(super) glibc: Option<Glibc>,
+}
+
+/// Reads a library, and refuses one that could not be loaded.
+pub(super) fn read(bytes: &[u8]) -> Result<Library, Error> {
     if !bytes.starts_with(b"\x7fELF") {
         let found = if bytes.is_empty() {
             "an empty file"
@@ -28,8 +37,8 @@ pub(super) fn note(bytes: &[u8]) -> Result<Option<Note>, Error> {
     }
     let cut =
         || Error::new("the file is damaged or cut short").help("build or copy the plugin again");
-    let elf = ElfFile64::<Endianness>::parse(bytes)
-        .map_err(|e| cut().caused_by(Error::new(e.to_string())))?;
+    let broken = |e: object::Error| cut().caused_by(Error::new(e.to_string()));
+    let elf = ElfFile64::<Endianness>::parse(bytes).map_err(broken)?;
     let endian = elf.endian();
     let machine = elf.elf_header().e_machine(endian);
     if machine != MACHINE {
@@ -58,20 +67,41 @@ pub(super) fn note(bytes: &[u8]) -> Result<Option<Note>, Error> {
             .found(format!("{} bytes", bytes.len()))
             .expected(format!("at least {needed} bytes")));
     }
-    let Some(section) = elf.section_by_name(SECTION) else {
-        return Ok(None);
-    };
-    let data = section
-        .data()
-        .map_err(|e| cut().caused_by(Error::new(e.to_string())))?;
+    Ok(Library {
+        glibc: glibc(&elf).map_err(broken)?,
+        note: match elf.section_by_name(SECTION) {
+            Some(section) => Some(note(section.data().map_err(broken)?)?),
+            None => None,
+        },
+    })
+}
+
+fn note(section: &[u8]) -> Result<Note, Error> {
     // A linker may pad the section.
-    let end = data
+    let end = section
         .iter()
         .rposition(|b| *b != 0)
         .map_or(0, |last| last + 1);
-    serde_json::from_slice(&data[..end])
-        .map(Some)
-        .context(|| "its note cannot be read".into())
+    serde_json::from_slice(&section[..end]).context(|| "its note cannot be read".into())
+}
+
+/// The newest of the versions `GLIBC_x.y` that the loader will look for.
+fn glibc(elf: &ElfFile64<Endianness>) -> object::Result<Option<Glibc>> {
+    let (endian, sections, bytes) = (elf.endian(), elf.elf_section_table(), elf.data());
+    let Some((mut libraries, strings)) = sections.gnu_verneed(endian, bytes)? else {
+        return Ok(None);
+    };
+    let strings = sections.strings(endian, bytes, strings)?;
+    let mut newest = None;
+    while let Some((_, mut versions)) = libraries.next()? {
+        while let Some(version) = versions.next()? {
+            let name = String::from_utf8_lossy(version.name(endian, strings)?);
+            // Others, such as `GLIBC_PRIVATE`, are no versions.
+            let needed = name.strip_prefix("GLIBC_").and_then(Glibc::parse);
+            newest = newest.max(needed);
+        }
+    }
+    Ok(newest)
 }
 
 /// The libraries that a library or program asks the loader for.

@@ -2,6 +2,8 @@
 
 use plugin_api_data::{API, Error, LIBTORCH, Note, TCH};
 
+use super::Glibc;
+
 /// The target triple of this host.
 pub const TARGET: &str = env!("PLEACH_TARGET");
 
@@ -25,6 +27,17 @@ pub(super) fn check(note: &Note) -> Result<(), Error> {
             .found(format!("it takes {} for granted", missing.join(", ")))
             .help("build the plugin on this machine, or without `-C target-cpu`"),
     )
+}
+
+/// Refuses a plugin that needs a newer glibc than this machine has.
+pub(super) fn check_glibc(needed: &Glibc) -> Result<(), Error> {
+    match Glibc::here() {
+        Some(ours) if *needed > ours => Err(Error::new(format!(
+            "built for glibc {needed}; this machine has {ours}"
+        ))
+        .help("build the plugin on a machine whose glibc is as old as this one's")),
+        _ => Ok(()),
+    }
 }
 
 /// Same major, and a minor that this host knows already.
