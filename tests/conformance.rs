@@ -258,7 +258,8 @@ fn a_plugin_may_need_only_what_every_host_has() {
         the plugin needs libraries that not every host has
           found     libgcc_q.so.1
           expected  those of the system's C and C++, and libtorch's half for the CPU
-          help: link them statically"#]].assert_eq(&says(&checks));
+          help: link them statically"#]]
+    .assert_eq(&says(&checks));
 }
 
 /// A file that is no plugin fails like one that is bad.
