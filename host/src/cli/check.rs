@@ -195,9 +195,10 @@ fn sum(checked: &[Checked], seed: u64) -> String {
                 n => Some(format!("{n} {kind}")),
             },
         );
+    let n = checked.len();
     format!(
-        "{} checks: {}\nseed {seed}: --reproduce {seed} repeats the inputs",
-        checked.len(),
+        "{n} check{}: {}\nseed {seed}: --reproduce {seed} repeats the inputs",
+        if n == 1 { "" } else { "s" },
         counts.collect::<Vec<_>>().join(", ")
     )
 }

@@ -77,9 +77,8 @@ fn held(lent: &Tensors, call: impl FnOnce() -> Result<()>) -> Result<()> {
     let grad = is_grad_enabled();
     call()?;
     for ((name, t), before) in lent.iter().zip(before) {
-        let what = before.compare(&State::of(t)?);
-        if let Some(what) = what {
-            return Err(Error::new(format!("the call changes {what} of `{name}`"))
+        if let Some(what) = before.compare(&State::of(t)?) {
+            return Err(Error::new(format!("the call {what} `{name}`"))
                 .expected("nothing changes that is lent to it")
                 .help("methods whose names end in `_` write in place, through every other handle too: use those that return a new tensor")
                 .into());
@@ -129,14 +128,14 @@ impl State {
 
     fn compare(&self, now: &Self) -> Option<&'static str> {
         let changed = [
-            (self.size != now.size, "the shape"),
-            (self.bytes != now.bytes, "the numbers"),
-            (self.requires_grad != now.requires_grad, "`requires_grad`"),
-            (self.has_grad != now.has_grad, "`grad`"),
+            (self.size != now.size, "changes the shape of"),
+            (self.bytes != now.bytes, "changes the numbers of"),
             (
-                self.version != now.version,
-                "the version, by a write in place,",
+                self.requires_grad != now.requires_grad,
+                "changes `requires_grad` of",
             ),
+            (self.has_grad != now.has_grad, "changes `grad` of"),
+            (self.version != now.version, "writes in place into"),
         ];
         changed
             .iter()

@@ -1,5 +1,6 @@
 //! What a component of each role can be tried with.
 
+mod episode;
 mod hypernet;
 mod initializer;
 mod kernel;

@@ -17,14 +17,20 @@ impl StandIns {
 
     /// The component with stand-ins for what it requires, and defaults for the rest.
     pub(super) fn recipe(&self, case: &Case<'_>) -> Result<Recipe> {
-        let mut recipe = Recipe::new(case.name);
-        for (name, property) in required(&case.card.schema) {
-            let value = self.value(property, &case.card.schema, DEPTH);
-            let value = value
-                .ok_or_else(|| Skip(format!("no value was found for its parameter `{name}`")))?;
-            recipe.params.insert(name.into(), value);
-        }
-        Ok(recipe)
+        let params = self
+            .required(&case.card.schema, DEPTH)
+            .map_err(|name| Skip(format!("no value was found for its parameter `{name}`")))?;
+        Ok(Recipe {
+            component: case.name.into(),
+            params,
+        })
+    }
+
+    /// Values for what a schema requires, or the name of that for which there is none.
+    fn required<'a>(&self, schema: &'a Json, depth: usize) -> Result<Params, &'a str> {
+        required(schema)
+            .map(|(name, s)| Ok((name.to_string(), self.value(s, schema, depth).ok_or(name)?)))
+            .collect()
     }
 
     /// The same with whole numbers made small: what is checked does not grow with epochs and batches.
@@ -56,7 +62,7 @@ impl StandIns {
             }
         }
         if let Some(role) = schema.get("x-role").and_then(Json::as_str) {
-            return self.component(role);
+            return self.component(role, depth);
         }
         if let Some(target) = target(schema, root) {
             return self.value(target, root, depth - 1);
@@ -85,6 +91,7 @@ impl StandIns {
                 Some(items.into())
             }
             "object" => {
+                // Not `self.required`: references are to the root.
                 let members = required(schema)
                     .map(|(name, s)| Some((name.to_string(), self.value(s, root, depth - 1)?)));
                 Some(Json::Object(members.collect::<Option<_>>()?))
@@ -93,13 +100,25 @@ impl StandIns {
         }
     }
 
-    /// The first component of a role that requires nothing.
-    fn component(&self, role: &str) -> Option<Json> {
-        self.0.iter().find_map(|plugin| {
-            let fits = |card: &&Card| card.role == role && required(&card.schema).next().is_none();
-            let card = plugin.components.iter().find(fits)?;
-            Some(Recipe::new(format!("{}/{}", plugin.name, card.name)).into())
-        })
+    /// The first component of a role that requires nothing, else the last for which what it requires can be found.
+    fn component(&self, role: &str, depth: usize) -> Option<Json> {
+        let of_role = || {
+            self.0.iter().flat_map(|plugin| {
+                let cards = plugin.components.iter().filter(|card| card.role == role);
+                cards.map(|card| (format!("{}/{}", plugin.name, card.name), &card.schema))
+            })
+        };
+        let modest = of_role().find(|(_, schema)| required(schema).next().is_none());
+        let recipe = match modest {
+            Some((component, _)) => Recipe::new(component),
+            None => of_role().collect::<Vec<_>>().into_iter().rev().find_map(
+                |(component, schema)| {
+                    let params = self.required(schema, depth - 1).ok()?;
+                    Some(Recipe { component, params })
+                },
+            )?,
+        };
+        Some(recipe.into())
     }
 }
 
