@@ -36,6 +36,7 @@
 
 pub mod boundary;
 pub mod component;
+pub mod grad;
 pub mod graph;
 pub mod host;
 pub mod pass;

@@ -243,7 +243,8 @@ macro_rules! plugin {
                     $crate::abi_stable::prefix_type::PrefixTypeTrait::leak_into_prefix($crate::plugin::Root { open })
                 })
             }
-            #[unsafe(export_name = concat!("pleach_plugin_", env!("CARGO_CRATE_NAME")))]
+            // Of the package, as the note is: the library of a package may be called otherwise.
+            #[unsafe(export_name = concat!("pleach_plugin_", env!("CARGO_PKG_NAME")))]
             // SAFETY: `root` makes the root module of this very type.
             pub static HEADER: $crate::abi_stable::library::LibHeader = unsafe {
                 $crate::abi_stable::library::LibHeader::from_constructor::<$crate::plugin::RootRef>(root, $crate::abi_stable::library::CheckTypeLayout::Yes)

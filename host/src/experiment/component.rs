@@ -207,6 +207,14 @@ fn missing(at: &Place, error: &Error) -> Diagnostic {
         innermost = cause;
         diagnostic.title += &format!(": {}", innermost.what);
     }
+    for (label, text) in [
+        ("found", &innermost.found),
+        ("expected", &innermost.expected),
+    ] {
+        if let Some(text) = text {
+            diagnostic = diagnostic.note(format!("{label} {text}"));
+        }
+    }
     diagnostic.help = innermost.help.clone();
     diagnostic
 }

@@ -1,7 +1,7 @@
-//! Reads the note out of a plugin's file, and makes sure that the file is whole.
+//! Reads out of a plugin's file its note and what it needs, and makes sure that the file is whole.
 
-use object::elf::{EM_AARCH64, EM_X86_64, Machine, SHT_NOBITS};
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader};
+use object::elf::{DT_NEEDED, EM_AARCH64, EM_X86_64, Machine, SHT_NOBITS};
+use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, Object, ObjectSection};
 use plugin_api_data::{Error, Note, SECTION};
 
@@ -14,8 +14,16 @@ const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
     EM_X86_64
 };
 
-/// The note in a library; `None` where the library is sound and has none.
-pub(super) fn note(bytes: &[u8]) -> Result<Option<Note>, Error> {
+/// What is read out of a plugin's file.
+pub(super) struct Contents {
+    /// What it says of itself.
+    pub(super) note: Note,
+    /// The libraries that the loader loads with it.
+    pub(super) needed: Vec<String>,
+}
+
+/// The contents of a plugin; `None` where the library is sound and has no note.
+pub(super) fn read(bytes: &[u8]) -> Result<Option<Contents>, Error> {
     if !bytes.starts_with(b"\x7fELF") {
         let found = if bytes.is_empty() {
             "an empty file"
@@ -61,15 +69,28 @@ pub(super) fn note(bytes: &[u8]) -> Result<Option<Note>, Error> {
     let Some(section) = elf.section_by_name(SECTION) else {
         return Ok(None);
     };
-    let data = section
-        .data()
-        .map_err(|e| cut().caused_by(Error::new(e.to_string())))?;
+    let damaged = |e: object::Error| cut().caused_by(Error::new(e.to_string()));
+    let data = section.data().map_err(damaged)?;
     // A linker may pad the section.
     let end = data
         .iter()
         .rposition(|b| *b != 0)
         .map_or(0, |last| last + 1);
-    serde_json::from_slice(&data[..end])
-        .map(Some)
-        .context(|| "its note cannot be read".into())
+    let note = serde_json::from_slice(&data[..end]).context(|| "its note cannot be read".into())?;
+    let needed = libraries(&elf).map_err(damaged)?;
+    Ok(Some(Contents { note, needed }))
+}
+
+/// The names that stand in the dynamic section as `DT_NEEDED`.
+fn libraries(elf: &ElfFile64<'_>) -> Result<Vec<String>, object::Error> {
+    let (endian, sections) = (elf.endian(), elf.elf_section_table());
+    let Some((entries, strings)) = sections.dynamic(endian, elf.data())? else {
+        return Ok(vec![]);
+    };
+    let strings = sections.strings(endian, elf.data(), strings)?;
+    entries
+        .iter()
+        .filter(|entry| entry.tag(endian) == DT_NEEDED)
+        .map(|entry| Ok(String::from_utf8_lossy(entry.string(endian, strings)?).into_owned()))
+        .collect()
 }

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Context;
 use crate::protocol::PluginFile;
 
-pub use fit::TARGET;
+pub use fit::{LIBRARIES, TARGET};
 
 /// A folder that is looked into.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -162,17 +162,17 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// What is in a file; `None` where it is none of our business.
 fn look(path: &Path, origin: Origin) -> Option<Plugin> {
-    let (sha256, note) = match fs::read(path).context(|| "it cannot be read".into()) {
-        Ok(bytes) => (sha256(&bytes), elf::note(&bytes)),
+    let (sha256, read) = match fs::read(path).context(|| "it cannot be read".into()) {
+        Ok(bytes) => (sha256(&bytes), elf::read(&bytes)),
         Err(e) => (String::new(), Err(e)),
     };
-    let (note, problem) = match note {
+    let (note, problem) = match read {
         // Cargo puts other libraries beside the program.
         Ok(None) if origin == Origin::Program => return None,
         Ok(None) => (None, Some(Error::new("no note: not a pleach plugin"))),
-        Ok(Some(note)) => {
-            let problem = fit::check(&note).err();
-            (Some(note), problem)
+        Ok(Some(elf::Contents { note, needed })) => {
+            let fits = fit::check(&note).and_then(|()| fit::check_needed(&needed));
+            (Some(note), fits.err())
         }
         Err(e) => (None, Some(e)),
     };

@@ -1,5 +1,9 @@
 //! Loading a plugin's file. This is the one place where a stranger's code enters the process.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
 use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
 use abi_stable::library::AbiHeaderRef;
@@ -47,6 +51,7 @@ pub fn open(file: &PluginFile) -> Result<PluginObj> {
         }
     };
 
+    reserve(path, &found.sha256)?;
     // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading means. The
     // path is absolute, so no other file is searched for.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
@@ -100,6 +105,22 @@ pub fn open(file: &PluginFile) -> Result<PluginObj> {
             .caused_by(fault.into_error()?)
             .into()),
     }
+}
+
+/// Remembers which bytes stand behind a path, for as long as the process lives. The loader knows a library by its path:
+/// asked for a file that was replaced meanwhile, it would hand out the old one.
+fn reserve(path: &Path, sha256: &str) -> Result<(), Error> {
+    static OPENED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = opened.entry(path.into()).or_insert_with(|| sha256.into());
+    if before == sha256 {
+        return Ok(());
+    }
+    let what = format!("{} is loaded already, with other bytes", path.display());
+    Err(Error::new(what)
+        .found(sha256)
+        .expected(&*before)
+        .help("load it in a new process"))
 }
 
 /// What `abi_stable` says goes on for hundreds of lines; the first that names an error is enough.

@@ -141,6 +141,7 @@ impl StrategyHost {
 
     /// The score, the higher the better.
     fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
+        self.settings.renew(self.seed)?;
         let arch = self.space.arch(&self.ports, point, &SpaceHost)?;
         let mut session = NetSession::new(arch, Rc::clone(&self.task), self.seed, self.device)?;
         let score = scorer.score(&mut session)?;

@@ -35,7 +35,7 @@ pub struct Note {
 impl Note {
     /// The exported symbol of the plugin's header.
     pub fn symbol(&self) -> String {
-        format!("pleach_plugin_{}", self.name.replace('-', "_"))
+        format!("pleach_plugin_{}", self.name)
     }
 }
 

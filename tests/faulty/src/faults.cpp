@@ -1,6 +1,8 @@
 // What Rust cannot do by itself.
 
 #include <cstdio>
+#include <cstdlib>
+#include <iostream>
 #include <stdexcept>
 
 extern "C" void faulty_throw() { throw std::runtime_error("thrown on purpose"); }
@@ -10,6 +12,15 @@ extern "C" void faulty_throw_number() { throw 42; }
 extern "C" void faulty_print() {
     std::puts("printed by puts on purpose");
     std::printf("printed by printf on purpose\n");
+    std::cout << "printed by cout on purpose" << std::endl;
     // A pipe is written when the buffer is full: not in a test's lifetime.
     std::fflush(stdout);
 }
+
+// Runs when the file is opened, before anybody could ask the plugin for anything.
+static const bool greeted = [] {
+    if (std::getenv("FAULTY_GREETS") == nullptr) return false;
+    std::puts("printed while it was opened");
+    std::fflush(stdout);
+    return true;
+}();

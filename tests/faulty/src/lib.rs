@@ -1,8 +1,12 @@
 //! A plugin that misbehaves on request, so that tests see what a host does about it.
 
 mod how;
+mod in_place;
 mod layer;
 mod scorer;
 mod strategy;
+mod task;
+mod tell;
+mod threaded;
 
 plugin_api::plugin!();
