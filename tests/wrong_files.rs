@@ -47,7 +47,14 @@ fn ten_wrong_experiments() {
 /// An experiment with a layer of the plugin in question.
 fn experiment(layer: &str) -> String {
     format!(
-        "task = \"baselines/digits-graph\"\n\n[[stage]]\narch = {{ use = \"baselines/gnn\", layers = [\"{layer}\"], point = {{}} }}\ntrain = {{ use = \"baselines/backprop\", epochs = 1 }}\n"
+        r#"task = "baselines/digits-graph"
+
+[[stage]]
+search = "baselines/random"
+space  = {{ use = "baselines/gnn", depth = 1, layers = ["{layer}"] }}
+each   = [{{ train = {{ use = "baselines/backprop", epochs = 1 }} }}]
+budget = 1
+"#
     )
 }
 
@@ -55,7 +62,6 @@ fn experiment(layer: &str) -> String {
 fn check(case: &str, component: &str, bytes: &[u8]) {
     let (name, _) = component.split_once('/').unwrap();
     let place = Place::new(&experiment(component)).with_plugin(name, bytes);
-    // Nothing is known of the plugin from earlier.
     let output = said(
         &place,
         &["run", "experiment.toml", "--plugins", "plugins"],

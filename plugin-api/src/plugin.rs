@@ -125,6 +125,7 @@ impl Plugin for Registered {
                 "`{name}` registers two components named `{}`",
                 twice[0]
             ))
+            .help("call one of them otherwise")
             .into());
         }
         if components.is_empty() {

@@ -61,7 +61,7 @@ fn trap_04_another_layout_is_told_in_few_lines_with_both_versions() {
     let said = refused(&plugin);
     assert!(said.lines().count() < 8, "{said}");
     for wanted in [
-        "the types of `dgmlp` are laid out differently from the host's: Error",
+        "the types of `dgmlp` are laid out differently from the host's: unexpected field in `ScorerVTable",
         "found     a plugin built for API ",
         "expected  API ",
         "help: rebuild the plugin",

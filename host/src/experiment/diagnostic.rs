@@ -54,12 +54,6 @@ impl Diagnostic {
         self
     }
 
-    /// Says what else is known.
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
-        self
-    }
-
     /// Shows one way out.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

@@ -210,9 +210,27 @@ mod tests {
 
     #[test]
     fn needed() {
-        check_needed(&["libtorch_cpu.so", "libc.so.6"], expect![""]);
-        check_needed(&["libstd-0123456789abcdef.so", "libc.so.6"], expect![""]);
-        check_needed(&["libtorch.so", "libtorch_cuda.so"], expect![""]);
-        check_needed(&["libhdf5.so.103"], expect![""]);
+        check_needed(&["libtorch_cpu.so", "libc.so.6"], expect!["fits"]);
+        check_needed(
+            &["libstd-0123456789abcdef.so", "libc.so.6"],
+            expect![[r#"
+            needs libraries that not every host has
+              found     libstd-0123456789abcdef.so
+              help: build the plugin without `-C prefer-dynamic`"#]],
+        );
+        check_needed(
+            &["libtorch.so", "libtorch_cuda.so"],
+            expect![[r#"
+            needs libraries that not every host has
+              found     libtorch.so, libtorch_cuda.so
+              help: link libtorch_cpu and libc10 alone, as `plugin_api::tch` does: the host opens CUDA's half where it is wanted"#]],
+        );
+        check_needed(
+            &["libhdf5.so.103"],
+            expect![[r#"
+            needs libraries that not every host has
+              found     libhdf5.so.103
+              help: link them into the plugin"#]],
+        );
     }
 }

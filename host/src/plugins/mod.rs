@@ -114,12 +114,20 @@ pub fn find(folders: &[Folder]) -> Result<Vec<Plugin>, Error> {
         for plugin in &mut here {
             plugin.shadowed_by = found
                 .iter()
-                .find(|n| n.name().is_some() && n.name() == plugin.name())
+                .find(|nearer| hides(nearer, plugin))
                 .map(|n| n.path.clone());
         }
         found.append(&mut here);
     }
     Ok(found)
+}
+
+/// Whether a nearer file is used in place of this one, or would be if it were sound.
+fn hides(nearer: &Plugin, plugin: &Plugin) -> bool {
+    match &nearer.note {
+        Some(note) => plugin.name() == Some(&note.name),
+        None => nearer.path.file_name() == plugin.path.file_name(),
+    }
 }
 
 /// The plugin in this file; `None` where there is no such file.

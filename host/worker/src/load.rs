@@ -1,18 +1,20 @@
 //! Loading a plugin's file. This is the one place where a stranger's code enters the process.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::check_layout_compatibility;
+use abi_stable::abi_stability::abi_checking::{AbiInstabilityErrors, check_layout_compatibility};
 use abi_stable::library::AbiHeaderRef;
 use abi_stable::std_types::RResult;
+use abi_stable::type_layout::TLFieldOrFunction;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use pleach::plugins;
 use pleach::protocol::PluginFile;
 use plugin_api::plugin::{PluginObj, RootRef};
-use plugin_api::{Error, Result};
+use plugin_api::{Error, Note, Result};
 
 use crate::registry::{host, services};
 
@@ -51,20 +53,7 @@ pub fn open(file: &PluginFile) -> Result<PluginObj> {
         }
     };
 
-    reserve(path, &found.sha256)?;
-    // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading means. The
-    // path is absolute, so no other file is searched for.
-    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-        .map_err(|e| Error::new(format!("{} cannot be loaded: {e}", path.display())))?;
-    // Components, strings and vtables of the plugin stand in its memory: it is never unloaded.
-    let library: &'static Library = Box::leak(Box::new(library));
-
-    // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
-    let header = unsafe {
-        *library
-            .get::<AbiHeaderRef>(note.symbol().as_bytes())
-            .map_err(|e| Error::new(format!("{} has a note, but no header: {e}", path.display())))?
-    };
+    let header = header(path, &found.sha256, &note)?;
     let header = header.upgrade().map_err(|e| {
         Error::new(format!(
             "the header of `{}` is of another abi_stable: {}",
@@ -83,7 +72,7 @@ pub fn open(file: &PluginFile) -> Result<PluginObj> {
         Error::new(format!(
             "the types of `{}` are laid out differently from the host's: {}",
             note.name,
-            first_line(&e.to_string())
+            difference(&e)
         ))
         .found(format!("a plugin built for API {}", note.api))
         .expected(format!("API {}", plugin_api::API))
@@ -107,20 +96,46 @@ pub fn open(file: &PluginFile) -> Result<PluginObj> {
     }
 }
 
-/// Remembers which bytes stand behind a path, for as long as the process lives. The loader knows a library by its path:
-/// asked for a file that was replaced meanwhile, it would hand out the old one.
-fn reserve(path: &Path, sha256: &str) -> Result<(), Error> {
-    static OPENED: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
-    let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = opened.entry(path.into()).or_insert_with(|| sha256.into());
-    if before == sha256 {
-        return Ok(());
+/// The header that a file exports; the file is opened where it is not yet.
+fn header(path: &Path, sha256: &str, note: &Note) -> Result<AbiHeaderRef, Error> {
+    // Components, strings and vtables of a plugin stand in its memory: it is never unloaded.
+    static LOADED: Mutex<BTreeMap<PathBuf, (String, Library)>> = Mutex::new(BTreeMap::new());
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (before, library) = match loaded.entry(path.into()) {
+        Entry::Occupied(there) => there.into_mut(),
+        Entry::Vacant(place) => {
+            // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading
+            // means. The path is absolute, so no other file is searched for.
+            let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+                .map_err(|e| Error::new(format!("{} cannot be loaded: {e}", path.display())))?;
+            place.insert((sha256.into(), library))
+        }
+    };
+    if before != sha256 {
+        // The loader knows a library by its path: asked for the new file, it would hand out the old one.
+        let what = format!("{} is loaded already, with other bytes", path.display());
+        let error = Error::new(what).found(sha256).expected(before);
+        return Err(error.help("load it in a new process"));
     }
-    let what = format!("{} is loaded already, with other bytes", path.display());
-    Err(Error::new(what)
-        .found(sha256)
-        .expected(&*before)
-        .help("load it in a new process"))
+    // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
+    unsafe { library.get::<AbiHeaderRef>(note.symbol()) }
+        .map(|header| *header)
+        .map_err(|_| {
+            Error::new(format!("{} has a note, but no header", path.display()))
+                .expected(format!("an exported symbol `{}`", note.symbol()))
+                .help("make the crate a plugin by `plugin_api::plugin!()`, and build it again")
+        })
+}
+
+/// The first difference, and the type in which it is.
+fn difference(all: &AbiInstabilityErrors) -> String {
+    let text = all.to_string();
+    let what = first_line(&text).trim_start_matches("Error:");
+    let path = all.errors.first().map(|error| &error.stack_trace);
+    match path.and_then(|path| path.last()).map(|types| &types.found) {
+        Some(TLFieldOrFunction::Field(field)) => format!("{what} in `{}`", field.full_type()),
+        _ => what.into(),
+    }
 }
 
 /// What `abi_stable` says goes on for hundreds of lines; the first that names an error is enough.
