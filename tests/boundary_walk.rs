@@ -1,34 +1,34 @@
-//! Walks over the boundary between plugin files in every way, and drops everything: what `tests/valgrind.rs` looks at.
+//! Walks over the boundary between plugin files in every role, and drops everything: what `tests/valgrind.rs` looks at.
 //!
-//! `boundary-walk FOLDER`, where FOLDER is the one into which cargo built the plugins.
+//! `boundary-walk FOLDER`, where FOLDER is the one into which cargo built the plugins. `wrappers` has for each role a
+//! component around one of another file, so that each call crosses twice; `tests/roles.rs` holds what they compute.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use pleach_worker::{NetSession, Registry};
+use pleach_worker::{NetSession, Registry, SubjectBench};
 use plugin_api::host::Services;
 use plugin_api::plugin::Plugin;
-use plugin_api::role::{
-    Hypernet, Initializer, Layer, LayerObj, Pruner, Scorer, Space, Strategy, Task, Trainer,
-};
-use plugin_api::testing::Alone;
-use plugin_api::{
-    Arch, Ask, At, Batch, Decided, Decision, Goal, Graph, Hook, Host, Observation, Outcome, Point,
-    Recipe, Session, Setting, Shapes, Tensor, Tensors, TrialId, WeightSpec, axis, gradients_of,
-    random,
-};
-use tch::{Device, Kind};
+use plugin_api::prelude::*;
+use plugin_api::serde_json::json;
+use plugin_api::testing::{Alone, Scripted};
+use plugin_api::{Json, Mix, MixOption, NodeKind};
+use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> Result<()> {
-    let built = std::env::args()
-        .nth(1)
-        .context("usage: boundary-walk FOLDER")?;
-    // Plugins' events are written, too.
+    let built = std::env::args().nth(1);
+    let built = built.context("usage: boundary-walk FOLDER")?;
+    // What plugins trace crosses too.
     tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(std::io::sink)
         .init();
-    for file in ["libbaselines.so", "libmixhop.so", "examples/libfaulty.so"] {
+    for file in [
+        "libbaselines.so",
+        "libmixhop.so",
+        "examples/libwrappers.so",
+        "examples/libfaulty.so",
+    ] {
         pleach_worker::load(&pleach_tests::file(&Path::new(&built).join(file)))?;
     }
     let host = pleach_worker::host();
@@ -36,14 +36,42 @@ fn main() -> Result<()> {
     failures(host)?;
     layers(host)?;
     search(host)?;
-    session(host)?;
+    relaxation(host)?;
+    training(host)?;
+    parts(host)?;
     println!("walked");
     Ok(())
 }
 
-/// Texts and MessagePack, both ways.
+/// A component with parameters.
+fn recipe(component: &str, params: Json) -> Recipe {
+    let params = params.as_object().expect("parameters").clone();
+    let component = component.into();
+    Recipe { component, params }
+}
+
+/// The wrapper of a role around another component.
+fn wrapped(role: &str, inner: Recipe) -> Recipe {
+    Recipe::new(format!("wrappers/{role}")).with("inner", inner)
+}
+
+fn linear() -> Recipe {
+    recipe("baselines/linear", json!({ "out": 10 }))
+}
+
+fn backprop() -> Recipe {
+    recipe("baselines/backprop", json!({ "epochs": 2, "batch": 500 }))
+}
+
+fn low_rank(inner: &str) -> Recipe {
+    Recipe::new("mixhop/low-rank")
+        .with("rank", 2)
+        .with("inner", Recipe::new(inner).with("out", 4))
+}
+
+/// Texts and plain data, both ways.
 fn cards(host: Registry) -> Result<()> {
-    for name in ["baselines", "mixhop", "faulty"] {
+    for name in ["baselines", "mixhop", "wrappers", "faulty"] {
         let card = host.plugin(name)?.card()?;
         ensure!(card.name == name && !card.components.is_empty());
     }
@@ -52,13 +80,14 @@ fn cards(host: Registry) -> Result<()> {
 
 /// Errors, panics and C++ exceptions, through one boundary and through two.
 fn failures(host: Registry) -> Result<()> {
-    ensure!(host.layer(&Recipe::new("baselines/nothing")).is_err());
-    ensure!(host.layer(&Recipe::new("baselines/adam")).is_err());
-    ensure!(
-        host.layer(&Recipe::new("baselines/linear").with("out", -1))
-            .is_err()
-    );
-    ensure!(host.layer(&low_rank("baselines/nothing")).is_err());
+    for refused in [
+        Recipe::new("baselines/nothing"),
+        Recipe::new("baselines/adam"),
+        recipe("baselines/linear", json!({ "out": -1 })),
+        low_rank("baselines/nothing"),
+    ] {
+        ensure!(host.layer(&refused).is_err(), "{refused:?}");
+    }
     let (w, x) = (
         Tensors::new(),
         Batch::new().with("x", random::uniform(&[2, 2], 0)),
@@ -72,56 +101,40 @@ fn failures(host: Registry) -> Result<()> {
         "exception",
         "odd-exception",
     ] {
-        let layer = host.layer(&Recipe::new("faulty/faulty").with("how", how))?;
-        ensure!(layer.forward(&w, &x, &Alone::eval()).is_err(), "{how}");
+        let faulty = recipe("faulty/faulty", json!({ "how": how }));
+        for layer in [host.layer(&faulty)?, host.layer(&wrapped("layer", faulty))?] {
+            ensure!(layer.forward(&w, &x, &Alone::eval()).is_err(), "{how}");
+        }
     }
-    // The wrapper's own failure, and that of the layer inside.
-    let wrapper = host.layer(&low_rank("baselines/linear"))?;
-    ensure!(wrapper.forward(&w, &x, &Alone::eval()).is_err());
-    ensure!(wrapper.weights(&Shapes::new()).is_err());
     Ok(())
 }
 
-fn low_rank(inner: &str) -> Recipe {
-    Recipe::new("mixhop/low-rank")
-        .with("rank", 2)
-        .with("inner", Recipe::new(inner).with("out", 4))
-}
-
-/// Layers of one file inside a wrapper of another, with derivatives of two orders, and over a graph of the host's.
+/// Layers inside wrappers of another file, with derivatives of two orders, and over a graph of the host's.
 fn layers(host: Registry) -> Result<()> {
-    let sources = tch::Tensor::from_slice(&[0i64, 1, 1, 2, 3]);
-    let targets = tch::Tensor::from_slice(&[1i64, 0, 2, 1, 3]);
+    let sources = Tensor::from_slice(&[0i64, 1, 1, 2, 3]);
+    let targets = Tensor::from_slice(&[1i64, 0, 2, 1, 3]);
     let graph = Graph::new(4, &sources, &targets, None)?;
     for recipe in [
         low_rank("baselines/linear"),
         low_rank("baselines/gcn"),
-        Recipe::new("mixhop/mixhop").with("out", 4),
-        Recipe::new("baselines/gat").with("out", 4),
-        Recipe::new("baselines/dropout"),
+        recipe("mixhop/mixhop", json!({ "out": 4 })),
+        wrapped("layer", recipe("baselines/gat", json!({ "out": 4 }))),
+        wrapped("layer", Recipe::new("baselines/dropout")),
     ] {
-        let layer = host.layer(&recipe)?;
-        differentiate(&layer, &graph).with_context(|| recipe.component)?;
+        differentiate(&host.layer(&recipe)?, &graph).context(recipe.component)?;
     }
     Ok(())
 }
 
-fn differentiate(layer: &LayerObj, graph: &Graph) -> Result<()> {
+fn differentiate(layer: &dyn Layer, graph: &Graph) -> Result<()> {
     let shapes = Shapes::new()
         .with("x", vec![axis("nodes", None), axis("features", 3)])
         .with("graph", vec![axis("nodes", None)]);
     layer.shapes(&shapes)?;
-    let mut leaves: Tensors = layer
-        .weights(&shapes)?
-        .iter()
-        .map(|spec| {
-            (
-                &spec.name,
-                random::normal(&spec.size(), 1).set_requires_grad(true),
-            )
-        })
-        .collect();
-    let x = random::normal(&[4, 3], 2).set_requires_grad(true);
+    let weights = layer.weights(&shapes)?;
+    let leaf = |size: &[i64]| random::normal(size, 1).set_requires_grad(true);
+    let mut leaves: Tensors = weights.iter().map(|w| (&w.name, leaf(&w.size()))).collect();
+    let x = leaf(&[4, 3]);
     let batch = Batch::new()
         .with("x", x.shallow_clone())
         .with("graph", graph.clone());
@@ -131,79 +144,72 @@ fn differentiate(layer: &LayerObj, graph: &Graph) -> Result<()> {
     drop(given);
     leaves.put("x", x);
     let first = gradients_of(&value, &leaves, true)?;
-    let parts: Vec<_> = first
+    let lengths: Vec<_> = first
         .values()
         .map(|g| g.square().sum(Kind::Float))
         .collect();
-    let slope = tch::Tensor::stack(&parts, 0).sum(Kind::Float);
-    // Where a layer is linear in all of them there is no second derivative.
-    if slope.requires_grad() {
-        gradients_of(&slope, &leaves, false)?;
-    }
+    gradients_of(&Tensor::stack(&lengths, 0).sum(Kind::Float), &leaves, false)?;
     Ok(())
 }
 
-/// What a strategy and a space may ask of a host.
-struct Draws;
+/// A strategy, its space, an analysis, and what the host lends them.
+fn search(host: Registry) -> Result<()> {
+    let task: std::rc::Rc<_> = host.task(&"baselines/digits".into())?.into();
+    let gnn = recipe(
+        "baselines/gnn",
+        json!({ "layers": ["baselines/linear"], "depth": 1, "widths": [8] }),
+    );
+    let mut bench = SubjectBench::new(std::rc::Rc::clone(&task), 0, Device::Cpu);
+    let seen = bench.search(&Searching {
+        strategy: wrapped("strategy", "baselines/random".into()),
+        space: wrapped("space", gnn.clone()),
+        trainer: backprop(),
+        trials: 2,
+        seed: 1,
+    })?;
+    ensure!(seen.iter().all(|o| matches!(o.outcome, Outcome::Done(_))));
 
-impl Host for Draws {
-    fn resolve(&self, _: &Arch, _: &Point) -> plugin_api::Result<Arch> {
-        plugin_api::bail!("nothing is resolved here")
-    }
+    let strategy = wrapped("strategy", "baselines/random".into());
+    let asked = host.strategy(&strategy)?.ask(1, &Scripted::default());
+    ensure!(asked.is_err(), "asked before it began");
 
-    fn sample(&self, decisions: &[Decision], n: i64, _: u64) -> plugin_api::Result<Vec<Point>> {
-        let first = || {
-            decisions
-                .iter()
-                .map(|d| (&d.name, Decided::Option(0)))
-                .collect()
-        };
-        Ok((0..n).map(|_| first()).collect())
-    }
-
-    fn score(&self, _: &Recipe, points: &[Point]) -> plugin_api::Result<Vec<Option<f64>>> {
-        Ok(points.iter().map(|_| Some(0.5)).collect())
-    }
+    let mut session = session(host, &"baselines/digits".into(), linear())?;
+    let report = host.trainer(&backprop())?.fit(&mut session)?;
+    let weights = session.snapshot("all,masks")?;
+    bench.put("trained", session.arch()?, weights, vec![report]);
+    let curves = wrapped("analysis", "baselines/learning-curves".into());
+    bench.measure(&curves.with("space", gnn))?;
+    Ok(())
 }
 
-fn search(host: Registry) -> Result<()> {
-    let task = host.task(&Recipe::new("baselines/digits"))?;
-    let ports = task.ports()?;
-    let space = host.space(&Recipe::new("baselines/gnn").with(
-        "layers",
-        plugin_api::serde_json::json!(["baselines/linear"]),
-    ))?;
-    let decisions = space.decisions(&ports)?;
-    let goal = Goal {
-        metric: ports.metric.clone(),
-        higher_is_better: true,
+/// One layer from pixels to classes.
+fn session(host: Registry, task: &Recipe, layer: Recipe) -> Result<NetSession> {
+    let task = host.task(task)?;
+    let arch = Arch::new(task.ports()?.inputs)
+        .layer("only", layer, &[("x", "in.x")])
+        .output("y", "only.x");
+    NetSession::new(arch, task.into(), 0, Device::Cpu)
+}
+
+/// Two layers to choose from, both at once.
+fn relaxation(host: Registry) -> Result<()> {
+    let task = host.task(&"baselines/digits".into())?;
+    let options = [linear(), wrapped("layer", linear())];
+    let options = options.into_iter().enumerate();
+    let mix = Mix {
+        decision: "which".into(),
+        options: options
+            .map(|(option, layer)| MixOption { option, layer })
+            .collect(),
     };
-    for strategy in [
-        Recipe::new("baselines/random"),
-        Recipe::new("baselines/prescreen").with("scorer", "baselines/grad-norm"),
-    ] {
-        let mut strategy = host.strategy(&strategy)?;
-        ensure!(strategy.ask(1, &Draws).is_err(), "asked before it began");
-        let setting = Setting {
-            decisions: decisions.clone(),
-            goals: vec![goal.clone()],
-            seed: 1,
-        };
-        strategy.begin(&setting)?;
-        let proposals = strategy.ask(2, &Draws)?;
-        ensure!(space.arch(&ports, &proposals[0].point, &Draws).is_err());
-        let trial = TrialId(0);
-        let outcome = Outcome::Done([("accuracy", 0.5)].into_iter().collect());
-        let point = proposals[0].point.clone();
-        strategy.tell(
-            &[Observation {
-                trial,
-                point,
-                outcome,
-            }],
-            &Draws,
-        )?;
-    }
+    let arch = Arch::new(task.ports()?.inputs)
+        .node("slot", NodeKind::Mix(mix), &[("x", "in.x")])
+        .output("y", "slot.x")
+        .decide(Decision::options("which", ["plain", "thrice"]));
+    let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu)?;
+    session.relax(&wrapped("relaxation", "baselines/softmax".into()))?;
+    session.search()?;
+    session.decide()?;
     Ok(())
 }
 
@@ -211,44 +217,64 @@ fn search(host: Registry) -> Result<()> {
 struct Double;
 
 impl Hook for Double {
-    fn at(&self, _: &str, x: Tensor) -> Tensor {
+    fn at(&self, _: &str, x: plugin_api::Tensor) -> plugin_api::Tensor {
         (&*x * 2.0).into()
     }
 }
 
-/// Training, scoring, pruning, masks, snapshots, taps.
-fn session(host: Registry) -> Result<()> {
-    let task = host.task(&Recipe::new("baselines/digits"))?;
-    ensure!(task.batch("nowhere", &At::ALL).is_err());
-    let arch = Arch::new(task.ports()?.inputs)
-        .layer("wrapped", low_rank("baselines/linear"), &[("x", "in.x")])
-        .layer(
-            "out",
-            Recipe::new("baselines/linear").with("out", 10),
-            &[("x", "wrapped.x")],
-        )
-        .output("y", "out.x");
-    let mut session = NetSession::new(arch.clone(), task.into(), 0, Device::Cpu)?;
-    let trainer = Recipe::new("baselines/backprop")
-        .with("epochs", 2)
-        .with("batch", 500);
-    host.trainer(&trainer)?.fit(&mut session)?;
-    host.scorer(&Recipe::new("baselines/grad-norm"))?
+/// Everything that a session lends and takes.
+fn training(host: Registry) -> Result<()> {
+    let task = wrapped("task", "baselines/digits".into());
+    let mut session = session(host, &task, wrapped("layer", linear()))?;
+    ensure!(session.batch("nowhere", &At::ALL).is_err());
+    session.objectives(&[wrapped("objective", "baselines/label-smoothing".into())])?;
+    let cosine = wrapped(
+        "schedule",
+        recipe("baselines/cosine", json!({ "start": 0.1, "steps": 8 })),
+    );
+    let sgd = Recipe::new("baselines/sgd").with("rate", cosine);
+    let trainer = backprop().with("transforms", vec![Json::from(wrapped("transform", sgd))]);
+    host.trainer(&wrapped("trainer", trainer))?
+        .fit(&mut session)?;
+    host.trainer(&"wrappers/services".into())?
+        .fit(&mut session)?;
+    host.scorer(&wrapped("scorer", "baselines/grad-norm".into()))?
         .score(&mut session)?;
     let scores = host
-        .pruner(&Recipe::new("baselines/magnitude"))?
+        .pruner(&wrapped("pruner", "baselines/magnitude".into()))?
         .scores(&mut session)?;
     session.prune(&scores, 0.5, true)?;
     let snapshot = session.snapshot("everything")?;
     session.restore(&snapshot)?;
     let batch = session.next("val", 20)?;
     session.forward(&batch, &Ask::eval().tapped(["*"]).hooked(&Double))?;
+    session.play("train", &At::ALL)?;
     session.evaluate("val")?;
+    Ok(())
+}
 
+/// What is made apart from a session.
+fn parts(host: Registry) -> Result<()> {
+    let arch = Arch::new(Shapes::new());
     let spec = WeightSpec::new("w", &[("in", 3), ("out", 2)], "baselines/glorot");
-    let glorot = host.initializer(&Recipe::new("baselines/glorot"))?;
+    let glorot = host.initializer(&wrapped("initializer", "baselines/glorot".into()))?;
     ensure!(glorot.init(&spec, &arch, 1)?.size() == [3, 2]);
-    let hypernet = host.hypernet(&Recipe::new("baselines/mlp"))?;
-    hypernet.weights(&[spec])?;
+
+    let hypernet = host.hypernet(&wrapped("hypernet", "baselines/mlp".into()))?;
+    let target = [spec];
+    let own = hypernet.weights(&target)?;
+    let own: Tensors = own
+        .iter()
+        .map(|w| (&w.name, random::normal(&w.size(), 2)))
+        .collect();
+    ensure!(hypernet.generate(&own, &Batch::new(), &target)?.len() == 1);
+
+    let kernel = host.kernel(&wrapped("kernel", "wrappers/empirical".into()))?;
+    let net = session(host, &"baselines/digits".into(), linear())?;
+    let x = net
+        .batch("val", &At { size: 5, ..At::ALL })?
+        .context("a batch")?;
+    kernel.gram(&Tensors::new(), &x, &x, Some(&net))?;
+    ensure!(kernel.gram(&Tensors::new(), &x, &x, None).is_err());
     Ok(())
 }

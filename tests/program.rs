@@ -39,6 +39,44 @@ fn lists_what_stands_beside_it() {
 }
 
 #[test]
+fn a_relaxation_searches_and_an_analysis_looks_at_what_was_trained() {
+    let place = Place::new(
+        r#"
+task = "baselines/digits-graph"
+seeds = 2
+
+[[stage]]
+search = { use = "baselines/softmax", weights = [{ use = "baselines/adam", rate = { use = "baselines/cosine", start = 0.02, steps = 20 } }] }
+space  = { use = "baselines/gnn", depth = 2, widths = [16], dropouts = [0.0], activations = ["relu"], layers = ["baselines/gcn", "mixhop/mixhop"] }
+steps  = 20
+
+[[stage]]
+name  = "short"
+train = { use = "baselines/backprop", epochs = 3, objectives = ["baselines/label-smoothing"] }
+
+[[stage]]
+name  = "long"
+train = { use = "baselines/backprop", epochs = 20 }
+
+[[stage]]
+name     = "curves"
+analyse  = "baselines/learning-curves"
+subjects = ["short", "long"]
+"#,
+    );
+    let said = lines(&place, &["run", "experiment.toml", "--json"]);
+    let summary: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let measured = &summary["analyses"][0]["metrics"];
+    let of = |metric: &str| measured[metric]["mean"].as_f64().unwrap();
+    assert!(of("long.mean") > of("short.mean"), "{summary}");
+    assert!(of("short.epoch") <= 3.0 && of("long.epoch") <= 20.0);
+    // The same again, from what the journal holds.
+    let again = lines(&place, &["resume", "runs/experiment-1", "--json"]);
+    let again: serde_json::Value = serde_json::from_str(&again).unwrap();
+    assert_eq!(again["analyses"], summary["analyses"]);
+}
+
+#[test]
 fn the_doctor_finds_nothing_wrong() {
     let said = lines(&Place::new(""), &["doctor"]);
     assert!(said.contains("libtorch: 2.11.0"), "{said}");

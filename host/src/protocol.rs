@@ -82,6 +82,22 @@ pub struct Work {
     pub save: Option<PathBuf>,
     /// What it may use.
     pub limits: Limits,
+    /// What an analysis among the steps looks at.
+    #[serde(default)]
+    pub bench: Vec<OnBench>,
+}
+
+/// A subject on the bench of an analysis.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OnBench {
+    /// The stage that made it.
+    pub name: String,
+    /// Its architecture.
+    pub arch: Arch,
+    /// The file of its weights and masks; fresh weights where there is none.
+    pub weights: Option<PathBuf>,
+    /// What the steps of its stage reported.
+    pub reports: Vec<Report>,
 }
 
 /// What work starts from.
@@ -91,6 +107,8 @@ pub enum Subject {
     Arch(Arch),
     /// An architecture with the weights and masks of this file.
     Weights(Arch, PathBuf),
+    /// The supernet of this space, undecided.
+    Supernet(Recipe),
     /// A point that a strategy proposed in this space.
     Proposal(Recipe, Proposal),
     /// A point that a person wrote: a value of each decision of this space.
@@ -118,6 +136,22 @@ pub enum Step {
         hypernet: Recipe,
         /// Selector of the weights that it makes.
         target: String,
+    },
+    /// Has a relaxation choose in a supernet, and goes on with what it has chosen, with fresh weights.
+    Relax {
+        /// The relaxation.
+        relaxation: Recipe,
+        /// The space of the supernet, which makes a point of scores.
+        space: Recipe,
+        /// Steps of its search.
+        steps: u64,
+    },
+    /// Looks at subjects, and leaves them alone.
+    Analyse {
+        /// The analysis.
+        analysis: Recipe,
+        /// The stages that made the subjects.
+        subjects: Vec<String>,
     },
 }
 

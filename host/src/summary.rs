@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, Table, presets};
-use plugin_api_data::{Error, Goal};
+use plugin_api_data::{Error, Goal, Named};
 use serde::Serialize;
 
 use crate::experiment::{Experiment, Verb};
 use crate::journal::{Journal, Results};
+use crate::protocol::Step;
 use crate::run::Run;
 use crate::study::best;
 
@@ -22,6 +23,17 @@ pub struct Summary {
     pub searches: Vec<Found>,
     /// The other stages, in order.
     pub stages: Vec<Row>,
+    /// What analyses measured, in order.
+    pub analyses: Vec<Measured>,
+}
+
+/// What an analysis measured, over its seeds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
+    /// Name of the stage.
+    pub stage: String,
+    /// By the names that the analysis gave.
+    pub metrics: Named<Spread>,
 }
 
 /// What came out of a search.
@@ -75,10 +87,17 @@ impl Summary {
             metric: goal.metric.clone(),
             searches: vec![],
             stages: vec![],
+            analyses: vec![],
         };
         for (index, stage) in experiment.stages.iter().enumerate() {
             let results = journal.results(index)?;
-            match stage.verb {
+            match &stage.verb {
+                // What it chose is seen in the stages that go on with it.
+                Verb::Relax(..) => {}
+                Verb::Step(_, Step::Analyse { .. }) => summary.analyses.push(Measured {
+                    stage: stage.name.clone(),
+                    metrics: Spread::under("analyse.", &results),
+                }),
                 Verb::Search(_) => {
                     summary
                         .searches
@@ -141,12 +160,26 @@ impl Summary {
                 .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
             lines.push(table.trim_fmt());
         }
+        for Measured { stage, metrics } in &self.analyses {
+            let metrics = metrics.iter();
+            lines
+                .extend(metrics.map(|(name, x)| format!("{stage}: {name} {}", show(&Some(*x), 4))));
+        }
         lines.push(format!("run: {}", folder.display()));
         lines.join("\n")
     }
 }
 
 impl Spread {
+    /// Over the seeds, of every metric whose name begins so; by the rest of its name.
+    fn under(prefix: &str, results: &Results) -> Named<Self> {
+        let first = results.values().find_map(|r| r.as_ref().ok());
+        let names = first.into_iter().flat_map(|done| done.metrics.names());
+        names
+            .filter_map(|name| Some((name.strip_prefix(prefix)?, Spread::of(results, name)?)))
+            .collect()
+    }
+
     /// Over the seeds that measured this metric.
     fn of(results: &Results, metric: &str) -> Option<Self> {
         let values: Vec<f64> = results

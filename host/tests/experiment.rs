@@ -63,7 +63,9 @@ fn catalog() -> Catalog {
             "adam",
             json!({ "type": "object", "properties": { "rate": { "type": "number", "exclusiveMinimum": 0, "default": 0.001 } } }),
         ),
-        card("pruner", "magnitude", plain),
+        card("pruner", "magnitude", plain.clone()),
+        card("relaxation", "softmax", plain.clone()),
+        card("analysis", "learning-curves", plain),
         card(
             "hypernet",
             "mlp",
@@ -453,11 +455,11 @@ fn stages() {
     check_stage(
         "name = \"empty\"",
         expect![[r#"
-        error: a stage needs one of `search`, `train`, `prune`, `generate`
-         --> e.toml:2:1
-          |
-        2 | [[stage]]
-          | ^^^^^^^^^"#]],
+            error: a stage needs one of `search`, `train`, `prune`, `generate`, `analyse`
+             --> e.toml:2:1
+              |
+            2 | [[stage]]
+              | ^^^^^^^^^"#]],
     );
     check_stage(
         "train = \"baselines/backprop\"",
@@ -504,6 +506,124 @@ fn stages() {
               |
             5 | sparsity = 1
               |            ^ found 1"#]],
+    );
+}
+
+#[test]
+fn relaxations_and_analyses() {
+    check_stage(
+        "search = 'baselines/softmax'\nspace = 'baselines/gnn'\nsteps = 30\n[[stage]]\nname = 'found'\ntrain = 'baselines/backprop'\n[[stage]]\nanalyse = 'baselines/learning-curves'\nsubjects = ['found', 'search-1']\n[[stage]]\nanalyse = 'baselines/learning-curves'",
+        expect![[r#"
+            seed = 0
+            seeds = 1
+            threads = 1
+
+            [task]
+            use = "baselines/digits-graph"
+
+            [limits]
+            seconds = 3600.0
+            memory = 8589934592
+
+            [[stage]]
+            name = "search-1"
+            steps = 30
+
+            [stage.search]
+            use = "baselines/softmax"
+
+            [stage.space]
+            use = "baselines/gnn"
+            depth = 2
+
+            [[stage.space.layers]]
+            use = "baselines/gat"
+            heads = 4
+
+            [[stage]]
+            name = "found"
+            from = "search-1"
+
+            [stage.train]
+            use = "baselines/backprop"
+            epochs = 10
+
+            [[stage.train.transforms]]
+            use = "baselines/adam"
+            rate = 0.001
+
+            [[stage]]
+            name = "analyse-3"
+            subjects = ["found", "search-1"]
+
+            [stage.analyse]
+            use = "baselines/learning-curves"
+
+            [[stage]]
+            name = "analyse-4"
+            subjects = ["analyse-3"]
+
+            [stage.analyse]
+            use = "baselines/learning-curves"
+        "#]],
+    );
+    check_stage(
+        "search = 'baselines/softmax'\nspace = 'baselines/gnn'\nbudget = 30\neach = []",
+        expect![[r#"
+            error: a search by relaxation needs `steps`
+             --> e.toml:2:1
+              |
+            2 | [[stage]]
+              | ^^^^^^^^^
+
+            error: `budget` means nothing here: a relaxation takes `steps`
+             --> e.toml:5:1
+              |
+            5 | budget = 30
+              | ^^^^^^
+
+            error: `each` means nothing here: a relaxation takes `steps`
+             --> e.toml:6:1
+              |
+            6 | each = []
+              | ^^^^"#]],
+    );
+    check_stage(
+        "search = 'baselines/random'\nspace = 'baselines/gnn'\nsteps = 30\nbudget = 3",
+        expect![[r#"
+            error: `steps` means nothing here: a strategy takes a `budget` of trials
+             --> e.toml:5:1
+              |
+            5 | steps = 30
+              | ^^^^^"#]],
+    );
+    check_stage(
+        "analyse = 'baselines/learning-curves'",
+        expect![[r#"
+        error: an analysis looks at what an earlier stage has made
+         --> e.toml:2:1
+          |
+        2 | [[stage]]
+          | ^^^^^^^^^"#]],
+    );
+    check_stage(
+        "name = 'found'\narch = { use = 'baselines/gnn', point = {} }\ntrain = 'baselines/backprop'\n[[stage]]\nanalyse = 'baselines/learning-curves'\nsubjects = ['fond']\nfrom = 'found'",
+        expect![[r#"
+            error: no stage before this one is named `fond`
+             --> e.toml:8:13
+              |
+            8 | subjects = ['fond']
+              |             ^^^^^^
+              |
+              = help: there is `found`
+
+            error: an analyse stage has no key `from`
+             --> e.toml:9:1
+              |
+            9 | from = 'found'
+              | ^^^^
+              |
+              = help: it has `name`, `analyse`, `subjects`"#]],
     );
 }
 

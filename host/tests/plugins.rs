@@ -113,7 +113,7 @@ fn files() {
             ..note("x")
         }),
         expect![[r#"
-            libx.so: x: built for plugin API 2.0; this host offers 1.0
+            libx.so: x: built for plugin API 2.0; this host offers 1.1
               help: update pleach"#]],
     );
     check(
@@ -122,7 +122,7 @@ fn files() {
             ..note("x")
         }),
         expect![[r#"
-            libx.so: x: built for plugin API 1.9; this host offers 1.0
+            libx.so: x: built for plugin API 1.9; this host offers 1.1
               help: update pleach, or rebuild the plugin"#]],
     );
     check(

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 
@@ -42,6 +43,24 @@ impl Owner {
             plugin: RStr::from_str(plugin),
             component: RStr::from_str(component),
         }
+    }
+}
+
+/// What is lent to be looked at: nothing leads from here to the methods that change it.
+#[repr(transparent)]
+#[derive(StableAbi)]
+pub struct Shared<T>(T);
+
+impl<T> Shared<T> {
+    pub(crate) fn new(it: T) -> Self {
+        Shared(it)
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 
@@ -156,7 +175,13 @@ as_is!(
     crate::Batch,
     crate::Graph,
     crate::Seen,
-    plugin_api_data::Named<f64>
+    crate::On,
+    crate::Played,
+    crate::Acted,
+    crate::Choice,
+    crate::Choices,
+    plugin_api_data::Named<f64>,
+    plugin_api_data::Named<crate::Seen>
 );
 
 /// Plain data, owned and borrowed.
@@ -189,29 +214,40 @@ packed!(
     crate::Ports,
     crate::At,
     crate::Tick,
+    crate::Of,
+    crate::Searching,
+    crate::role::Draw,
+    crate::role::Needs,
     Option<Arch>,
     Vec<plugin_api_data::WeightSpec>,
     Vec<plugin_api_data::Decision>,
     Vec<plugin_api_data::Proposal>,
     Vec<plugin_api_data::Observation>,
     Vec<plugin_api_data::Recipe>,
+    Vec<plugin_api_data::Report>,
+    Vec<String>,
     Vec<plugin_api_data::Point>,
     Vec<Option<f64>>,
 );
 
-impl<T: Serialize + DeserializeOwned> Cross for &[T]
-where
-    Vec<T>: Cross<Abi = Packed>,
-{
-    type Abi = Packed;
-    type Held = Vec<T>;
-    fn out(self) -> Packed {
-        Packed::new(self)
-    }
-    fn hold(abi: Packed) -> Result<Vec<T>> {
-        abi.read()
-    }
+/// Slices of plain data.
+macro_rules! packed_slices {
+    ($($ty:ty),* $(,)?) => {$(
+        impl Cross for &[$ty] {
+            type Abi = Packed;
+            type Held = Vec<$ty>;
+            fn out(self) -> Packed { Packed::new(self) }
+            fn hold(abi: Packed) -> Result<Vec<$ty>> { abi.read() }
+        }
+    )*};
 }
+packed_slices!(
+    plugin_api_data::WeightSpec,
+    plugin_api_data::Decision,
+    plugin_api_data::Observation,
+    plugin_api_data::Recipe,
+    plugin_api_data::Point,
+);
 
 impl<'a> Cross for &'a str {
     type Abi = RStr<'a>;
@@ -224,16 +260,18 @@ impl<'a> Cross for &'a str {
     }
 }
 
-impl<'a> Cross for &'a [i64] {
-    type Abi = RSlice<'a, i64>;
-    type Held = &'a [i64];
-    fn out(self) -> RSlice<'a, i64> {
-        self.into()
-    }
-    fn hold(abi: RSlice<'a, i64>) -> Result<&'a [i64]> {
-        Ok(abi.as_slice())
-    }
+/// Slices of what crosses as it is.
+macro_rules! slices {
+    ($($ty:ty),* $(,)?) => {$(
+        impl<'a> Cross for &'a [$ty] {
+            type Abi = RSlice<'a, $ty>;
+            type Held = &'a [$ty];
+            fn out(self) -> RSlice<'a, $ty> { self.into() }
+            fn hold(abi: RSlice<'a, $ty>) -> Result<&'a [$ty]> { Ok(abi.as_slice()) }
+        }
+    )*};
 }
+slices!(i64, crate::Carry);
 
 impl Cross for String {
     type Abi = RString;
@@ -248,9 +286,10 @@ impl Cross for String {
 
 /// What `#[boundary]` traits lend to calls.
 pub(crate) mod lent {
+    pub(crate) use crate::bench::BenchRef;
     pub(crate) use crate::host::HostRef;
     pub(crate) use crate::pass::PassRef;
-    pub(crate) use crate::session::SessionRef;
+    pub(crate) use crate::session::{SessionRef, SinkRef};
 }
 
 /// Runs a call on the called side: no panic or C++ exception leaves it, and libtorch's grad mode is as it was.

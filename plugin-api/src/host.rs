@@ -7,7 +7,7 @@ use plugin_api_macros::boundary;
 
 use crate::role::*;
 use crate::trace::TracerObj;
-use crate::{Error, Graph, Result, Tensor};
+use crate::{Error, Graph, On, Result, Session, Tensor};
 
 /// What spaces and strategies may ask of the host; lent for the time of a call.
 #[boundary(lent)]
@@ -17,6 +17,22 @@ pub trait Host {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch>;
     /// This many points, drawn uniformly and independently.
     fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>>;
+    /// The point with one decision, drawn at random, decided anew; the same where nothing else is possible.
+    fn mutate(&self, decisions: &[Decision], point: &Point, seed: u64) -> Result<Point>;
+    /// Each decision as one of two points decides it, by a fair coin.
+    fn crossover(
+        &self,
+        decisions: &[Decision],
+        one: &Point,
+        other: &Point,
+        seed: u64,
+    ) -> Result<Point>;
+    /// Points as rows of numbers from 0 to 1, `[points, width]`, float32: one column an option, one a number.
+    fn encode(&self, decisions: &[Decision], points: &[Point]) -> Result<Tensor>;
+    /// The points that are nearest to rows of numbers, `[points, width]`.
+    fn decode(&self, decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>>;
+    /// A session of its own, with fresh weights.
+    fn session(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>>;
     /// A score for each point, from fresh sessions; the higher the better, whichever way the scorer counts. `None`
     /// where a point could not be scored.
     fn score(&self, scorer: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>>;
@@ -55,6 +71,39 @@ pub trait Services: Send + Sync {
     fn pruner(&self, recipe: &Recipe) -> Result<PrunerObj>;
     /// Makes a hypernet, from whichever plugin.
     fn hypernet(&self, recipe: &Recipe) -> Result<HypernetObj>;
+    /// Makes a relaxation, from whichever plugin.
+    #[since(1.1)]
+    fn relaxation(&self, recipe: &Recipe) -> Result<RelaxationObj> {
+        Err(older_than_role("relaxation", recipe))
+    }
+    /// Makes an objective, from whichever plugin.
+    #[since(1.1)]
+    fn objective(&self, recipe: &Recipe) -> Result<ObjectiveObj> {
+        Err(older_than_role("objective", recipe))
+    }
+    /// Makes a schedule, from whichever plugin.
+    #[since(1.1)]
+    fn schedule(&self, recipe: &Recipe) -> Result<ScheduleObj> {
+        Err(older_than_role("schedule", recipe))
+    }
+    /// Makes a kernel, from whichever plugin.
+    #[since(1.1)]
+    fn kernel(&self, recipe: &Recipe) -> Result<KernelObj> {
+        Err(older_than_role("kernel", recipe))
+    }
+    /// Makes an analysis, from whichever plugin.
+    #[since(1.1)]
+    fn analysis(&self, recipe: &Recipe) -> Result<AnalysisObj> {
+        Err(older_than_role("analysis", recipe))
+    }
+}
+
+fn older_than_role(role: &str, recipe: &Recipe) -> anyhow::Error {
+    let what = format!(
+        "the host is older than the role `{role}`, which `{}` has",
+        recipe.component
+    );
+    Error::new(what).help("update pleach").into()
 }
 
 static SERVICES: OnceLock<ServicesObj> = OnceLock::new();

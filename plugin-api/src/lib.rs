@@ -34,14 +34,17 @@
 //! # fn main() {}
 //! ```
 
+pub mod bench;
 pub mod boundary;
 pub mod component;
+mod episode;
 pub mod grad;
 pub mod graph;
 pub mod host;
 pub mod pass;
 pub mod plugin;
 pub mod random;
+mod real;
 pub mod role;
 pub mod session;
 mod tensor;
@@ -59,12 +62,15 @@ pub use serde_json;
 pub use tch;
 pub use tracing;
 
+pub use bench::{Bench, Searching};
 pub use component::{RecipeOf, Use};
+pub use episode::{Acted, Episode};
 pub use graph::{Edges, Graph};
 pub use host::{Host, services};
 pub use pass::{Hook, Pass, Within};
-pub use role::Tick;
-pub use session::{Ask, At, Ports, Seen, Session};
+pub use real::Real;
+pub use role::{Draw, Needs, Tick};
+pub use session::{Ask, At, Carry, Choice, Choices, Of, On, Played, Ports, Seen, Session, Sink};
 pub use tensor::{Batch, Tensor, Tensors, Value, gradients_of, kind};
 
 /// What every fallible call of the API returns: authors use `?` on errors of `tch`, of the API and of their own.
@@ -111,15 +117,16 @@ pub fn with_last_axis(shape: &[Axis], size: i64) -> Shape {
 /// What a plugin's files begin with.
 pub mod prelude {
     pub use crate::role::{
-        Hypernet, Initializer, Layer, Pruner, Scorer, Space, Strategy, Task, Tick, Trainer,
-        Transform,
+        Analysis, Hypernet, Initializer, Kernel, Layer, Objective, Pruner, Relaxation, Schedule,
+        Scorer, Space, Strategy, Task, Trainer, Transform,
     };
     pub use crate::{
-        Arch, Ask, At, Batch, Context, Decision, Dtype, Edges, Error, Graph, Group, Hook, Host,
-        Named, Observation, Outcome, Pass, Point, Ports, Proposal, Recipe, RecipeOf, Report,
-        Result, Seen, Session, Setting, Shape, Shapes, Tensors, Use, Value, WeightSpec, Within,
-        anyhow, axis, bail, component, ensure, gradients_of, kind, last_axis, port, random, show,
-        stream, with_last_axis,
+        Acted, Arch, Ask, At, Batch, Bench, Carry, Choice, Choices, Context, Decided, Decision,
+        Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host, Named, Needs,
+        Observation, Of, On, Outcome, Pass, Played, Point, Ports, Proposal, Real, Recipe, RecipeOf,
+        Report, Result, Searching, Seen, Session, Setting, Shape, Shapes, Sink, Tensors, Tick, Use,
+        Value, WeightSpec, Within, anyhow, axis, bail, component, ensure, gradients_of, kind,
+        last_axis, port, random, show, stream, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

@@ -2,7 +2,7 @@
 
 use plugin_api_macros::boundary;
 
-use crate::Tensor;
+use crate::{Choice, Tensor};
 
 /// One forward pass, as a layer sees it; lent for the time of a call.
 #[boundary(lent)]
@@ -13,6 +13,10 @@ pub trait Pass {
     fn step(&self) -> i64;
     /// Shows a value under a name; the layer goes on with what comes back.
     fn tap(&self, name: &str, x: Tensor) -> Tensor;
+    /// What the options of a decision weigh in this pass; `None` where nobody chooses.
+    fn choice(&self, decision: &str) -> Option<Choice>;
+    /// Puts a new value into a buffer of the layer, as running statistics are; only in training, else it is dropped.
+    fn keep(&self, buffer: &str, value: Tensor);
     /// Uniform numbers in `[0, 1)`, float32, from the stream of seed, path, step and the number of the draw.
     fn uniform(&self, size: &[i64]) -> Tensor;
 }
@@ -28,8 +32,8 @@ pub trait Hook {
 pub struct Within<'a> {
     /// The wrapper's own pass.
     pub outer: &'a dyn Pass,
-    /// What the names of inner taps begin with, seen from outside: `inner/`.
-    pub prefix: &'a str,
+    /// What is wrapped, by name: its tap `x` is `inner/x` seen from outside, its weight `w` is `inner.w`.
+    pub name: &'a str,
     /// Looks at the inner taps first.
     pub hook: Option<&'a dyn Hook>,
 }
@@ -48,7 +52,15 @@ impl Pass for Within<'_> {
             Some(hook) => hook.at(name, x),
             None => x,
         };
-        self.outer.tap(&format!("{}{name}", self.prefix), x)
+        self.outer.tap(&format!("{}/{name}", self.name), x)
+    }
+
+    fn choice(&self, decision: &str) -> Option<Choice> {
+        self.outer.choice(decision)
+    }
+
+    fn keep(&self, buffer: &str, value: Tensor) {
+        self.outer.keep(&format!("{}.{buffer}", self.name), value);
     }
 
     fn uniform(&self, size: &[i64]) -> Tensor {

@@ -38,6 +38,42 @@ pub trait Plugin: Send + Sync {
     fn pruner(&self, name: &str, params: &Params) -> Result<PrunerObj>;
     /// Makes a hypernet of this name.
     fn hypernet(&self, name: &str, params: &Params) -> Result<HypernetObj>;
+    /// Makes a relaxation of this name.
+    #[since(1.1)]
+    fn relaxation(&self, name: &str, params: &Params) -> Result<RelaxationObj> {
+        let _ = (name, params);
+        Err(older_than_role("relaxation"))
+    }
+    /// Makes an objective of this name.
+    #[since(1.1)]
+    fn objective(&self, name: &str, params: &Params) -> Result<ObjectiveObj> {
+        let _ = (name, params);
+        Err(older_than_role("objective"))
+    }
+    /// Makes a schedule of this name.
+    #[since(1.1)]
+    fn schedule(&self, name: &str, params: &Params) -> Result<ScheduleObj> {
+        let _ = (name, params);
+        Err(older_than_role("schedule"))
+    }
+    /// Makes a kernel of this name.
+    #[since(1.1)]
+    fn kernel(&self, name: &str, params: &Params) -> Result<KernelObj> {
+        let _ = (name, params);
+        Err(older_than_role("kernel"))
+    }
+    /// Makes an analysis of this name.
+    #[since(1.1)]
+    fn analysis(&self, name: &str, params: &Params) -> Result<AnalysisObj> {
+        let _ = (name, params);
+        Err(older_than_role("analysis"))
+    }
+}
+
+fn older_than_role(role: &str) -> anyhow::Error {
+    Error::new(format!("the plugin is older than the role `{role}`"))
+        .help("build it anew against this version of pleach-plugin-api")
+        .into()
 }
 
 /// What `plugin!` registers.

@@ -2,11 +2,13 @@
 
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RString, RVec};
-use plugin_api_data::{Arch, Named, Recipe, Shapes, WeightSpec};
+use plugin_api_data::{Arch, Named, Recipe, Report, Shapes, WeightSpec};
 use plugin_api_macros::boundary;
 use serde::{Deserialize, Serialize};
 
+use crate::boundary::{Owner, Shared};
 use crate::pass::HookRef;
+use crate::role::{Task, TaskObj};
 use crate::{Batch, Hook, Result, Tensor, Tensors};
 
 /// What a task feeds a network with, and wants of it.
@@ -51,8 +53,9 @@ impl At {
 pub struct Ask<'a> {
     train: bool,
     taps: RVec<RString>,
-    hook: ROption<HookRef<'a>>,
+    hook: ROption<Shared<HookRef<'a>>>,
     weights: ROption<Tensors>,
+    choices: ROption<Choices>,
 }
 
 impl<'a> Ask<'a> {
@@ -88,6 +91,12 @@ impl<'a> Ask<'a> {
         self
     }
 
+    /// Choose these options in place of the relaxation, by decision.
+    pub fn choices(mut self, choices: Choices) -> Self {
+        self.choices = ROption::RSome(choices);
+        self
+    }
+
     /// Whether this is a training pass.
     pub fn is_train(&self) -> bool {
         self.train
@@ -105,12 +114,51 @@ impl<'a> Ask<'a> {
 
     /// The hook, if there is one.
     pub fn hook(&self) -> Option<&(dyn Hook + 'a)> {
-        self.hook.as_ref().map(|h| h as &dyn Hook).into()
+        self.hook.as_ref().map(|h| -> &dyn Hook { &**h }).into()
     }
 
     /// The weights that replace the session's, if there are any.
     pub fn replaced(&self) -> Option<&Tensors> {
         self.weights.as_ref().into()
+    }
+
+    /// The options that are chosen for it, if any are.
+    pub fn chosen(&self) -> Option<&Choices> {
+        self.choices.as_ref().into()
+    }
+}
+
+/// What the options of a decision weigh in a pass.
+#[repr(C)]
+#[derive(StableAbi, Clone, Debug)]
+pub struct Choice {
+    /// `[options]`.
+    pub weights: Tensor,
+    active: RVec<u64>,
+}
+
+/// Choices by decision.
+pub type Choices = Named<Choice>;
+
+impl Choice {
+    /// These weights, `[options]`; only the active options are computed.
+    pub fn new(weights: impl Into<Tensor>, active: impl IntoIterator<Item = usize>) -> Self {
+        Choice {
+            weights: weights.into(),
+            active: active.into_iter().map(|option| option as u64).collect(),
+        }
+    }
+
+    /// These weights, `[options]`, for options that are all computed.
+    pub fn all(weights: impl Into<Tensor>) -> Self {
+        let weights = weights.into();
+        let options = weights.numel();
+        Choice::new(weights, 0..options)
+    }
+
+    /// The options that are computed, counted from 0.
+    pub fn active(&self) -> impl Iterator<Item = usize> {
+        self.active.iter().map(|option| *option as usize)
     }
 }
 
@@ -124,10 +172,92 @@ pub struct Seen {
     pub taps: Tensors,
 }
 
+/// What a session that is spawned works on.
+#[repr(C, u8)]
+#[derive(StableAbi)]
+pub enum On {
+    /// No task: it can run what it is given.
+    Nothing,
+    /// The task of the session that spawns it.
+    SameTask,
+    /// A task of the caller's own, made by [`On::task`].
+    Task(TaskObj),
+}
+
+impl On {
+    /// A task of the caller's own.
+    pub fn task(task: impl Task + 'static) -> Self {
+        On::Task(TaskObj::new(Box::new(task), Owner::UNNAMED))
+    }
+}
+
+/// How a weight goes over to another architecture.
+#[repr(C)]
+#[derive(StableAbi, Clone)]
+pub struct Carry {
+    /// Its path there.
+    pub to: RString,
+    /// The path of the weight that it takes its entries from.
+    pub from: RString,
+    /// For each axis the old index of every new entry, int64, -1 for entries that begin anew; `None` for an axis that
+    /// stays as it is.
+    pub index: RVec<ROption<Tensor>>,
+}
+
+impl Carry {
+    /// The same weight under another path.
+    pub fn renamed(from: &str, to: &str) -> Self {
+        Carry {
+            to: to.into(),
+            from: from.into(),
+            index: RVec::new(),
+        }
+    }
+
+    /// Along this axis, the old index of every new entry: `[new length]`, int64, -1 for entries that begin anew.
+    pub fn along(mut self, axis: usize, index: impl Into<Tensor>) -> Self {
+        while self.index.len() <= axis {
+            self.index.push(ROption::RNone);
+        }
+        self.index[axis] = ROption::RSome(index.into());
+        self
+    }
+}
+
+/// Of what [`Session::each_gradient`] takes gradients.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Of {
+    /// The loss of each sample.
+    Loss,
+    /// Every number at this output port, of each sample: its Jacobian.
+    Output(String),
+}
+
+/// Takes gradients as they are computed, one sample after the other, so that they need not be held all at once.
+#[boundary(lent)]
+pub trait Sink {
+    /// The gradients of a sample, by path: shaped as the weights for [`Of::Loss`], `[outputs, ..weight]` for
+    /// [`Of::Output`].
+    fn take(&mut self, sample: i64, gradients: &Tensors) -> Result<()>;
+}
+
+/// What came of an episode.
+#[repr(C)]
+#[derive(StableAbi, Clone)]
+pub struct Played {
+    /// Numbers that people read.
+    pub metrics: Named<f64>,
+    /// The sum of the rewards.
+    pub reward: f64,
+    /// What a pool of experience keeps, a record for each action.
+    pub records: RVec<Batch>,
+}
+
 /// A network with its weights, masks and task: the one place where weights live.
 ///
 /// Selectors name weights: `model`, `choice`, `buffer`, `all`, `#tag`, a path, `prefix*`, or several joined by commas.
-#[boundary(lent)]
+/// What reads or computes takes `&self`, what changes the session `&mut self`.
+#[boundary(owned, lent)]
 pub trait Session {
     /// The architecture.
     fn arch(&self) -> Result<Arch>;
@@ -159,23 +289,54 @@ pub trait Session {
     /// Puts a snapshot back.
     fn restore(&mut self, snapshot: &Tensors) -> Result<()>;
 
+    /// Goes on with another architecture. Weights of equal path and shape go over by themselves, with masks; `carry` says
+    /// what becomes of others; what is left begins anew. Chains and relaxation are taken away.
+    fn replace(&mut self, arch: &Arch, carry: &[Carry]) -> Result<()>;
+    /// A session of its own, with fresh weights.
+    fn spawn(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>>;
+
     /// A batch of a split, on the session's device.
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>>;
     /// The next batch of a split, of this many samples (0: the whole split); epochs follow each other.
     fn next(&mut self, split: &str, size: i64) -> Result<Batch>;
     /// Runs the network.
     fn forward(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen>;
-    /// The terms of the task's loss.
+    /// The terms of the loss: the task's, then those of the objectives, by `plugin/component`.
     fn terms(&self, seen: &Seen, batch: &Batch) -> Result<Tensors>;
     /// Their sum.
     fn loss(&self, seen: &Seen, batch: &Batch) -> Result<Tensor>;
     /// The task's metrics on a whole split.
     fn evaluate(&self, split: &str) -> Result<Named<f64>>;
+    /// Hands the gradients of the selected weights to a sink, sample by sample.
+    fn each_gradient(
+        &self,
+        batch: &Batch,
+        ask: &Ask<'_>,
+        of: &Of,
+        select: &str,
+        sink: &mut dyn Sink,
+    ) -> Result<()>;
+    /// Plays one episode with the network as it is.
+    fn play(&self, split: &str, at: &At) -> Result<Played>;
 
     /// Makes a chain of transforms for the selected weights; the last one's updates are added to them.
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()>;
+    /// The names of the chains that were made.
+    fn chains(&self) -> Result<Vec<String>>;
     /// Sends gradients through a chain and adds what comes out; masks are applied. That is a training step.
     fn apply(&mut self, chain: &str, gradients: &Tensors) -> Result<()>;
     /// One training step: forward, loss, gradients of the chain's weights, update. Returns the loss.
     fn step(&mut self, chain: &str, batch: &Batch, ask: &Ask<'_>) -> Result<f64>;
+
+    /// Adds the terms of these objectives to every loss, in place of those before.
+    fn objectives(&mut self, objectives: &[Recipe]) -> Result<()>;
+    /// Has a relaxation choose the options of the mixes; its weights join the session's.
+    fn relax(&mut self, relaxation: &Recipe) -> Result<()>;
+    /// One step of the relaxation's search.
+    fn search(&mut self) -> Result<Report>;
+    /// What the relaxation makes of each decision now.
+    fn mixture(&self, train: bool) -> Result<Choices>;
+    /// The relaxation's scores, `[options]` by decision; [`Space::project`](crate::role::Space::project) makes a point of
+    /// them.
+    fn decide(&mut self) -> Result<Tensors>;
 }

@@ -201,6 +201,17 @@ impl Batch {
         }
     }
 
+    /// The rows of `t` that count in loss and metrics: those that `split` names, where the batch has it; else all.
+    ///
+    /// # Errors
+    /// Where `split` names rows that are not there.
+    pub fn counted(&self, t: &tch::Tensor) -> Result<tch::Tensor> {
+        match self.0.get("split") {
+            Some(Value::Tensor(rows)) => Ok(t.f_index_select(0, rows)?),
+            _ => Ok(t.shallow_clone()),
+        }
+    }
+
     #[cold]
     fn missing(&self, port: &str) -> anyhow::Error {
         let there: Vec<_> = self.names().map(|n| format!("`{n}`")).collect();

@@ -1,12 +1,13 @@
-//! For the tests of plugins: a graph that is slow and obvious, and a pass that belongs to no network.
+//! For the tests of plugins: a graph that is slow and obvious, a pass that belongs to no network, a host that answers as
+//! it is told.
 //!
-//! Neither needs a host, so that a layer can be held to its equation alone.
+//! None needs a real host, so that a component can be held to its equation alone.
 
 use std::cell::Cell;
 
-use plugin_api_data::stream;
+use plugin_api_data::{Arch, Decision, Point, Recipe, stream};
 
-use crate::{Edges, Graph, Pass, Result, Tensor, random};
+use crate::{Choice, Edges, Error, Graph, Host, On, Pass, Result, Session, Tensor, random};
 
 /// A graph as its whole adjacency matrix: `rows[i][j]` is the weight of the edge `j -> i`, 0 where there is none.
 struct Dense {
@@ -171,8 +172,92 @@ impl Pass for Alone {
         x
     }
 
+    fn choice(&self, _: &str) -> Option<Choice> {
+        None
+    }
+
+    fn keep(&self, _: &str, _: Tensor) {}
+
     fn uniform(&self, size: &[i64]) -> Tensor {
         let draw = self.draws.replace(self.draws.get() + 1);
         random::uniform(size, stream(self.seed, &draw.to_string()))
+    }
+}
+
+/// Draws points: of these decisions, so many, from this seed.
+type Sample = Box<dyn Fn(&[Decision], i64, u64) -> Result<Vec<Point>>>;
+/// Scores points by a scorer.
+type Score = Box<dyn Fn(&Recipe, &[Point]) -> Result<Vec<Option<f64>>>>;
+
+/// A host that samples and scores as it is told, and refuses the rest: for strategies.
+pub struct Scripted {
+    sample: Sample,
+    score: Score,
+}
+
+fn refused<T>() -> Result<T> {
+    Err(Error::new("nobody told the scripted host what to answer").into())
+}
+
+impl Default for Scripted {
+    fn default() -> Self {
+        Scripted {
+            sample: Box::new(|_, _, _| refused()),
+            score: Box::new(|_, _| refused()),
+        }
+    }
+}
+
+impl Scripted {
+    /// The same that samples so.
+    pub fn sampling(
+        mut self,
+        sample: impl Fn(&[Decision], i64, u64) -> Result<Vec<Point>> + 'static,
+    ) -> Self {
+        self.sample = Box::new(sample);
+        self
+    }
+
+    /// The same that scores so.
+    pub fn scoring(
+        mut self,
+        score: impl Fn(&Recipe, &[Point]) -> Result<Vec<Option<f64>>> + 'static,
+    ) -> Self {
+        self.score = Box::new(score);
+        self
+    }
+}
+
+impl Host for Scripted {
+    fn resolve(&self, _: &Arch, _: &Point) -> Result<Arch> {
+        refused()
+    }
+
+    fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>> {
+        (self.sample)(decisions, n, seed)
+    }
+
+    fn mutate(&self, _: &[Decision], _: &Point, _: u64) -> Result<Point> {
+        refused()
+    }
+
+    fn crossover(&self, _: &[Decision], _: &Point, _: &Point, _: u64) -> Result<Point> {
+        refused()
+    }
+
+    fn encode(&self, _: &[Decision], _: &[Point]) -> Result<Tensor> {
+        refused()
+    }
+
+    fn decode(&self, _: &[Decision], _: &Tensor) -> Result<Vec<Point>> {
+        refused()
+    }
+
+    fn session(&self, _: &Arch, _: On, _: u64) -> Result<Box<dyn Session>> {
+        refused()
+    }
+
+    fn score(&self, scorer: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
+        (self.score)(scorer, points)
     }
 }

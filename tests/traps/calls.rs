@@ -141,6 +141,11 @@ assert_impl_all!(TrainerObj: Send, Sync);
 assert_impl_all!(TransformObj: Send, Sync);
 assert_impl_all!(PrunerObj: Send, Sync);
 assert_impl_all!(HypernetObj: Send, Sync);
+assert_impl_all!(RelaxationObj: Send, Sync);
+assert_impl_all!(ObjectiveObj: Send, Sync);
+assert_impl_all!(ScheduleObj: Send, Sync);
+assert_impl_all!(KernelObj: Send, Sync);
+assert_impl_all!(AnalysisObj: Send, Sync);
 // These two keep data and history; one thread at a time has them.
 assert_impl_all!(TaskObj: Send);
 assert_not_impl_any!(TaskObj: Sync);

@@ -32,6 +32,8 @@ pub fn test(args: &[OsString], harness: &[OsString]) -> Result<()> {
     // Some tests start programs and load plugins that `cargo test` alone would not build.
     run(&mut cargo(["build", "--workspace", "--all-targets"]))?;
     in_third_party("build")?;
+    // In its own folder, as above: an older minor version of the API.
+    run(cargo(["build", "--examples"]).current_dir(root().join("tests/minors")))?;
 
     // Without --workspace, which would overrule a `-p`; the root has no package, so all are tested.
     let mut test = cargo(["test"]);

@@ -173,6 +173,7 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         memory: 4 << 30,
     };
     let work = Work {
+        bench: vec![],
         subject: Subject::Arch(arch.clone()),
         steps: vec![],
         seed: 0,

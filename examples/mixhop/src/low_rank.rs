@@ -66,7 +66,7 @@ impl Layer for LowRank {
             x,
             &Within {
                 outer: pass,
-                prefix: "inner/",
+                name: "inner",
                 hook: None,
             },
         )

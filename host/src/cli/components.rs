@@ -133,7 +133,8 @@ fn text(component: &str, card: &Card, parameters: &[Parameter]) -> String {
 /// A line for an experiment that uses the component.
 fn example(component: &str, card: &Card, parameters: &[Parameter]) -> String {
     let key = match card.role.as_str() {
-        "strategy" => "search",
+        "strategy" | "relaxation" => "search",
+        "analysis" => "analyse",
         "trainer" => "train",
         "pruner" => "prune",
         "hypernet" => "generate",

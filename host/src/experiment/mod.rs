@@ -58,8 +58,10 @@ pub struct Stage {
 /// What a stage does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verb {
-    /// Looks for the best point of a space.
+    /// Looks for the best point of a space, trial by trial.
     Search(Search),
+    /// Looks for the best point of a space in its supernet, all options at once.
+    Relax(Relax),
     /// Applies a step to a subject, once for each seed.
     Step(Origin, Step),
 }
@@ -77,6 +79,17 @@ pub struct Search {
     pub budget: u64,
     /// How many points are asked before the first of them is told.
     pub ahead: u64,
+}
+
+/// A search by relaxation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relax {
+    /// What chooses in the supernet.
+    pub relaxation: Recipe,
+    /// What is searched.
+    pub space: Recipe,
+    /// Steps of the search.
+    pub steps: u64,
 }
 
 /// What a stage starts from.
@@ -120,6 +133,10 @@ impl Experiment {
                     add(&search.space);
                     search.each.iter().for_each(|step| add(component(step)));
                 }
+                Verb::Relax(relax) => {
+                    add(&relax.relaxation);
+                    add(&relax.space);
+                }
                 Verb::Step(origin, step) => {
                     add(component(step));
                     match origin {
@@ -140,6 +157,8 @@ fn component(step: &Step) -> &Recipe {
         Step::Train(recipe) => recipe,
         Step::Prune { pruner, .. } => pruner,
         Step::Generate { hypernet, .. } => hypernet,
+        Step::Relax { relaxation, .. } => relaxation,
+        Step::Analyse { analysis, .. } => analysis,
     }
 }
 

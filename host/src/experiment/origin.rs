@@ -29,26 +29,7 @@ impl Reader<'_> {
                 None
             }
             (Some(arch), None) => self.arch(arch),
-            (None, Some(from)) => {
-                let wanted = string(from, "from", &mut self.errors)?;
-                if !earlier.iter().any(|s| s == wanted) {
-                    let error = Diagnostic::new(
-                        from.span(),
-                        format!("no stage before this one is named `{wanted}`"),
-                    );
-                    let list = earlier
-                        .iter()
-                        .map(|s| format!("`{s}`"))
-                        .collect::<Vec<_>>()
-                        .join(", ");
-                    self.errors.push(if earlier.is_empty() {
-                        error
-                    } else {
-                        error.help(format!("there is {list}"))
-                    });
-                }
-                Some(Origin::Stage(wanted.into()))
-            }
+            (None, Some(from)) => Some(Origin::Stage(self.earlier(from, "from", earlier)?)),
             (None, None) => match earlier.last() {
                 Some(last) => Some(Origin::Stage(last.clone())),
                 None => {
@@ -61,6 +42,28 @@ impl Reader<'_> {
                 }
             },
         }
+    }
+
+    /// The name of a stage that stands before this one.
+    pub(super) fn earlier(&mut self, node: &Node, key: &str, earlier: &[String]) -> Option<String> {
+        let wanted = string(node, key, &mut self.errors)?;
+        if !earlier.iter().any(|s| s == wanted) {
+            let error = Diagnostic::new(
+                node.span(),
+                format!("no stage before this one is named `{wanted}`"),
+            );
+            let list = earlier
+                .iter()
+                .map(|s| format!("`{s}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            self.errors.push(if earlier.is_empty() {
+                error
+            } else {
+                error.help(format!("there is {list}"))
+            });
+        }
+        Some(wanted.into())
     }
 
     fn arch(&mut self, node: &Node) -> Option<Origin> {

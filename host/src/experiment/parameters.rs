@@ -64,17 +64,12 @@ fn kind(described: &Json, root: &Json) -> String {
             .filter_map(Json::as_str)
             .filter(|t| *t != "null")
             .collect(),
-        _ => {
-            let alternatives = schema::alternatives(described);
-            return alternatives
-                .into_iter()
-                .map(|s| kind(s, root))
-                .collect::<Vec<_>>()
-                .join(" or ");
-        }
+        _ => vec![],
     };
+    let alternatives = schema::alternatives(described);
     let mut words: Vec<String> = types.iter().map(|t| noun(t, described, root)).collect();
     words.sort();
+    words.extend(alternatives.into_iter().map(|s| kind(s, root)));
     let bounds = [
         ("minimum", "at least"),
         ("exclusiveMinimum", "greater than"),
@@ -84,7 +79,15 @@ fn kind(described: &Json, root: &Json) -> String {
     let bounds = bounds
         .iter()
         .filter_map(|(key, words)| Some(format!(", {words} {}", described.get(*key)?)));
-    words.join(" or ") + &bounds.collect::<String>()
+    let bounds: String = bounds.collect();
+    // Bounds are of numbers, which an alternative may be beside what they say nothing of.
+    match words.split_first() {
+        Some((first, [])) => format!("{first}{bounds}"),
+        Some((first, rest)) if types.is_empty() => {
+            format!("{first}{bounds} or {}", rest.join(" or "))
+        }
+        _ => words.join(" or ") + &bounds,
+    }
 }
 
 fn noun(json_type: &str, described: &Json, root: &Json) -> String {

@@ -7,21 +7,24 @@ use toml::de::DeTable;
 
 use super::component::Checker;
 use super::fields::{
-    Errors, Node, Place, array, integer, json, number, refuse_unknown, string, table, unknown,
+    Errors, Node, Place, a, array, integer, json, number, refuse_unknown, string, table, unknown,
 };
-use super::{Diagnostic, Experiment, Refused, Search, Source, Stage, Verb};
+use super::{Diagnostic, Experiment, Origin, Refused, Relax, Search, Source, Stage, Verb};
 use crate::cards::Catalog;
 use crate::protocol::Step;
 
 const TOP: [&str; 6] = ["task", "seed", "seeds", "threads", "limits", "stage"];
-const VERBS: [&str; 4] = ["search", "train", "prune", "generate"];
+const VERBS: [&str; 5] = ["search", "train", "prune", "generate", "analyse"];
+/// Those that stand in `each`.
+const STEPS: &[&str] = &["train", "prune", "generate"];
 /// Keys of a stage that has a subject.
 const SUBJECT: [&str; 3] = ["name", "from", "arch"];
 
 /// Keys that a verb brings with it.
 fn keys(verb: &str) -> &'static [&'static str] {
     match verb {
-        "search" => &["name", "search", "space", "each", "budget", "ahead"],
+        "search" => &["search", "space", "each", "budget", "ahead", "steps"],
+        "analyse" => &["analyse", "subjects"],
         "prune" => &["prune", "sparsity", "scope"],
         "generate" => &["generate", "target"],
         _ => &["train"],
@@ -116,22 +119,23 @@ impl Reader<'_> {
         let earlier = self.stages.clone();
         self.stages.push(name.clone());
         let verb = verb?;
-        let known: Vec<&str> = if verb == "search" {
-            keys(verb).to_vec()
-        } else {
-            [&SUBJECT, keys(verb)].concat()
+        let known: Vec<&str> = match verb {
+            "search" | "analyse" => [&SUBJECT[..1], keys(verb)].concat(),
+            _ => [&SUBJECT, keys(verb)].concat(),
         };
         self.refuse_keys(fields, verb, &known);
-        let verb = if verb == "search" {
-            self.search(node, fields).map(Verb::Search)
-        } else {
-            let (origin, step) = (
-                self.origin(node, fields, &name, &earlier),
-                self.step(node, fields, verb),
-            );
-            origin
-                .zip(step)
-                .map(|(origin, step)| Verb::Step(origin, step))
+        let verb = match verb {
+            "search" => self.any_search(node, fields),
+            "analyse" => self.analysis(node, fields, &earlier),
+            _ => {
+                let (origin, step) = (
+                    self.origin(node, fields, &name, &earlier),
+                    self.step(node, fields, verb),
+                );
+                origin
+                    .zip(step)
+                    .map(|(origin, step)| Verb::Step(origin, step))
+            }
         };
         Some(Stage { name, verb: verb? })
     }
@@ -212,23 +216,91 @@ impl Reader<'_> {
             .keys()
             .filter(|k| !known.contains(&k.get_ref().as_ref()))
         {
-            let of = format!("a {verb} stage");
+            let of = format!("{} stage", a(verb));
             let mut error = unknown(key.span(), key.get_ref(), &of, known.iter().copied());
             if let Some(other) = VERBS
                 .iter()
                 .find(|v| keys(v).contains(&key.get_ref().as_ref()))
             {
-                error.help = Some(format!("it belongs to a {other} stage"));
+                error.help = Some(format!("it belongs to {} stage", a(other)));
             }
             self.errors.push(error);
         }
     }
 
+    /// A search by whichever of the two roles that search.
+    fn any_search(&mut self, node: &Node, fields: &DeTable) -> Option<Verb> {
+        let named = json(&fields["search"], &mut vec![]);
+        let relaxes = serde_json::from_value::<Recipe>(named)
+            .ok()
+            .and_then(|recipe| self.catalog.component(&recipe.component).ok())
+            .is_some_and(|card| card.role == "relaxation");
+        let (spare, of): (&[&str], _) = match relaxes {
+            true => (&["each", "budget", "ahead"], "a relaxation takes `steps`"),
+            false => (&["steps"], "a strategy takes a `budget` of trials"),
+        };
+        for (key, _) in fields
+            .iter()
+            .filter(|(k, _)| spare.contains(&k.get_ref().as_ref()))
+        {
+            let what = format!("`{}` means nothing here: {of}", key.get_ref());
+            self.errors.push(Diagnostic::new(key.span(), what));
+        }
+        match relaxes {
+            true => self.relax(node, fields).map(Verb::Relax),
+            false => self.search(node, fields).map(Verb::Search),
+        }
+    }
+
+    fn space(&mut self, node: &Node, fields: &DeTable) -> Option<Recipe> {
+        self.required(fields, node.span(), "a search", "space")
+            .and_then(|n| self.component(n, "space"))
+    }
+
+    fn relax(&mut self, node: &Node, fields: &DeTable) -> Option<Relax> {
+        let relaxation = self.component(&fields["search"], "relaxation");
+        let space = self.space(node, fields);
+        let steps = self
+            .required(fields, node.span(), "a search by relaxation", "steps")
+            .and_then(|n| integer(n, "steps", 1..=1_000_000_000, &mut self.errors));
+        Some(Relax {
+            relaxation: relaxation?,
+            space: space?,
+            steps: steps?,
+        })
+    }
+
+    /// An analysis of earlier stages, by default of the last; it hands on the first of them.
+    fn analysis(&mut self, node: &Node, fields: &DeTable, earlier: &[String]) -> Option<Verb> {
+        let analysis = self.component(&fields["analyse"], "analysis");
+        let subjects = match fields.get("subjects") {
+            None => match earlier.last() {
+                Some(last) => vec![last.clone()],
+                None => {
+                    let what = "an analysis looks at what an earlier stage has made";
+                    self.errors.push(Diagnostic::new(node.span(), what));
+                    return None;
+                }
+            },
+            Some(list) => {
+                let list = array(list, "subjects", &mut self.errors)?;
+                let named = list.iter().map(|n| self.earlier(n, "subjects", earlier));
+                named.collect::<Option<_>>()?
+            }
+        };
+        let Some(first) = subjects.first() else {
+            let what = "an analysis needs a subject";
+            self.errors.push(Diagnostic::new(node.span(), what));
+            return None;
+        };
+        let origin = Origin::Stage(first.clone());
+        let analysis = analysis?;
+        Some(Verb::Step(origin, Step::Analyse { analysis, subjects }))
+    }
+
     fn search(&mut self, node: &Node, fields: &DeTable) -> Option<Search> {
         let strategy = self.component(&fields["search"], "strategy");
-        let space = self
-            .required(fields, node.span(), "a search", "space")
-            .and_then(|n| self.component(n, "space"));
+        let space = self.space(node, fields);
         let each = fields.get("each").map_or(Some(vec![]), |n| self.each(n));
         let budget = self
             .required(fields, node.span(), "a search", "budget")
@@ -251,7 +323,7 @@ impl Reader<'_> {
             .iter()
             .map(|item| {
                 let fields = table(item, "a step of each", &mut self.errors)?;
-                let verb = self.verb(item, fields, &VERBS[1..], "step")?;
+                let verb = self.verb(item, fields, STEPS, "step")?;
                 self.refuse_keys(fields, verb, keys(verb));
                 self.step(item, fields, verb)
             })

@@ -39,6 +39,8 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     train: Option<&'a Recipe>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prune: Option<&'a Recipe>,
@@ -50,6 +52,10 @@ struct Fields<'a> {
     generate: Option<&'a Recipe>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analyse: Option<&'a Recipe>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    subjects: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -84,6 +90,25 @@ impl<'a> Fields<'a> {
                 target: Some(target),
                 ..Fields::default()
             },
+            Step::Relax {
+                relaxation,
+                space,
+                steps,
+            } => Fields::relax(relaxation, space, *steps),
+            Step::Analyse { analysis, subjects } => Fields {
+                analyse: Some(analysis),
+                subjects,
+                ..Fields::default()
+            },
+        }
+    }
+
+    fn relax(relaxation: &'a Recipe, space: &'a Recipe, steps: u64) -> Self {
+        Fields {
+            search: Some(relaxation),
+            space: Some(space),
+            steps: Some(steps),
+            ..Fields::default()
         }
     }
 
@@ -97,6 +122,8 @@ impl<'a> Fields<'a> {
                 ahead: Some(search.ahead),
                 ..Fields::default()
             },
+            Verb::Relax(relax) => Fields::relax(&relax.relaxation, &relax.space, relax.steps),
+            Verb::Step(_, step @ Step::Analyse { .. }) => Fields::step(step),
             Verb::Step(origin, step) => match origin {
                 Origin::Stage(from) => Fields {
                     from: Some(from),

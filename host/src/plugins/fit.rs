@@ -155,26 +155,26 @@ mod tests {
         check(
             |n| n.api = "1.3".into(),
             expect![[r#"
-            built for plugin API 1.3; this host offers 1.0
-              help: update pleach, or rebuild the plugin"#]],
+                built for plugin API 1.3; this host offers 1.1
+                  help: update pleach, or rebuild the plugin"#]],
         );
         check(
             |n| n.api = "2.0".into(),
             expect![[r#"
-            built for plugin API 2.0; this host offers 1.0
-              help: update pleach"#]],
+                built for plugin API 2.0; this host offers 1.1
+                  help: update pleach"#]],
         );
         check(
             |n| n.api = "0.9".into(),
             expect![[r#"
-            built for plugin API 0.9; this host offers 1.0
-              help: rebuild the plugin for this host"#]],
+                built for plugin API 0.9; this host offers 1.1
+                  help: rebuild the plugin for this host"#]],
         );
         check(
             |n| n.api = "one".into(),
             expect![[r#"
-            built for plugin API one; this host offers 1.0
-              help: rebuild the plugin for this host"#]],
+                built for plugin API one; this host offers 1.1
+                  help: rebuild the plugin for this host"#]],
         );
         check(
             |n| n.tch = "0.26.0".into(),

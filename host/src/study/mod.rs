@@ -13,7 +13,7 @@ use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
 
 use crate::experiment::{Experiment, Verb};
 use crate::journal::{Journal, Key};
-use crate::protocol::{Done, PluginFile, Reply, Request, Start, Subject};
+use crate::protocol::{Done, OnBench, PluginFile, Reply, Request, Start, Subject};
 use crate::run::{Run, cores};
 use crate::worker::{Heard, Program, Worker};
 use pool::{Ended, Pool};
@@ -78,10 +78,17 @@ pub enum Event<'a> {
     },
 }
 
-/// What a stage hands on: an architecture with fresh weights, or the work of each seed, named after its weights' file.
+/// What a stage hands on: an architecture with fresh weights, or the work of each seed.
 enum Handed {
     Arch(Arch),
-    Weights(Vec<(Arch, String)>),
+    Works(Vec<Handing>),
+}
+
+/// What the work of one seed hands on.
+struct Handing {
+    /// Its name, after which its weights' file is named.
+    work: String,
+    done: Done,
 }
 
 struct Study<'a> {
@@ -122,8 +129,9 @@ pub fn run(
     for (index, stage) in experiment.stages.iter().enumerate() {
         handed.push(match &stage.verb {
             Verb::Search(search) => Handed::Arch(study.search(index, &stage.name, search)?),
+            Verb::Relax(relax) => Handed::Arch(study.relax(index, &stage.name, relax)?),
             Verb::Step(origin, step) => {
-                Handed::Weights(study.step(index, &stage.name, origin, step, &handed)?)
+                Handed::Works(study.step(index, &stage.name, origin, step, &handed)?)
             }
         });
     }
@@ -157,7 +165,27 @@ impl Handed {
     fn subject(&self, seed: usize, run: &Run) -> Subject {
         match self {
             Handed::Arch(arch) => Subject::Arch(arch.clone()),
-            Handed::Weights(of) => Subject::Weights(of[seed].0.clone(), run.weights(&of[seed].1)),
+            Handed::Works(of) => {
+                let Handing { work, done } = &of[seed];
+                Subject::Weights(done.arch.clone(), run.weights(work))
+            }
+        }
+    }
+
+    /// The same for the bench of an analysis.
+    fn on_bench(&self, name: &str, seed: usize, run: &Run) -> OnBench {
+        let (arch, weights, reports) = match self {
+            Handed::Arch(arch) => (arch, None, vec![]),
+            Handed::Works(of) => {
+                let Handing { work, done } = &of[seed];
+                (&done.arch, Some(run.weights(work)), done.reports.clone())
+            }
+        };
+        OnBench {
+            name: name.into(),
+            arch: arch.clone(),
+            weights,
+            reports,
         }
     }
 }

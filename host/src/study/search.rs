@@ -59,6 +59,7 @@ impl Study<'_> {
                                 evaluate,
                                 save: None,
                                 limits: self.experiment.limits,
+                                bench: vec![],
                             };
                             self.pool
                                 .submit(number, format!("{name}-{}", TrialId(number)), work);

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use plugin_api_data::{Arch, Error};
 
-use super::{Event, Halt, Handed, Study};
-use crate::experiment::Origin;
+use super::{Event, Halt, Handed, Handing, Study};
+use crate::experiment::{Origin, Relax};
 use crate::journal::Key;
-use crate::protocol::{Done, Step, Subject, Work};
+use crate::protocol::{Done, OnBench, Step, Subject, Work};
 
 impl Study<'_> {
-    /// Runs a step for each seed; hands on architectures, and the names of the work whose weights were saved.
+    /// Runs a step for each seed.
     pub(super) fn step(
         &mut self,
         stage: usize,
@@ -18,8 +18,46 @@ impl Study<'_> {
         origin: &Origin,
         step: &Step,
         handed: &[Handed],
-    ) -> Result<Vec<(Arch, String)>, Halt> {
-        let seeds = self.experiment.seeds;
+    ) -> Result<Vec<Handing>, Halt> {
+        let work = |study: &Self, number: u64, work: &str| Work {
+            subject: study.subject(origin, number, handed),
+            steps: vec![step.clone()],
+            seed: study.experiment.seed + number,
+            evaluate: vec!["val".into(), "test".into()],
+            save: Some(study.run.weights(work)),
+            limits: study.experiment.limits,
+            bench: study.bench(step, number, handed),
+        };
+        self.works(stage, name, self.experiment.seeds, work)
+    }
+
+    /// Has a relaxation choose an architecture, as every search with the first seed.
+    pub(super) fn relax(&mut self, stage: usize, name: &str, relax: &Relax) -> Result<Arch, Halt> {
+        let work = |study: &Self, _, _: &str| Work {
+            subject: Subject::Supernet(relax.space.clone()),
+            steps: vec![Step::Relax {
+                relaxation: relax.relaxation.clone(),
+                space: relax.space.clone(),
+                steps: relax.steps,
+            }],
+            seed: study.experiment.seed,
+            evaluate: vec![],
+            save: None,
+            limits: study.experiment.limits,
+            bench: vec![],
+        };
+        let mut works = self.works(stage, name, 1, work)?;
+        Ok(works.remove(0).done.arch)
+    }
+
+    /// Does the work of so many seeds that the journal does not hold yet.
+    fn works(
+        &mut self,
+        stage: usize,
+        name: &str,
+        seeds: u64,
+        work: impl Fn(&Self, u64, &str) -> Work,
+    ) -> Result<Vec<Handing>, Halt> {
         let mut done: BTreeMap<u64, Done> = BTreeMap::new();
         for (number, result) in self.journal.results(stage)? {
             done.insert(number, result?);
@@ -30,25 +68,20 @@ impl Study<'_> {
             done: done.len() as u64,
         });
         self.set_jobs(seeds);
+        let first = self.experiment.seed;
         let key = |number| Key {
             stage,
             number,
-            seed: self.experiment.seed + number,
+            seed: first + number,
         };
         let work_name = |number| format!("{name}-s{}", key(number).seed);
         let open: Vec<u64> = (0..seeds)
             .filter(|number| !done.contains_key(number))
             .collect();
         for &number in &open {
-            let work = Work {
-                subject: self.subject(origin, number, handed),
-                steps: vec![step.clone()],
-                seed: key(number).seed,
-                evaluate: vec!["val".into(), "test".into()],
-                save: Some(self.run.weights(&work_name(number))),
-                limits: self.experiment.limits,
-            };
-            self.pool.submit(number, work_name(number), work);
+            let name = work_name(number);
+            let work = work(self, number, &name);
+            self.pool.submit(number, name, work);
         }
         let mut failures = vec![];
         for _ in &open {
@@ -64,10 +97,11 @@ impl Study<'_> {
             }
         }
         if failures.is_empty() {
-            return Ok(done
-                .into_iter()
-                .map(|(number, done)| (done.arch, work_name(number)))
-                .collect());
+            let handing = |(number, done)| Handing {
+                work: work_name(number),
+                done,
+            };
+            return Ok(done.into_iter().map(handing).collect());
         }
         // In the order of the seeds, whichever ended first.
         failures.sort();
@@ -79,19 +113,30 @@ impl Study<'_> {
         .into())
     }
 
+    /// What an analysis looks at.
+    fn bench(&self, step: &Step, number: u64, handed: &[Handed]) -> Vec<OnBench> {
+        let Step::Analyse { subjects, .. } = step else {
+            return vec![];
+        };
+        let on_bench = |name: &String| {
+            self.handed(name, handed)
+                .on_bench(name, number as usize, self.run)
+        };
+        subjects.iter().map(on_bench).collect()
+    }
+
+    /// What an earlier stage has handed on.
+    fn handed<'h>(&self, stage: &str, handed: &'h [Handed]) -> &'h Handed {
+        let stages = &self.experiment.stages;
+        let index = stages.iter().position(|s| s.name == stage);
+        &handed[index.expect("resolving has found it")]
+    }
+
     fn subject(&self, origin: &Origin, number: u64, handed: &[Handed]) -> Subject {
         match origin {
             Origin::File(_, arch) => Subject::Arch((**arch).clone()),
             Origin::Point(space, point) => Subject::Values(space.clone(), point.clone()),
-            Origin::Stage(from) => {
-                let index = self
-                    .experiment
-                    .stages
-                    .iter()
-                    .position(|s| s.name == *from)
-                    .expect("resolving has found it");
-                handed[index].subject(number as usize, self.run)
-            }
+            Origin::Stage(from) => self.handed(from, handed).subject(number as usize, self.run),
         }
     }
 }

@@ -17,15 +17,18 @@
 //! # use plugin_api::{host::Services as _, role::Trainer as _};
 //! ```
 
+mod bench;
 mod chain;
 mod child;
 mod crumb;
 mod device;
+mod encoding;
 mod graph;
 mod load;
 mod native;
 mod network;
 mod pass;
+mod plain;
 mod points;
 mod prune;
 mod registry;
@@ -33,9 +36,11 @@ mod search;
 mod serve;
 mod session;
 mod trace;
+mod variation;
 mod weights;
 mod work;
 
+pub use bench::SubjectBench;
 pub use load::{load, open};
 pub use registry::{Registry, host};
 pub use serve::{cards, doctor, serve};

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::{AbiInstabilityErrors, check_layout_compatibility};
+use abi_stable::abi_stability::abi_checking::{
+    AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
+};
 use abi_stable::library::AbiHeaderRef;
 use abi_stable::std_types::RResult;
 use abi_stable::type_layout::TLFieldOrFunction;
@@ -67,8 +69,11 @@ pub fn open(file: &PluginFile) -> Result<PluginObj> {
             note.name
         ))
     })?;
-    // The older side goes first: only the other one may have more fields at the end.
-    check_layout_compatibility(theirs, RootRef::LAYOUT).map_err(|e| {
+    // The older side goes first: only the other one may have more fields at the end. Each plugin is held to the host
+    // alone, with globals of its own: `abi_stable` would compare it with plugins before it too, in whichever order, and
+    // refuse a newer one behind an older one. What two plugins both know, the host knows as well.
+    let globals = CheckingGlobals::new();
+    check_layout_compatibility_with_globals(theirs, RootRef::LAYOUT, &globals).map_err(|e| {
         Error::new(format!(
             "the types of `{}` are laid out differently from the host's: {}",
             note.name,
@@ -131,7 +136,9 @@ fn header(path: &Path, sha256: &str, note: &Note) -> Result<AbiHeaderRef, Error>
 fn difference(all: &AbiInstabilityErrors) -> String {
     let text = all.to_string();
     let what = first_line(&text).trim_start_matches("Error:");
-    let path = all.errors.first().map(|error| &error.stack_trace);
+    // Types that only hold a wrong one are listed too, without an error of their own.
+    let wrong = all.errors.iter().find(|error| !error.errs.is_empty());
+    let path = wrong.map(|error| &error.stack_trace);
     match path.and_then(|path| path.last()).map(|types| &types.found) {
         Some(TLFieldOrFunction::Field(field)) => format!("{what} in `{}`", field.full_type()),
         _ => what.into(),

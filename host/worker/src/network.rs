@@ -5,10 +5,16 @@ use std::collections::HashMap;
 use plugin_api::host::Services;
 use plugin_api::role::{Hypernet, HypernetObj, Layer, LayerObj};
 use plugin_api::{
-    Arch, Error, Group, Node, NodeKind, Ports, Result, Shape, Shapes, WeightSpec, show,
+    Arch, Error, Group, MixOption, Node, NodeKind, Ports, Recipe, Result, Shape, Shapes,
+    WeightSpec, show,
 };
 
 use crate::registry::host;
+
+/// Where the paths of the network's inputs begin.
+const INPUTS: &str = "in";
+/// Where the paths of a relaxation's weights begin.
+pub(crate) const RELAXATION: &str = "relaxation";
 
 /// A network ready to run: its weights are declared, but live in the session.
 pub(crate) struct Network {
@@ -25,14 +31,26 @@ pub(crate) struct Network {
     pub(crate) generators: Vec<Generator>,
 }
 
-/// A node with its layer.
+/// A node with its layer, or with those that a mix chooses from.
 pub(crate) struct Built {
     pub(crate) name: String,
+    /// What a mix asks.
+    pub(crate) decision: Option<String>,
+    /// One, unless the node is a mix.
+    pub(crate) layers: Vec<BuiltLayer>,
+    pub(crate) inputs: Vec<(String, usize)>,
+    pub(crate) outputs: Vec<(String, usize)>,
+}
+
+/// A layer in its place.
+pub(crate) struct BuiltLayer {
+    /// `node`, or `node.2` for the option 2 of a mix: weights are `place.weight`, taps `place/name`.
+    pub(crate) place: String,
+    /// The option of the mix that it is.
+    pub(crate) option: usize,
     /// `plugin/component`.
     pub(crate) component: String,
     pub(crate) layer: LayerObj,
-    pub(crate) inputs: Vec<(String, usize)>,
-    pub(crate) outputs: Vec<(String, usize)>,
     /// Names of its weights inside the layer, and their paths.
     pub(crate) weights: Vec<(String, String)>,
 }
@@ -168,23 +186,15 @@ impl Builder {
             )
         };
         if self.nodes.iter().any(|n| n.name == node.name)
-            || node.name == "in"
+            || [INPUTS, RELAXATION].contains(&node.name.as_str())
             || node.name.contains(['.', '/'])
         {
             return Err(Some(
-                Error::new(format!("no node can be called `{}`", node.name))
-                    .expected("a name of its own, without `.` and `/`, other than `in`"),
+                Error::new(format!("no node can be called `{}`", node.name)).expected(
+                    "a name of its own, without `.` and `/`, other than `in` and `relaxation`",
+                ),
             ));
         }
-        let recipe = match &node.kind {
-            NodeKind::Layer(recipe) => recipe,
-            NodeKind::Mix(mix) => {
-                return Err(Some(
-                    Error::new(format!("node `{}` is still open", node.name))
-                        .help(format!("decide `{}`", mix.decision)),
-                ));
-            }
-        };
         let mut inputs = vec![];
         for (port, from) in node.inputs.iter() {
             match self.names.get(&from.0) {
@@ -207,32 +217,59 @@ impl Builder {
             .iter()
             .map(|(port, slot)| (port, self.slots[*slot].clone()))
             .collect();
-        let layer = host().layer(recipe).map_err(at)?;
-        let specs = layer.weights(&shapes).map_err(at)?;
-        let given = layer.shapes(&shapes).map_err(at)?;
+        let name = &node.name;
+        let (decision, recipes): (_, Vec<(String, usize, &Recipe)>) = match &node.kind {
+            NodeKind::Layer(recipe) => (None, vec![(name.clone(), 0, recipe)]),
+            NodeKind::Mix(mix) => {
+                let place = |o: &MixOption| format!("{name}.{}", o.option);
+                let options = mix.options.iter().map(|o| (place(o), o.option, &o.layer));
+                (Some(mix.decision.clone()), options.collect())
+            }
+        };
+        let mut given: Option<Shapes> = None;
+        let mut layers = vec![];
+        for (place, option, recipe) in recipes {
+            let layer = host().layer(recipe).map_err(at)?;
+            let specs = layer.weights(&shapes).map_err(at)?;
+            let gives = layer.shapes(&shapes).map_err(at)?;
+            match &given {
+                Some(first) if !alike(first, &gives) => {
+                    let what = format!("the options of node `{name}` give different outputs");
+                    return Err(Some(
+                        Error::new(what)
+                            .found(format!("{} from option {option}", show_all(&gives)))
+                            .expected(show_all(first)),
+                    ));
+                }
+                Some(_) => {}
+                None => given = Some(gives),
+            }
+            let prefix = format!("{place}.");
+            layers.push(BuiltLayer {
+                place,
+                option,
+                component: recipe.component.clone(),
+                layer,
+                weights: paths(&specs, &prefix),
+            });
+            self.specs
+                .extend(specs.into_iter().map(|s| s.under(&prefix)));
+        }
+        let given = given.ok_or_else(|| {
+            Some(Error::new(format!(
+                "node `{name}` has nothing to choose from"
+            )))
+        })?;
         let outputs = given
             .into_iter()
-            .map(|(port, shape)| {
-                (
-                    port.clone(),
-                    self.value(format!("{}.{port}", node.name), shape),
-                )
-            })
+            .map(|(port, shape)| (port.clone(), self.value(format!("{name}.{port}"), shape)))
             .collect();
-        let prefix = format!("{}.", node.name);
-        let weights = specs
-            .iter()
-            .map(|s| (s.name.clone(), format!("{prefix}{}", s.name)))
-            .collect();
-        self.specs
-            .extend(specs.into_iter().map(|s| s.under(&prefix)));
         self.nodes.push(Built {
-            name: node.name.clone(),
-            component: recipe.component.clone(),
-            layer,
+            name: name.clone(),
+            decision,
+            layers,
             inputs,
             outputs,
-            weights,
         });
         Ok(())
     }
@@ -304,10 +341,7 @@ fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>)
             .and_then(|h| Ok((h.weights(&target)?, h)))
         {
             Ok((own, hypernet)) => {
-                let weights = own
-                    .iter()
-                    .map(|s| (s.name.clone(), format!("{prefix}{}", s.name)))
-                    .collect();
+                let weights = paths(&own, &prefix);
                 specs.extend(own.into_iter().map(|s| s.under(&prefix)));
                 made.push(Generator {
                     name: g.name.clone(),
@@ -321,6 +355,27 @@ fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>)
         }
     }
     made
+}
+
+/// Names of weights, and their paths.
+pub(crate) fn paths(specs: &[WeightSpec], prefix: &str) -> Vec<(String, String)> {
+    specs
+        .iter()
+        .map(|s| (s.name.clone(), format!("{prefix}{}", s.name)))
+        .collect()
+}
+
+/// Whether two layers give the same ports, of shapes that can stand for each other.
+fn alike(a: &Shapes, b: &Shapes) -> bool {
+    let same = |(port, shape): (&str, &Shape)| b.get(port).is_some_and(|other| fits(shape, other));
+    a.len() == b.len() && a.iter().all(same)
+}
+
+fn show_all(shapes: &Shapes) -> String {
+    let each = shapes
+        .iter()
+        .map(|(port, shape)| format!("{port}: {}", show(shape)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a shape can stand where another is wanted: as many axes, equal where both lengths are known.

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use plugin_api::{Ask, Pass, Tensor, Tensors, random, stream};
+use plugin_api::{Ask, Choice, Choices, Pass, Tensor, Tensors, random, stream};
 
 /// What all layers of a pass share.
 pub(crate) struct Run<'a> {
@@ -12,40 +12,36 @@ pub(crate) struct Run<'a> {
     pub(crate) taps: RefCell<Tensors>,
     /// Whether anybody looks at taps: most passes have nobody, and need no names.
     pub(crate) watched: bool,
+    /// Taps that objectives need.
+    pub(crate) needed: &'a [String],
+    /// What the options of each decision weigh.
+    pub(crate) choices: Option<Choices>,
 }
 
-impl<'a> Run<'a> {
-    pub(crate) fn new(ask: &'a Ask<'a>, step: i64, seed: u64) -> Self {
-        Run {
-            ask,
-            step,
-            seed,
-            taps: RefCell::default(),
-            watched: ask.is_watched(),
-        }
-    }
-
+impl Run<'_> {
     /// Shows a value under its full name.
     pub(crate) fn show(&self, tap: &str, x: Tensor) -> Tensor {
         let x = match self.ask.hook() {
             Some(hook) => hook.at(tap, x),
             None => x,
         };
-        if self.ask.wants(tap) {
+        if self.ask.wants(tap) || self.needed.iter().any(|needed| needed == tap) {
             self.taps.borrow_mut().put(tap, x.clone());
         }
         x
     }
 }
 
-/// The pass at one node.
-pub(crate) struct NodePass<'a> {
+/// The pass at one layer.
+pub(crate) struct LayerPass<'a> {
     pub(crate) run: &'a Run<'a>,
-    pub(crate) node: &'a str,
+    /// Where the layer stands: `node`, or `node.2` in a mix.
+    pub(crate) place: &'a str,
+    pub(crate) weights: &'a Tensors,
     pub(crate) draws: Cell<u32>,
 }
 
-impl Pass for NodePass<'_> {
+impl Pass for LayerPass<'_> {
     fn train(&self) -> bool {
         self.run.ask.is_train()
     }
@@ -56,9 +52,20 @@ impl Pass for NodePass<'_> {
 
     fn tap(&self, name: &str, x: Tensor) -> Tensor {
         if self.run.watched {
-            self.run.show(&format!("{}/{name}", self.node), x)
+            self.run.show(&format!("{}/{name}", self.place), x)
         } else {
             x
+        }
+    }
+
+    fn choice(&self, decision: &str) -> Option<Choice> {
+        self.run.choices.as_ref()?.get(decision).cloned()
+    }
+
+    fn keep(&self, buffer: &str, value: Tensor) {
+        // A pass with other weights than the session's is a thought, not an experience.
+        if self.train() && self.run.ask.replaced().is_none() {
+            tch::no_grad(|| self.weights[buffer].shallow_clone().copy_(&value));
         }
     }
 
@@ -68,7 +75,7 @@ impl Pass for NodePass<'_> {
             size,
             stream(
                 self.run.seed,
-                &format!("draw:{}:{}:{draw}", self.node, self.run.step),
+                &format!("draw:{}:{}:{draw}", self.place, self.run.step),
             ),
         )
     }

@@ -47,6 +47,35 @@ pub(crate) fn resolve(supernet: &Arch, point: &Point) -> Result<Arch> {
     Ok(arch)
 }
 
+/// The supernet with the parameters filled in that have no choice: mixes stay open, for a relaxation.
+pub(crate) fn settle(mut supernet: Arch) -> Result<Arch> {
+    let only = |d: &Decision| match &d.domain {
+        Domain::Options(options) if options.len() == 1 => Some(options[0].clone()),
+        _ => None,
+    };
+    let values: HashMap<&str, Json> = supernet
+        .decisions
+        .iter()
+        .filter_map(|d| Some((d.name.as_str(), only(d)?)))
+        .collect();
+    for node in &mut supernet.nodes {
+        let name = &node.name;
+        let recipes = match &mut node.kind {
+            NodeKind::Layer(recipe) => vec![recipe],
+            NodeKind::Mix(mix) => mix.options.iter_mut().map(|o| &mut o.layer).collect(),
+        };
+        for value in recipes.into_iter().flat_map(|r| r.params.values_mut()) {
+            fill_in(value, &values).map_err(|e| {
+                let what = format!("a relaxation cannot leave a parameter of node `{name}` open");
+                Error::new(what)
+                    .caused_by(plugin_api::boundary::as_error(e))
+                    .help("leave the space one value to choose from, or search it by a strategy")
+            })?;
+        }
+    }
+    Ok(supernet)
+}
+
 /// Puts the decided value in place of `{ "decide": name }`, however deep it stands.
 fn fill_in(value: &mut Json, values: &HashMap<&str, Json>) -> Result<()> {
     match value {

@@ -8,35 +8,16 @@ use plugin_api::boundary::caught;
 use plugin_api::host::Services;
 use plugin_api::role::{Scorer, ScorerObj, Space, SpaceObj, Strategy, StrategyObj, Task, TaskObj};
 use plugin_api::{
-    Arch, Decision, Error, Goal, Host, Observation, Point, Ports, Proposal, Recipe, Result,
-    Setting, ensure,
+    Arch, Decision, Error, Goal, Host, Observation, On, Point, Ports, Proposal, Recipe, Result,
+    Session, Setting, Tensor, ensure,
 };
 use tch::Device;
 
 use crate::child::{Child, ChildSettings, Ended};
+use crate::plain::PlainHost;
 use crate::registry::host;
 use crate::session::NetSession;
 use crate::{crumb, device, points};
-
-/// What the host does for spaces wherever they are asked.
-pub(crate) struct SpaceHost;
-
-impl Host for SpaceHost {
-    fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch> {
-        points::resolve(supernet, point)
-    }
-
-    fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>> {
-        Ok(points::sample(decisions, n, seed))
-    }
-
-    fn score(&self, _: &Recipe, _: &[Point]) -> Result<Vec<Option<f64>>> {
-        Err(
-            Error::new("a space cannot ask for scores: it makes the networks that are scored")
-                .into(),
-        )
-    }
-}
 
 /// A strategy with the space that it searches.
 pub(crate) struct Search {
@@ -68,10 +49,12 @@ impl Search {
             seed: begin.seed,
         })?;
         let strategy_host = StrategyHost {
+            plain: PlainHost {
+                task: Rc::clone(task),
+                device,
+            },
             space,
             ports,
-            task: Rc::clone(task),
-            device,
             seed: begin.seed,
             limits: begin.limits,
             settings: settings.clone(),
@@ -106,10 +89,9 @@ impl Search {
 
 /// What the host does for a strategy: points become networks that can be scored.
 struct StrategyHost {
+    plain: PlainHost,
     space: SpaceObj,
     ports: Ports,
-    task: Rc<TaskObj>,
-    device: Device,
     seed: u64,
     limits: Limits,
     settings: ChildSettings,
@@ -129,7 +111,7 @@ impl StrategyHost {
         points: &[Point],
     ) -> Result<Ended> {
         let mut child = Child::fork("score", &self.limits, &self.settings, |pipe| {
-            device::open(self.device)?;
+            device::open(self.plain.device)?;
             let _here = crumb::enter(&recipe.component);
             for point in points {
                 send(pipe, &caught(|| self.score_one(scorer, point)))?;
@@ -142,8 +124,9 @@ impl StrategyHost {
     /// The score, the higher the better.
     fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
         self.settings.renew(self.seed)?;
-        let arch = self.space.arch(&self.ports, point, &SpaceHost)?;
-        let mut session = NetSession::new(arch, Rc::clone(&self.task), self.seed, self.device)?;
+        let PlainHost { task, device } = &self.plain;
+        let arch = self.space.arch(&self.ports, point, &self.plain)?;
+        let mut session = NetSession::new(arch, Rc::clone(task), self.seed, *device)?;
         let score = scorer.score(&mut session)?;
         ensure!(!score.is_nan(), "the score is not a number");
         Ok(if scorer.higher_is_better() {
@@ -156,11 +139,37 @@ impl StrategyHost {
 
 impl Host for StrategyHost {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch> {
-        SpaceHost.resolve(supernet, point)
+        self.plain.resolve(supernet, point)
     }
 
     fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>> {
-        SpaceHost.sample(decisions, n, seed)
+        self.plain.sample(decisions, n, seed)
+    }
+
+    fn mutate(&self, decisions: &[Decision], point: &Point, seed: u64) -> Result<Point> {
+        self.plain.mutate(decisions, point, seed)
+    }
+
+    fn crossover(
+        &self,
+        decisions: &[Decision],
+        one: &Point,
+        other: &Point,
+        seed: u64,
+    ) -> Result<Point> {
+        self.plain.crossover(decisions, one, other, seed)
+    }
+
+    fn encode(&self, decisions: &[Decision], points: &[Point]) -> Result<Tensor> {
+        self.plain.encode(decisions, points)
+    }
+
+    fn decode(&self, decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>> {
+        self.plain.decode(decisions, rows)
+    }
+
+    fn session(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>> {
+        self.plain.session(arch, on, seed)
     }
 
     /// Scores in a child, many one after the other; a point on which the child dies has no score, and another child

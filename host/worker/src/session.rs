@@ -1,24 +1,33 @@
 //! The session: the one place where weights live, and the one training loop.
 
 mod forward;
+mod gradients;
+mod objectives;
+mod play;
+mod relax;
+mod replace;
 mod state;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use plugin_api::host::Services;
-use plugin_api::role::{Initializer, InitializerObj, Task, TaskObj};
+use plugin_api::role::{Initializer, InitializerObj, Relaxation, Task, TaskObj};
 use plugin_api::{
-    Arch, Ask, At, Batch, Edges, Error, Group, Named, Ports, Recipe, Result, Seen, Session, Tensor,
-    Tensors, Value, WeightSpec, gradients_of, kind, stream,
+    Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Named, Of, On, Played, Ports,
+    Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec, gradients_of,
+    kind, stream,
 };
 use tch::{Device, Kind};
 
 use crate::chain::Chain;
 use crate::network::Network;
 use crate::registry::host;
-use crate::{device, prune};
-use forward::view;
+use crate::{crumb, device, prune};
+use forward::views;
+use objectives::Term;
+use play::NoTask;
+use relax::Relaxed;
 
 /// A network with its weights, masks, chains and task.
 pub struct NetSession {
@@ -30,7 +39,13 @@ pub struct NetSession {
     weights: Tensors,
     masks: Tensors,
     chains: HashMap<String, Chain>,
-    /// Weights as each node sees them: handles to `weights`, which change in place. None where hypernets make some.
+    relaxed: Option<Rc<Relaxed>>,
+    objectives: Vec<Term>,
+    /// Taps that the objectives need.
+    needed_taps: Vec<String>,
+    /// Networks that run beside this one for its objectives.
+    companions: Named<NetSession>,
+    /// Weights as each layer sees them: handles to `weights`, which change in place. None where hypernets make some.
     views: Option<Vec<Tensors>>,
     steps: i64,
     /// Where the next batch of each split stands: epoch and index.
@@ -53,16 +68,10 @@ impl NetSession {
             ))
         });
         let weights: Tensors = weights.collect::<Result<_>>()?;
-        let views = match network.generators.is_empty() {
-            true => Some(
-                network
-                    .nodes
-                    .iter()
-                    .map(|node| view(&node.weights, &weights))
-                    .collect(),
-            ),
-            false => None,
-        };
+        let views = network
+            .generators
+            .is_empty()
+            .then(|| views(&network, &weights));
         Ok(NetSession {
             network,
             task,
@@ -72,10 +81,30 @@ impl NetSession {
             weights,
             masks: Tensors::new(),
             chains: HashMap::new(),
+            relaxed: None,
+            objectives: vec![],
+            needed_taps: vec![],
+            companions: Named::new(),
             views,
             steps: 0,
             positions: Named::new(),
         })
+    }
+
+    /// The same on what the caller names; `same` is the task around it.
+    pub(crate) fn on(
+        arch: Arch,
+        on: On,
+        same: &Rc<TaskObj>,
+        seed: u64,
+        device: Device,
+    ) -> Result<Self> {
+        let task = match on {
+            On::SameTask => Rc::clone(same),
+            On::Task(task) => Rc::new(task),
+            On::Nothing => Rc::new(NoTask::of(&arch)),
+        };
+        NetSession::new(arch, task, seed, device)
     }
 
     fn seed_of(&self, name: &str) -> u64 {
@@ -220,6 +249,16 @@ impl Session for NetSession {
         self.put_back(snapshot)
     }
 
+    fn replace(&mut self, arch: &Arch, carry: &[Carry]) -> Result<()> {
+        *self = self.grown_to(arch, carry)?;
+        Ok(())
+    }
+
+    fn spawn(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>> {
+        let child = NetSession::on(arch.clone(), on, &self.task, seed, self.device)?;
+        Ok(Box::new(child))
+    }
+
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
         self.task
             .batch(split, at)?
@@ -245,7 +284,9 @@ impl Session for NetSession {
     }
 
     fn terms(&self, seen: &Seen, batch: &Batch) -> Result<Tensors> {
-        self.task.loss(&seen.outputs, batch)
+        let mut terms = self.task.loss(&seen.outputs, batch)?;
+        terms.extend(self.objective_terms(seen, batch)?);
+        Ok(terms)
     }
 
     fn loss(&self, seen: &Seen, batch: &Batch) -> Result<Tensor> {
@@ -267,6 +308,48 @@ impl Session for NetSession {
             .ok_or_else(|| Error::new(format!("split `{split}` is empty")))?;
         let seen = tch::no_grad(|| self.run(&batch, &Ask::eval()))?;
         self.task.metrics(&seen.outputs, &batch)
+    }
+
+    fn each_gradient(
+        &self,
+        batch: &Batch,
+        ask: &Ask<'_>,
+        of: &Of,
+        select: &str,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        match of {
+            Of::Loss => self.gradients_of_losses(batch, ask, select, sink),
+            Of::Output(port) => self.jacobians(batch, ask, port, select, sink),
+        }
+    }
+
+    fn play(&self, split: &str, at: &At) -> Result<Played> {
+        self.play_episode(split, at)
+    }
+
+    fn objectives(&mut self, objectives: &[Recipe]) -> Result<()> {
+        self.set_objectives(objectives)
+    }
+
+    fn relax(&mut self, relaxation: &Recipe) -> Result<()> {
+        self.attach(relaxation)
+    }
+
+    fn search(&mut self) -> Result<Report> {
+        let relaxed = self.relaxed()?;
+        let _here = crumb::enter(&relaxed.component);
+        relaxed.relaxation.update(self)
+    }
+
+    fn mixture(&self, train: bool) -> Result<Choices> {
+        self.mix(&*self.relaxed()?, train, &self.weights)
+    }
+
+    fn decide(&mut self) -> Result<Tensors> {
+        let relaxed = self.relaxed()?;
+        let _here = crumb::enter(&relaxed.component);
+        relaxed.relaxation.decide(self)
     }
 
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()> {
@@ -293,6 +376,12 @@ impl Session for NetSession {
         )?;
         self.chains.insert(name.into(), chain);
         Ok(())
+    }
+
+    fn chains(&self) -> Result<Vec<String>> {
+        let mut names: Vec<String> = self.chains.keys().cloned().collect();
+        names.sort();
+        Ok(names)
     }
 
     fn apply(&mut self, chain: &str, gradients: &Tensors) -> Result<()> {

@@ -8,15 +8,17 @@ use plugin_api::role::{Pruner, Space, Task, TaskObj, Trainer};
 use plugin_api::{Arch, Error, Generated, Named, Recipe, Report, Result, Session};
 use tch::Device;
 
+use crate::bench::SubjectBench;
+use crate::plain::PlainHost;
 use crate::registry::host;
-use crate::search::SpaceHost;
+
 use crate::session::NetSession;
 use crate::{crumb, points, weights};
 
 /// Does the work, and saves the weights where that is wanted.
 pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Done> {
     let mut session = NetSession::new(
-        arch(&work.subject, task)?,
+        arch(&work.subject, task, device)?,
         Rc::clone(task),
         work.seed,
         device,
@@ -27,11 +29,13 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     let mut metrics = Named::new();
     let mut reports = vec![];
     for step in &work.steps {
-        let report = take(step, &mut session, task, work.seed, device)?;
+        let report = take(step, &mut session, work, task, device)?;
         let verb = match step {
             Step::Train(_) => "train",
             Step::Prune { .. } => "prune",
             Step::Generate { .. } => "generate",
+            Step::Relax { .. } => "relax",
+            Step::Analyse { .. } => "analyse",
         };
         metrics.extend(
             report
@@ -73,17 +77,28 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     })
 }
 
-fn arch(subject: &Subject, task: &TaskObj) -> Result<Arch> {
+fn arch(subject: &Subject, task: &Rc<TaskObj>, device: Device) -> Result<Arch> {
     let space_of = |recipe: &Recipe| host().space(recipe);
+    let plain = PlainHost {
+        task: Rc::clone(task),
+        device,
+    };
     match subject {
         Subject::Arch(arch) | Subject::Weights(arch, _) => Ok(arch.clone()),
+        Subject::Supernet(recipe) => {
+            let supernet = space_of(recipe)?.supernet(&task.ports()?)?.ok_or_else(|| {
+                Error::new(format!("`{}` has no supernet to relax", recipe.component))
+                    .help("search it by a strategy")
+            })?;
+            points::settle(supernet)
+        }
         Subject::Proposal(recipe, proposal) => {
-            space_of(recipe)?.arch(&task.ports()?, &proposal.point, &SpaceHost)
+            space_of(recipe)?.arch(&task.ports()?, &proposal.point, &plain)
         }
         Subject::Values(recipe, values) => {
             let (space, ports) = (space_of(recipe)?, task.ports()?);
             let point = points::from_values(&space.decisions(&ports)?, values)?;
-            space.arch(&ports, &point, &SpaceHost)
+            space.arch(&ports, &point, &plain)
         }
     }
 }
@@ -91,8 +106,8 @@ fn arch(subject: &Subject, task: &TaskObj) -> Result<Arch> {
 fn take(
     step: &Step,
     session: &mut NetSession,
+    work: &Work,
     task: &Rc<TaskObj>,
-    seed: u64,
     device: Device,
 ) -> Result<Report> {
     match step {
@@ -126,7 +141,7 @@ fn take(
                 target: target.clone(),
             });
             let before = session.snapshot("all,masks")?;
-            *session = NetSession::new(arch, Rc::clone(task), seed, device)?;
+            *session = NetSession::new(arch, Rc::clone(task), work.seed, device)?;
             // What no hypernet makes stays what it was.
             let own = session.weights("all")?;
             let stays =
@@ -138,6 +153,45 @@ fn take(
                 .map(|t| t.numel() as i64)
                 .sum();
             Ok(Report::default().metric("effective", made as f64))
+        }
+        Step::Relax {
+            relaxation,
+            space,
+            steps,
+        } => {
+            session.relax(relaxation)?;
+            let mut report = Report::default();
+            for _ in 0..*steps {
+                report = session.search()?;
+            }
+            let scores = session.decide()?;
+            let (space, ports) = (host().space(space)?, session.ports()?);
+            let point = space.project(&ports, &scores)?;
+            let plain = PlainHost {
+                task: Rc::clone(task),
+                device,
+            };
+            let arch = space.arch(&ports, &point, &plain)?;
+            *session = NetSession::new(arch, Rc::clone(task), work.seed, device)?;
+            for (decision, scores) in scores.iter() {
+                let each = Vec::<f64>::try_from(scores.f_flatten(0, -1)?)?;
+                report = report.table(
+                    decision,
+                    &["score"],
+                    each.iter().map(|x| vec![*x]).collect(),
+                );
+            }
+            Ok(report)
+        }
+        Step::Analyse { analysis, .. } => {
+            let mut bench = SubjectBench::new(Rc::clone(task), work.seed, device);
+            for subject in &work.bench {
+                let weights = subject.weights.as_deref().map(weights::load).transpose()?;
+                let reports = subject.reports.clone();
+                let weights = weights.unwrap_or_default();
+                bench.put(&subject.name, subject.arch.clone(), weights, reports);
+            }
+            bench.measure(analysis)
         }
     }
 }

@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::Json;
 
 /// The API that this crate is, `major.minor`. A host takes plugins of its own major and of no newer minor.
-pub const API: &str = "1.0";
+pub const API: &str = if cfg!(feature = "minor-0") {
+    "1.0"
+} else {
+    "1.1"
+};
 /// The version of `tch` that plugins and hosts share.
 pub const TCH: &str = "0.24.0";
 /// The version of libtorch that plugins and hosts share.

@@ -105,6 +105,12 @@ impl WeightSpec {
         self
     }
 
+    /// The same for another purpose.
+    pub fn group(mut self, group: Group) -> Self {
+        self.group = group;
+        self
+    }
+
     /// The same under a longer name.
     pub fn under(mut self, prefix: &str) -> Self {
         self.name.insert_str(0, prefix);

@@ -5,8 +5,8 @@ use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
-    Error, FnArg, GenericArgument, Ident, ItemTrait, Pat, PathArguments, Result, ReturnType,
-    Signature, Token, TraitItem, Type,
+    Error, FnArg, GenericArgument, Ident, ItemTrait, LitFloat, Pat, PathArguments, Result,
+    ReturnType, Signature, Token, TraitItem, Type,
 };
 
 /// The forms in which a trait crosses: `owned`, `lent`, or both.
@@ -32,25 +32,39 @@ impl Parse for Forms {
     }
 }
 
-pub fn expand(forms: &Forms, item: ItemTrait) -> Result<TokenStream> {
+pub fn expand(forms: &Forms, mut item: ItemTrait) -> Result<TokenStream> {
+    let since = item
+        .items
+        .iter_mut()
+        .map(Since::take)
+        .collect::<Result<Vec<_>>>()?;
     let methods = item
         .items
         .iter()
-        .map(Method::read)
+        .zip(since)
+        .map(|(item, since)| Method::read(item, since))
         .collect::<Result<Vec<_>>>()?;
+    // The layout is the order of the trait.
+    if let Some(pair) = methods.windows(2).find(|m| m[1].since < m[0].since) {
+        let what = "a method stands behind those of earlier versions";
+        return Err(Error::new_spanned(&pair[1].signature.ident, what));
+    }
     let role = &item.ident;
     let (vtable, vtable_ref) = (
         format_ident!("{role}VTable"),
         format_ident!("{role}VTableRef"),
     );
     let last = methods
-        .len()
-        .checked_sub(1)
-        .ok_or_else(|| Error::new_spanned(role, "a boundary needs a method"))?;
+        .iter()
+        .rposition(|m| m.since == Since::default())
+        .ok_or_else(|| Error::new_spanned(role, "a boundary needs a method of version 1.0"))?;
 
     let fields = methods.iter().enumerate().map(|(i, m)| m.field(i == last));
     let thunks = methods.iter().map(|m| m.thunk(role));
-    let names = methods.iter().map(|m| &m.signature.ident);
+    let names = methods.iter().map(|m| {
+        let (there, name) = (m.since.there(), &m.signature.ident);
+        quote!(#there #name,)
+    });
     let stubs: Vec<_> = methods.iter().map(Method::stub).collect();
     let owned = forms.owned.then(|| owned(&item, &vtable_ref, &stubs));
     let lent = forms
@@ -65,7 +79,7 @@ pub fn expand(forms: &Forms, item: ItemTrait) -> Result<TokenStream> {
         #[repr(C)]
         #[derive(::abi_stable::StableAbi)]
         #[sabi(kind(Prefix(prefix_ref = #vtable_ref)))]
-        #[sabi(missing_field(panic))]
+        #[sabi(missing_field(option))]
         pub struct #vtable {
             drop: unsafe extern "C" fn(crate::boundary::Fat),
             #(#fields)*
@@ -85,7 +99,7 @@ pub fn expand(forms: &Forms, item: ItemTrait) -> Result<TokenStream> {
                 }
                 #(#thunks)*
                 static VTABLE: &::abi_stable::prefix_type::WithMetadata<#vtable> =
-                    &::abi_stable::prefix_type::WithMetadata::new(#vtable { drop: drop_it, #(#names,)* });
+                    &::abi_stable::prefix_type::WithMetadata::new(#vtable { drop: drop_it, #(#names)* });
                 #vtable_ref(VTABLE.static_as_prefix())
             }
         }
@@ -152,6 +166,28 @@ fn owned(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenSt
                 Ok(abi)
             }
         }
+
+        impl crate::boundary::Cross for Box<dyn #role> {
+            type Abi = #obj;
+            type Held = Self;
+            fn out(self) -> #obj {
+                #obj::new(self, crate::boundary::Owner::UNNAMED)
+            }
+            fn hold(abi: #obj) -> crate::Result<Self> {
+                Ok(Box::new(abi))
+            }
+        }
+
+        impl crate::boundary::Cross for Option<Box<dyn #role>> {
+            type Abi = ::abi_stable::std_types::ROption<#obj>;
+            type Held = Self;
+            fn out(self) -> Self::Abi {
+                self.map(crate::boundary::Cross::out).into()
+            }
+            fn hold(abi: Self::Abi) -> crate::Result<Self> {
+                abi.into_option().map(<Box<dyn #role> as crate::boundary::Cross>::hold).transpose()
+            }
+        }
     }
 }
 
@@ -163,23 +199,15 @@ fn lent(
 ) -> TokenStream {
     let role = &item.ident;
     let lent = format_ident!("{role}Ref");
-    // What a method changes is lent to be changed: a shared reference must not lead to `&mut self`.
     let changes = methods.iter().any(|m| m.receiver.mutability.is_some());
-    let new = if changes {
+    let new_mut = changes.then(|| {
         quote! {
             /// Lends it, to be changed.
             pub(crate) fn new_mut(it: &'a mut (dyn #role + 'a)) -> Self {
                 Self::lend(::std::ptr::from_mut(it))
             }
         }
-    } else {
-        quote! {
-            /// Lends it.
-            pub(crate) fn new(it: &'a (dyn #role + 'a)) -> Self {
-                Self::lend(::std::ptr::from_ref(it).cast_mut())
-            }
-        }
-    };
+    });
     let doc = format!("A [`{role}`] of some library, lent for the time of a call.");
     quote! {
         #[doc = #doc]
@@ -193,7 +221,12 @@ fn lent(
         }
 
         impl<'a> #lent<'a> {
-            #new
+            /// Lends it, to be looked at.
+            pub(crate) fn new(it: &'a (dyn #role + 'a)) -> crate::boundary::Shared<Self> {
+                crate::boundary::Shared::new(Self::lend(::std::ptr::from_ref(it).cast_mut()))
+            }
+
+            #new_mut
 
             fn lend(it: *mut (dyn #role + 'a)) -> Self {
                 // SAFETY: a fat pointer is two words; only this library, by the vtable beside it, reads them again.
@@ -214,9 +247,50 @@ fn has_supertrait(item: &ItemTrait, name: &Ident) -> bool {
         .any(|b| matches!(b, syn::TypeParamBound::Trait(t) if t.path.is_ident(name)))
 }
 
+/// The minor version of the API that brought a method: `#[since(1.2)]` is 2.
+#[derive(Default, Clone, Copy, PartialEq, PartialOrd)]
+struct Since(u32);
+
+impl Since {
+    /// Reads the attribute and takes it away.
+    fn take(item: &mut TraitItem) -> Result<Self> {
+        let TraitItem::Fn(function) = item else {
+            return Ok(Since::default());
+        };
+        let mut since = Since::default();
+        for attribute in function.attrs.iter().filter(|a| a.path().is_ident("since")) {
+            let version: LitFloat = attribute.parse_args()?;
+            let minor = version.base10_digits().strip_prefix("1.");
+            since = minor
+                .and_then(|minor| minor.parse().ok())
+                .map(Since)
+                .filter(|since| since.0 > 0)
+                .ok_or_else(|| Error::new_spanned(&version, "expected a version such as 1.1"))?;
+            if function.default.is_none() {
+                let what = "a method that older libraries lack needs a body to run instead";
+                return Err(Error::new_spanned(&function.sig.ident, what));
+            }
+        }
+        function.attrs.retain(|a| !a.path().is_ident("since"));
+        Ok(since)
+    }
+
+    /// Leaves a field out where the crate is built as an older minor of itself.
+    fn there(self) -> TokenStream {
+        if self.0 == 0 {
+            return TokenStream::new();
+        }
+        let older = (0..self.0).map(|minor| format!("minor-{minor}"));
+        quote!(#[cfg(not(any(#(feature = #older),*)))])
+    }
+}
+
 struct Method<'a> {
     signature: &'a Signature,
     receiver: &'a syn::Receiver,
+    /// What runs where the other library is older than the method.
+    default: Option<&'a syn::Block>,
+    since: Since,
     arguments: Vec<Argument<'a>>,
     /// What it returns, without `Result`.
     value: TokenStream,
@@ -229,7 +303,7 @@ struct Argument<'a> {
 }
 
 impl<'a> Method<'a> {
-    fn read(item: &'a TraitItem) -> Result<Self> {
+    fn read(item: &'a TraitItem, since: Since) -> Result<Self> {
         let TraitItem::Fn(function) = item else {
             return Err(Error::new_spanned(item, "a boundary has methods only"));
         };
@@ -254,6 +328,8 @@ impl<'a> Method<'a> {
         Ok(Method {
             signature,
             receiver,
+            default: function.default.as_ref(),
+            since,
             arguments: arguments.collect::<Result<_>>()?,
             value,
             fallible,
@@ -274,8 +350,9 @@ impl<'a> Method<'a> {
     fn field(&self, last: bool) -> TokenStream {
         let name = &self.signature.ident;
         let (arguments, result) = self.abi();
+        let there = self.since.there();
         let last = last.then(|| quote!(#[sabi(last_prefix_field)]));
-        quote! { #last #name: unsafe extern "C" fn(it: crate::boundary::Fat, #(#arguments),*) -> #result, }
+        quote! { #there #last #name: unsafe extern "C" fn(it: crate::boundary::Fat, #(#arguments),*) -> #result, }
     }
 
     /// The function that the other library calls: it stands on the side of the implementor.
@@ -296,7 +373,9 @@ impl<'a> Method<'a> {
         } else {
             quote!(Ok(#call))
         };
+        let there = self.since.there();
         quote! {
+            #there
             unsafe extern "C" fn #name(it: crate::boundary::Fat, #(#arguments),*) -> #result {
                 crate::boundary::guard(move || {
                     #(#held)*
@@ -313,33 +392,58 @@ impl<'a> Method<'a> {
         let (signature, name) = (self.signature, &self.signature.ident);
         let out = self.arguments.iter().map(Argument::out);
         let end = (!self.fallible).then(|| quote!(.unwrap_or_else(|e| crate::boundary::raise(e))));
+        let call = quote! {
+            // SAFETY: libraries are never unloaded, and what is lent lives until the call returns.
+            let returned = unsafe { call(self.it, #(#out),*) };
+        };
+        let returned = quote!(crate::boundary::received(returned, &self.owner) #end);
+        if self.since == Since::default() {
+            return quote! {
+                #signature {
+                    let call = self.vtable.#name();
+                    #call
+                    #returned
+                }
+            };
+        }
+        let (there, default) = (self.since.there(), self.default);
         quote! {
             #signature {
-                // SAFETY: libraries are never unloaded, and what is lent lives until the call returns.
-                let returned = unsafe { self.vtable.#name()(self.it, #(#out),*) };
-                crate::boundary::received(returned, &self.owner) #end
+                #there
+                if let Some(call) = self.vtable.#name() {
+                    #call
+                    return #returned;
+                }
+                #default
             }
         }
     }
 }
 
+/// How an argument crosses.
+enum Way {
+    /// By `Cross`.
+    Value,
+    /// `&dyn Trait`, by this lent form.
+    Lent(Ident),
+    /// `&mut dyn Trait`.
+    LentMut(Ident),
+    /// `Option<&dyn Trait>`.
+    LentMaybe(Ident),
+}
+
 impl Argument<'_> {
-    /// The trait that is lent, where one is.
-    fn lent(&self) -> Option<Ident> {
-        let Type::Reference(reference) = self.ty else {
-            return None;
-        };
-        let Type::TraitObject(object) = &*reference.elem else {
-            return None;
-        };
-        object.bounds.iter().find_map(|b| match b {
-            syn::TypeParamBound::Trait(t) => t
-                .path
-                .segments
-                .last()
-                .map(|s| format_ident!("{}Ref", s.ident)),
-            _ => None,
-        })
+    fn way(&self) -> Way {
+        if let Some((lent, mutable)) = lent_form(self.ty) {
+            return match mutable {
+                true => Way::LentMut(lent),
+                false => Way::Lent(lent),
+            };
+        }
+        match inside("Option", self.ty).and_then(lent_form) {
+            Some((lent, false)) => Way::LentMaybe(lent),
+            _ => Way::Value,
+        }
     }
 
     fn mutable(&self) -> bool {
@@ -348,39 +452,87 @@ impl Argument<'_> {
 
     fn abi(&self) -> TokenStream {
         let ty = self.ty;
-        match self.lent() {
-            Some(lent) => quote!(crate::boundary::lent::#lent<'_>),
-            None => quote!(<#ty as crate::boundary::Cross>::Abi),
+        match self.way() {
+            Way::Value => quote!(<#ty as crate::boundary::Cross>::Abi),
+            Way::Lent(lent) => {
+                quote!(crate::boundary::Shared<crate::boundary::lent::#lent<'_>>)
+            }
+            Way::LentMut(lent) => quote!(crate::boundary::lent::#lent<'_>),
+            Way::LentMaybe(lent) => {
+                quote!(::abi_stable::std_types::ROption<crate::boundary::Shared<crate::boundary::lent::#lent<'_>>>)
+            }
         }
     }
 
     fn hold(&self) -> TokenStream {
         let (name, ty) = (self.name, self.ty);
         let mutability = self.mutable().then(|| quote!(mut));
-        match self.lent() {
-            Some(_) => quote! { let #mutability #name = #name; },
-            None => {
+        match self.way() {
+            Way::Value => {
                 quote! { let #mutability #name = <#ty as crate::boundary::Cross>::hold(#name)?; }
             }
+            Way::Lent(_) | Way::LentMut(_) => quote! { let #mutability #name = #name; },
+            Way::LentMaybe(_) => quote! { let #name = #name.into_option(); },
         }
     }
 
     fn pass(&self) -> TokenStream {
-        let name = self.name;
-        match self.ty {
-            Type::Reference(r) if r.mutability.is_some() => quote!(&mut #name),
-            Type::Reference(_) => quote!(&#name),
-            _ => quote!(#name),
+        let (name, ty) = (self.name, self.ty);
+        match self.way() {
+            Way::Lent(_) => quote!(&*#name),
+            Way::LentMut(_) => quote!(&mut #name),
+            Way::LentMaybe(_) => {
+                let it = inside("Option", ty);
+                quote!(#name.as_deref().map(|it| -> #it { it }))
+            }
+            Way::Value => match ty {
+                Type::Reference(r) if r.mutability.is_some() => quote!(&mut #name),
+                Type::Reference(_) => quote!(&#name),
+                _ => quote!(#name),
+            },
         }
     }
 
     fn out(&self) -> TokenStream {
         let name = self.name;
-        match (self.lent(), self.mutable()) {
-            (Some(lent), true) => quote!(crate::boundary::lent::#lent::new_mut(#name)),
-            (Some(lent), false) => quote!(crate::boundary::lent::#lent::new(#name)),
-            (None, _) => quote!(crate::boundary::Cross::out(#name)),
+        match self.way() {
+            Way::Value => quote!(crate::boundary::Cross::out(#name)),
+            Way::Lent(lent) => quote!(crate::boundary::lent::#lent::new(#name)),
+            Way::LentMut(lent) => quote!(crate::boundary::lent::#lent::new_mut(#name)),
+            Way::LentMaybe(lent) => {
+                quote!(#name.map(crate::boundary::lent::#lent::new).into())
+            }
         }
+    }
+}
+
+/// The lent form of `&dyn Trait`, and whether it is lent to be changed.
+fn lent_form(ty: &Type) -> Option<(Ident, bool)> {
+    let Type::Reference(reference) = ty else {
+        return None;
+    };
+    let Type::TraitObject(object) = &*reference.elem else {
+        return None;
+    };
+    let name = object.bounds.iter().find_map(|b| match b {
+        syn::TypeParamBound::Trait(t) => t.path.segments.last().map(|s| &s.ident),
+        _ => None,
+    })?;
+    Some((format_ident!("{name}Ref"), reference.mutability.is_some()))
+}
+
+/// The `T` of `Outer<T>`.
+fn inside<'a>(outer: &str, ty: &'a Type) -> Option<&'a Type> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let segment = path.path.segments.last().filter(|s| s.ident == outer)?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return None;
+    };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => Some(inner),
+        _ => None,
     }
 }
 
@@ -389,12 +541,8 @@ fn returned(output: &ReturnType) -> (TokenStream, bool) {
     let ReturnType::Type(_, ty) = output else {
         return (quote!(()), false);
     };
-    if let Type::Path(path) = &**ty
-        && let Some(segment) = path.path.segments.last().filter(|s| s.ident == "Result")
-        && let PathArguments::AngleBracketed(arguments) = &segment.arguments
-        && let Some(GenericArgument::Type(value)) = arguments.args.first()
-    {
-        return (quote!(#value), true);
+    match inside("Result", ty) {
+        Some(value) => (quote!(#value), true),
+        None => (quote!(#ty), false),
     }
-    (quote!(#ty), false)
 }

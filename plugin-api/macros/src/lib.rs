@@ -16,8 +16,12 @@ use proc_macro::TokenStream;
 /// Both implement `Layer`, so neither side sees which library it talks to. Each call is guarded on the side that is
 /// called.
 ///
-/// Arguments `&dyn Trait` and `&mut dyn Trait` are lent, all others cross by `Cross`. A method that returns no `Result`
-/// hands a failure on by unwinding to the guard of the caller's side.
+/// Arguments `&dyn Trait`, `&mut dyn Trait` and `Option<&dyn Trait>` are lent, all others cross by `Cross`. A method that
+/// returns no `Result` hands a failure on by unwinding to the guard of the caller's side.
+///
+/// Methods are added at the end, with the minor version that brings them, `#[since(1.2)]`, and a body: where the other
+/// library is older, the body runs on the side of the caller. Built with the feature `minor-1`, the crate leaves them
+/// out, as the API was before.
 #[proc_macro_attribute]
 pub fn boundary(forms: TokenStream, item: TokenStream) -> TokenStream {
     let forms = syn::parse_macro_input!(forms);

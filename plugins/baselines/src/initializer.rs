@@ -2,5 +2,6 @@
 
 mod constant;
 mod glorot;
+mod kaiming;
 mod uniform;
 mod zeros;

@@ -4,4 +4,5 @@ mod activation;
 mod dropout;
 mod gat;
 mod gcn;
+mod kernel_machine;
 mod linear;

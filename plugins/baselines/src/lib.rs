@@ -1,10 +1,15 @@
 //! The ordinary parts of the field, which papers build on and compare with. One file a component, by role.
 
+mod analysis;
 pub mod digits;
 mod hypernet;
 mod initializer;
+mod kernel;
 mod layer;
+mod objective;
 mod pruner;
+mod relaxation;
+mod schedule;
 mod scorer;
 mod space;
 mod strategy;

@@ -1,3 +1,4 @@
 //! Better weights.
 
 mod backprop;
+mod kernel_ridge;

@@ -1,15 +1,15 @@
 //! The forward pass: weights as layers see them, and the nodes in their order.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use plugin_api::role::{Hypernet, Layer};
 use plugin_api::{Ask, Batch, Error, Result, Seen, Tensors, Value};
 
 use super::NetSession;
 use crate::crumb;
-use crate::network::{Built, Generator};
-use crate::pass::{NodePass, Run};
+use crate::network::{Built, BuiltLayer, Generator, Network};
+use crate::pass::{LayerPass, Run};
 
 impl NetSession {
     /// All weights of a pass: the session's own, then those that hypernets make, replaced and masked.
@@ -42,32 +42,41 @@ impl NetSession {
         Ok(all)
     }
 
-    /// The weights as each node sees them.
+    /// The weights as each layer sees them.
     fn views_of(&self, ask: &Ask<'_>) -> Result<Cow<'_, [Tensors]>> {
         if let (Some(views), None) = (&self.views, ask.replaced()) {
             return Ok(Cow::Borrowed(views));
         }
         let live = self.live(ask)?;
-        let views = self.network.nodes.iter().map(|n| view(&n.weights, &live));
-        Ok(Cow::Owned(views.collect()))
+        Ok(Cow::Owned(views(&self.network, &live)))
     }
 
     /// Runs the nodes one after the other. What a batch lacks, the layers that would take it lack too.
     pub(super) fn run(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen> {
-        let run = Run::new(ask, self.steps, self.seed);
+        let run = Run {
+            ask,
+            step: self.steps,
+            seed: self.seed,
+            taps: RefCell::default(),
+            watched: ask.is_watched() || !self.needed_taps.is_empty(),
+            needed: &self.needed_taps,
+            choices: self.choices_of(ask)?,
+        };
+        let views = self.views_of(ask)?;
+        let mut rest: &[Tensors] = &views;
         let mut values: Vec<Option<Value>> = vec![None; self.network.slots];
         for (port, slot) in &self.network.inputs {
             values[*slot] = x.get(port).cloned();
         }
-        for (node, w) in self.network.nodes.iter().zip(&*self.views_of(ask)?) {
-            let mut given = run_node(node, w, &named(&node.inputs, &values), &run)?;
+        for node in &self.network.nodes {
+            let own;
+            (own, rest) = rest.split_at(node.layers.len());
+            let mut given = run_node(node, own, &named(&node.inputs, &values), &run)?;
             for (port, slot) in &node.outputs {
                 let value = given.remove(port).ok_or_else(|| {
+                    let component = &node.layers[0].component;
                     let what = format!("gave no output `{port}`, which it had promised");
-                    Error::new(format!(
-                        "`{}` at node `{}` {what}",
-                        node.component, node.name
-                    ))
+                    Error::new(format!("`{component}` at node `{}` {what}", node.name))
                 })?;
                 values[*slot] = Some(match value {
                     Value::Tensor(t) if run.watched => {
@@ -84,14 +93,49 @@ impl NetSession {
     }
 }
 
-fn run_node(node: &Built, w: &Tensors, x: &Batch, run: &Run<'_>) -> Result<Batch> {
-    let _here = crumb::enter(&node.component);
-    let pass = NodePass {
+fn run_node(node: &Built, own: &[Tensors], x: &Batch, run: &Run<'_>) -> Result<Batch> {
+    let Some(decision) = &node.decision else {
+        return run_layer(&node.layers[0], &own[0], x, run);
+    };
+    let choices = run.choices.as_ref();
+    let choice = choices.and_then(|c| c.get(decision)).ok_or_else(|| {
+        Error::new(format!("node `{}` is still open", node.name)).help(format!(
+            "decide `{decision}`, or have a relaxation choose: session.relax"
+        ))
+    })?;
+    let mut sum = Batch::new();
+    for option in choice.active() {
+        let i = node.layers.iter().position(|l| l.option == option);
+        let i = i.ok_or_else(|| {
+            let what = format!("node `{}` has nothing for option {option}", node.name);
+            Error::new(format!("{what} of `{decision}`"))
+        })?;
+        let weight = choice.weights.f_get(i64::try_from(option)?)?;
+        for (port, value) in run_layer(&node.layers[i], &own[i], x, run)? {
+            let Value::Tensor(t) = value else {
+                let what = format!("`{port}` of node `{}` carries a graph", node.name);
+                return Err(Error::new(format!("{what}, which cannot be weighed")).into());
+            };
+            let weighed = t.f_mul(&weight)?;
+            let sum_so_far = match sum.get(&port) {
+                Some(Value::Tensor(before)) => before.f_add(&weighed)?,
+                _ => weighed,
+            };
+            sum.put(&port, sum_so_far);
+        }
+    }
+    Ok(sum)
+}
+
+fn run_layer(layer: &BuiltLayer, w: &Tensors, x: &Batch, run: &Run<'_>) -> Result<Batch> {
+    let _here = crumb::enter(&layer.component);
+    let pass = LayerPass {
         run,
-        node: &node.name,
+        place: &layer.place,
+        weights: w,
         draws: Cell::new(0),
     };
-    node.layer.forward(w, x, &pass)
+    layer.layer.forward(w, x, &pass)
 }
 
 /// What a hypernet makes of its own weights, held to what it promised.
@@ -127,6 +171,12 @@ fn named(slots: &[(String, usize)], values: &[Option<Value>]) -> Batch {
         .iter()
         .filter_map(|(port, slot)| Some((port, values[*slot].clone()?)))
         .collect()
+}
+
+/// The weights as each layer sees them, in the order in which they stand.
+pub(super) fn views(network: &Network, all: &Tensors) -> Vec<Tensors> {
+    let layers = network.nodes.iter().flat_map(|node| &node.layers);
+    layers.map(|layer| view(&layer.weights, all)).collect()
 }
 
 /// The weights of these paths under the names that a layer gave them.

@@ -95,9 +95,8 @@ impl Task for DigitsGraph {
 
 /// Logits and labels of the nodes that count.
 fn of_split(outputs: &Batch, batch: &Batch) -> Result<(Tensor, Tensor)> {
-    let split = batch.tensor("split")?;
     Ok((
-        outputs.tensor("y")?.f_index_select(0, split)?,
-        batch.tensor("y")?.f_index_select(0, split)?,
+        batch.counted(outputs.tensor("y")?)?,
+        batch.counted(batch.tensor("y")?)?,
     ))
 }

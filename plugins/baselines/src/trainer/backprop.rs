@@ -19,6 +19,9 @@ struct Backprop {
     /// What turns gradients into updates, in this order.
     #[param(default = ["baselines/adam"])]
     transforms: Vec<RecipeOf<dyn Transform>>,
+    /// Terms that are added to the task's loss.
+    #[param(default = [])]
+    objectives: Vec<RecipeOf<dyn Objective>>,
     /// Epochs without a better result on `val` after which training stops; never where it is left out.
     #[param(range = "1 <= x")]
     patience: Option<i64>,
@@ -46,6 +49,8 @@ impl Trainer for Backprop {
             .map(|transform| transform.recipe.clone())
             .collect();
         session.chain("main", &transforms, "model")?;
+        let objectives: Vec<Recipe> = self.objectives.iter().map(|o| o.recipe.clone()).collect();
+        session.objectives(&objectives)?;
         let Ports {
             metric,
             higher_is_better,

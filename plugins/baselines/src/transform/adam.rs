@@ -16,7 +16,7 @@ use plugin_api::prelude::*;
 struct Adam {
     /// Length of a step.
     #[param(default = 0.01, range = "0 <= x")]
-    rate: f64,
+    rate: Real,
     /// How much of the mean gradient goes on.
     #[param(default = 0.9, range = "0 <= x < 1")]
     beta1: f64,
@@ -52,6 +52,7 @@ impl Transform for Adam {
         state: &mut Tensors,
         tick: &Tick,
     ) -> Result<Tensors> {
+        let rate = self.rate.at(tick.step);
         let t = (tick.step + 1) as f64;
         let (unbias1, unbias2) = (1.0 - self.beta1.powf(t), 1.0 - self.beta2.powf(t));
         let mut updates = Tensors::new();
@@ -68,10 +69,7 @@ impl Transform for Adam {
                 .f_div_scalar(unbias2)?
                 .f_sqrt()?
                 .f_add_scalar(self.epsilon)?;
-            updates.put(
-                path,
-                first.f_div(&root)?.f_mul_scalar(-self.rate / unbias1)?,
-            );
+            updates.put(path, first.f_div(&root)?.f_mul_scalar(-rate / unbias1)?);
             state.put(first_slot, first);
             state.put(second_slot, second);
         }

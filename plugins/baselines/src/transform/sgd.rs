@@ -16,7 +16,7 @@ use plugin_api::prelude::*;
 struct Sgd {
     /// Length of a step.
     #[param(default = 0.1, range = "0 <= x")]
-    rate: f64,
+    rate: Real,
     /// How much of the last update goes on.
     #[param(default = 0.0, range = "0 <= x < 1")]
     momentum: f64,
@@ -47,8 +47,9 @@ impl Transform for Sgd {
         gradients: &Tensors,
         weights: &Tensors,
         state: &mut Tensors,
-        _: &Tick,
+        tick: &Tick,
     ) -> Result<Tensors> {
+        let rate = self.rate.at(tick.step);
         let mut updates = Tensors::new();
         for (path, gradient) in gradients.iter() {
             let gradient = gradient.f_add(&weights[path].f_mul_scalar(self.decay)?)?;
@@ -66,7 +67,7 @@ impl Transform for Sgd {
                 }
                 None => gradient,
             };
-            updates.put(path, step.f_mul_scalar(-self.rate)?);
+            updates.put(path, step.f_mul_scalar(-rate)?);
         }
         Ok(updates)
     }

@@ -1,24 +1,20 @@
 //! Search without a host.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
-use plugin_api::{Decided, serde_json::json};
+use plugin_api::serde_json::json;
+use plugin_api::testing::Scripted;
 
 use crate::{params, plugin};
 
-/// Notes the seeds that it is asked to sample with.
-#[derive(Default)]
-struct Notes(RefCell<Vec<u64>>);
-
-impl Host for Notes {
-    fn resolve(&self, _: &Arch, _: &Point) -> Result<Arch> {
-        bail!("not asked for")
-    }
-
-    fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>> {
-        self.0.borrow_mut().push(seed);
+/// A host that notes the seeds that it is asked to sample with.
+fn noting(seeds: &Rc<RefCell<Vec<u64>>>) -> Scripted {
+    let seeds = Rc::clone(seeds);
+    Scripted::default().sampling(move |decisions, n, seed| {
+        seeds.borrow_mut().push(seed);
         let point = || {
             decisions
                 .iter()
@@ -26,18 +22,15 @@ impl Host for Notes {
                 .collect()
         };
         Ok((0..n).map(|_| point()).collect())
-    }
-
-    fn score(&self, _: &Recipe, _: &[Point]) -> Result<Vec<Option<f64>>> {
-        bail!("not asked for")
-    }
+    })
 }
 
 #[test]
 fn random_search_draws_anew_at_each_ask_and_the_same_when_replayed() {
     let mut random = plugin().strategy("random", &params(json!({}))).unwrap();
     let mut study = |seed| {
-        let host = Notes::default();
+        let seeds = Rc::default();
+        let host = noting(&seeds);
         random
             .begin(&Setting {
                 decisions: vec![Decision::options("width", [1, 2])],
@@ -54,7 +47,7 @@ fn random_search_draws_anew_at_each_ask_and_the_same_when_replayed() {
                     .all(|proposal| proposal.point.contains("width") && proposal.from.is_none())
             );
         }
-        host.0.into_inner()
+        seeds.take()
     };
     let (first, again, other) = (study(1), study(1), study(2));
     assert_eq!(first, again);
@@ -66,35 +59,22 @@ fn random_search_draws_anew_at_each_ask_and_the_same_when_replayed() {
 fn asking_before_the_search_began_is_refused() {
     let mut random = plugin().strategy("random", &params(json!({}))).unwrap();
     assert_eq!(
-        random.ask(1, &Notes::default()).unwrap_err().to_string(),
+        random.ask(1, &Scripted::default()).unwrap_err().to_string(),
         "`baselines/random`: asked before the search began"
     );
 }
 
-/// Samples points that are numbered, and scores them by a list.
-struct Scores(Vec<Option<f64>>);
-
-impl Host for Scores {
-    fn resolve(&self, _: &Arch, _: &Point) -> Result<Arch> {
-        bail!("not asked for")
-    }
-
-    fn sample(&self, _: &[Decision], n: i64, _: u64) -> Result<Vec<Point>> {
-        Ok((0..n)
-            .map(|i| Point::new().with("number", Decided::Integer(i)))
-            .collect())
-    }
-
-    fn score(&self, scorer: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
-        assert_eq!(
-            (scorer, points.len()),
-            (
-                &Recipe::new("baselines/grad-norm").with("size", 7),
-                self.0.len()
-            )
-        );
-        Ok(self.0.clone())
-    }
+/// A host that samples points that are numbered, and scores them by a list.
+fn scoring(scores: &[Option<f64>]) -> Scripted {
+    let scores = scores.to_vec();
+    let number = |i| Point::new().with("number", Decided::Integer(i));
+    Scripted::default()
+        .sampling(move |_, n, _| Ok((0..n).map(number).collect()))
+        .scoring(move |scorer, points| {
+            assert_eq!(*scorer, Recipe::new("baselines/grad-norm").with("size", 7));
+            assert_eq!(points.len(), scores.len());
+            Ok(scores.clone())
+        })
 }
 
 #[test]
@@ -112,7 +92,7 @@ fn prescreening_proposes_the_best_of_many() {
                 seed: 1,
             })
             .unwrap();
-        let proposals = prescreen.ask(n, &Scores(scores.to_vec())).unwrap();
+        let proposals = prescreen.ask(n, &scoring(scores)).unwrap();
         let numbers = proposals
             .iter()
             .map(|proposal| proposal.point["number"].clone());

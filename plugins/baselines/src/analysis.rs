@@ -1,0 +1,3 @@
+//! What looks at what was made.
+
+mod learning_curves;

@@ -1,0 +1,3 @@
+//! Similarities of samples.
+
+mod rbf;

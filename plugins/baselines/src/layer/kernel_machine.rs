@@ -1,0 +1,45 @@
+//! What kernel methods predict with: `y = K(x, support) dual`.
+//!
+//! `x`: `[batch, in]` to `[batch, out]`. The support `[samples, in]` and the dual weights `[samples, out]` are buffers; a
+//! trainer such as `kernel-ridge` fills them. Source: the representer theorem, Kimeldorf & Wahba 1971.
+
+use plugin_api::prelude::*;
+
+/// Similarities to kept samples, weighed: `y = K(x, support) dual`.
+#[component(layer = "kernel-machine")]
+struct KernelMachine {
+    /// The kernel.
+    #[param(default = "baselines/rbf")]
+    kernel: Use<dyn Kernel>,
+    /// Samples that are kept.
+    #[param(range = "1 <= x")]
+    samples: i64,
+    /// Features that come out.
+    #[param(range = "1 <= x")]
+    out: i64,
+}
+
+impl Layer for KernelMachine {
+    fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
+        let buffer = |name, last: (&str, i64)| {
+            WeightSpec::new(name, &[("samples", self.samples), last], "baselines/zeros")
+                .group(Group::Buffer)
+        };
+        let support = buffer("support", ("in", last_axis(inputs, "x")?));
+        let kernel = self.kernel.weights()?;
+        Ok([support, buffer("dual", ("out", self.out))]
+            .into_iter()
+            .chain(kernel.into_iter().map(|spec| spec.under("kernel.")))
+            .collect())
+    }
+
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.out)))
+    }
+
+    fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+        let support = Batch::new().with("x", &w["support"]);
+        let similar = self.kernel.gram(&w.under("kernel."), x, &support, None)?; // [batch, samples]
+        Ok(Batch::new().with("x", similar.f_matmul(&w["dual"])?))
+    }
+}

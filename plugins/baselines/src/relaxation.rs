@@ -1,0 +1,3 @@
+//! Distributions over the options of a supernet.
+
+mod softmax;

@@ -1,0 +1,3 @@
+//! Numbers that change with the step.
+
+mod cosine;

@@ -1,0 +1,93 @@
+//! What a search is made of: space, strategy, relaxation.
+
+use plugin_api::prelude::*;
+
+/// Another space, of which every point stands for its mutation by one seed; scores speak for what scores lowest.
+#[component(space = "space")]
+struct Turned {
+    /// The other one.
+    inner: Use<dyn Space>,
+}
+
+impl Space for Turned {
+    fn supernet(&self, ports: &Ports) -> Result<Option<Arch>> {
+        self.inner.supernet(ports)
+    }
+
+    fn arch(&self, ports: &Ports, point: &Point, host: &dyn Host) -> Result<Arch> {
+        let mutated = host.mutate(&self.decisions(ports)?, point, 0)?;
+        self.inner.arch(ports, &mutated, host)
+    }
+
+    fn project(&self, ports: &Ports, scores: &Tensors) -> Result<Point> {
+        self.inner.project(ports, &scores.map(|_, t| -t))
+    }
+}
+
+/// Proposes the children of pairs that another strategy proposes, by way of their encoding.
+#[component(strategy = "strategy")]
+struct Children {
+    /// The other one.
+    inner: Use<dyn Strategy>,
+    /// Known from the beginning.
+    #[serde(skip)]
+    decisions: Vec<Decision>,
+}
+
+impl Strategy for Children {
+    fn begin(&mut self, setting: &Setting) -> Result<()> {
+        self.decisions = setting.decisions.clone();
+        self.inner.begin(setting)
+    }
+
+    fn ask(&mut self, n: i64, host: &dyn Host) -> Result<Vec<Proposal>> {
+        let parents = self.inner.ask(2 * n, host)?;
+        let child = |pair: &[Proposal]| {
+            let [one, other] = pair else {
+                bail!("the other strategy proposed an odd number of points");
+            };
+            host.crossover(&self.decisions, &one.point, &other.point, 1)
+        };
+        let children = parents.chunks(2).map(child).collect::<Result<Vec<_>>>()?;
+        let rows = host.encode(&self.decisions, &children)?;
+        let decoded = host.decode(&self.decisions, &rows)?;
+        Ok(decoded.into_iter().map(Proposal::from).collect())
+    }
+
+    fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()> {
+        self.inner.tell(seen, host)
+    }
+}
+
+/// Another relaxation whose surest option is computed alone.
+#[component(relaxation = "relaxation")]
+struct Surest {
+    /// The other one.
+    inner: Use<dyn Relaxation>,
+}
+
+impl Relaxation for Surest {
+    fn weights(&self, decisions: &[Decision]) -> Result<Vec<WeightSpec>> {
+        self.inner.weights(decisions)
+    }
+
+    fn mix(&self, w: &Tensors, decisions: &[Decision], draw: &Draw) -> Result<Choices> {
+        let mixed = self.inner.mix(w, decisions, draw)?;
+        let surest = mixed.into_iter().map(|(decision, choice)| {
+            let surest = choice.weights.f_argmax(0, false)?.f_int64_value(&[])?;
+            Ok((
+                decision,
+                Choice::new(choice.weights, [usize::try_from(surest)?]),
+            ))
+        });
+        surest.collect()
+    }
+
+    fn update(&self, session: &mut dyn Session) -> Result<Report> {
+        self.inner.update(session)
+    }
+
+    fn decide(&self, session: &mut dyn Session) -> Result<Tensors> {
+        self.inner.decide(session)
+    }
+}
