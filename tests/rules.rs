@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use object::{Object, ObjectSymbol};
+use pleach::plugins::{LIBRARIES, needed};
 use pleach_tests::{both, built, root};
 use serde_json::Value;
 
@@ -31,6 +32,7 @@ fn cargo_in(folder: &Path, arguments: &[&str]) {
 fn the_code_is_formatted() {
     cargo(&["fmt", "--all", "--check"]);
     cargo_in(&root().join("examples/mixhop"), &["fmt", "--check"]);
+    cargo_in(&root().join("fuzz"), &["fmt", "--check"]);
 }
 
 #[test]
@@ -159,7 +161,7 @@ fn the_host_knows_no_paper() {
 fn pleach_needs_no_libtorch() {
     let bytes = std::fs::read(built().join("pleach")).expect("`cargo xtask build` makes it");
     let file = object::File::parse(&*bytes).unwrap();
-    let needed = needed(&bytes);
+    let needed = needed(&built().join("pleach")).unwrap();
     assert!(
         !needed.is_empty()
             && needed
@@ -177,22 +179,11 @@ fn pleach_needs_no_libtorch() {
 /// A plugin that pulls in CUDA's half of libtorch would not load where that is not installed.
 #[test]
 fn a_plugin_needs_only_what_every_host_has() {
-    let allowed = [
-        "libtorch_cpu.so",
-        "libc10.so",
-        "libstdc++.so.6",
-        "libgcc_s.so.1",
-        "libm.so.6",
-        "libc.so.6",
-        "ld-linux-x86-64.so.2",
-    ];
     for name in ["baselines", "dgmlp", "mixhop"] {
-        let needed = needed(
-            &std::fs::read(built().join(format!("lib{name}.so")))
-                .expect("`cargo xtask build` makes it"),
-        );
+        let needed =
+            needed(&built().join(format!("lib{name}.so"))).expect("`cargo xtask build` makes it");
         assert!(
-            needed.iter().all(|lib| allowed.contains(&lib.as_str())),
+            needed.iter().all(|lib| LIBRARIES.contains(&lib.as_str())),
             "{name}: {needed:?}"
         );
         assert!(
@@ -200,23 +191,6 @@ fn a_plugin_needs_only_what_every_host_has() {
             "{name}: {needed:?}"
         );
     }
-}
-
-fn needed(bytes: &[u8]) -> Vec<String> {
-    use object::read::elf::{Dyn, FileHeader};
-    let header = object::elf::FileHeader64::<object::LittleEndian>::parse(bytes).unwrap();
-    let (endian, sections) = (
-        header.endian().unwrap(),
-        header.sections(header.endian().unwrap(), bytes).unwrap(),
-    );
-    let (entries, strings) = sections.dynamic(endian, bytes).unwrap().unwrap();
-    let strings = sections.strings(endian, bytes, strings).unwrap();
-    let needed = entries
-        .iter()
-        .filter(|e| e.tag(endian) == object::elf::DT_NEEDED);
-    needed
-        .map(|e| String::from_utf8_lossy(e.string(endian, strings).unwrap()).into_owned())
-        .collect()
 }
 
 #[test]

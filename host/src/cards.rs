@@ -1,16 +1,13 @@
 //! What is in the plugins: their cards, asked once from a worker and kept by the hash of the file.
 
 use std::cell::OnceCell;
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use etcetera::BaseStrategy;
 use plugin_api_data::{Card, Error, PluginCard};
 
-use crate::error::{Context, nearest};
-use crate::files::write_whole;
+use crate::cache;
+use crate::error::nearest;
 use crate::plugins::Plugin;
 use crate::protocol::PluginFile;
 use crate::worker::Program;
@@ -158,12 +155,8 @@ impl Catalog {
             .file
             .as_ref()
             .expect("cards given as data are there from the start");
-        let cached = cache().join(format!("{}.json", file.sha256));
-        // A cache that cannot be read or was written by another version is asked anew.
-        if let Some(card) = fs::read(&cached)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        {
+        let cached = format!("cards/{}.json", file.sha256);
+        if let Some(card) = cache::recall(&cached) {
             return Ok(card);
         }
         let program = self
@@ -176,8 +169,7 @@ impl Catalog {
             .ok_or_else(|| Error::new("its path is not UTF-8"))?;
         let card =
             program.query::<Result<PluginCard, Error>>(&["cards", path, &file.sha256], LIMIT)??;
-        // Without a cache all works, only slower.
-        let _ = keep(&cached, &card);
+        cache::keep(&cached, &card);
         Ok(card)
     }
 }
@@ -191,21 +183,4 @@ fn problem(plugin: &Plugin) -> Option<Error> {
 
 fn unusable(name: &str, why: &Error) -> Error {
     Error::new(format!("the plugin `{name}` cannot be used")).caused_by(why.clone())
-}
-
-/// Where cards are kept: `$PLEACH_CACHE`, else the user's cache folder.
-fn cache() -> PathBuf {
-    let user = || {
-        etcetera::choose_base_strategy()
-            .map_or_else(|_| env::temp_dir(), |s| s.cache_dir())
-            .join("pleach/cards")
-    };
-    env::var_os("PLEACH_CACHE").map_or_else(user, PathBuf::from)
-}
-
-fn keep(path: &Path, card: &PluginCard) -> Result<(), Error> {
-    let folder = path.parent().expect("a file lies in a folder");
-    let attempt = || format!("cannot keep the card `{}`", path.display());
-    fs::create_dir_all(folder).context(attempt)?;
-    write_whole(path, &serde_json::to_vec(card).context(attempt)?).context(attempt)
 }

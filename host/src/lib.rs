@@ -5,13 +5,18 @@
 //!
 //! An experiment takes this way: [`plugins`] finds the files, [`cards`] knows what is in them, [`experiment`] reads the
 //! TOML against it, [`run`] makes the folder, [`study`] does the work and writes it down in the [`journal`], and
-//! [`summary`] shows what came out.
+//! [`summary`] shows what came out. [`package`] packs a plugin for others, and installs what they have packed.
+//! [`new`] makes the crate of a plugin that is to be written.
 
+mod cache;
 pub mod cards;
 pub mod error;
 pub mod experiment;
 pub mod files;
 pub mod journal;
+pub mod lock;
+pub mod new;
+pub mod package;
 pub mod plugins;
 pub mod protocol;
 pub mod run;

@@ -7,6 +7,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use glob::Pattern;
 use plugin_api_data::{Arch, Error, Goal, Named, Observation, Params, Proposal, Recipe, Report};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -220,10 +221,110 @@ pub struct Done {
 pub struct Doctor {
     /// The libtorch that was loaded.
     pub libtorch: Option<String>,
+    /// Where it was loaded from: the folder that holds its `lib`.
+    pub libtorch_folder: Option<PathBuf>,
     /// The CUDA devices that it sees, by name.
     pub cuda: Vec<String>,
     /// What is wrong.
     pub problems: Vec<Error>,
+}
+
+/// What `pleach-worker check` is asked, as the one message on its input: to hold a plugin to what hosts rely on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Check {
+    /// The plugin.
+    pub plugin: PluginFile,
+    /// The plugins whose components begin its weights and stand in where it takes other components.
+    pub beside: Vec<PluginFile>,
+    /// Decides all that the components are given.
+    pub seed: u64,
+    /// Which checks to make: see [`Check::includes`].
+    pub include: Option<String>,
+    /// What each check may use; the time is for each input.
+    pub limits: Limits,
+    /// Folder for what the plugin prints.
+    pub logs: PathBuf,
+}
+
+impl Check {
+    /// Whether a check, `plugin/component/check`, is to be made: those that hold the text, or match it where it is a
+    /// pattern with `*`, `?` or `[`.
+    pub fn includes(&self, name: &str) -> bool {
+        self.include
+            .as_ref()
+            .is_none_or(|wanted| match Pattern::new(wanted) {
+                Ok(pattern) if wanted.contains(['*', '?', '[']) => pattern.matches(name),
+                _ => name.contains(wanted.as_str()),
+            })
+    }
+}
+
+/// What `pleach-worker check` says, until its output ends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Checking {
+    /// So many checks are made in all.
+    Planned(u64),
+    /// One was made.
+    Checked(Checked),
+}
+
+/// One check that was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checked {
+    /// `plugin/component`; nothing where the plugin as a whole was checked.
+    pub component: Option<String>,
+    /// What was checked: `opens`, `gradients`, …
+    pub check: String,
+    /// The same in a sentence.
+    pub about: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All is well.
+    Ok,
+    /// It could not be made.
+    Skipped {
+        /// Why not.
+        reason: String,
+    },
+    /// The component does not pass it by design.
+    Exempt {
+        /// In the author's words.
+        reason: String,
+    },
+    /// The component does what it must not do.
+    Failed(Finding),
+    /// The process died.
+    Crashed(Finding),
+    /// The process did not end and was killed.
+    TimedOut(Finding),
+}
+
+impl Verdict {
+    /// What is wrong, where something is.
+    pub fn finding(&self) -> Option<&Finding> {
+        match self {
+            Verdict::Failed(finding) | Verdict::Crashed(finding) | Verdict::TimedOut(finding) => {
+                Some(finding)
+            }
+            Verdict::Ok | Verdict::Skipped { .. } | Verdict::Exempt { .. } => None,
+        }
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What the component was given then.
+    pub input: Option<String>,
+    /// What happened.
+    pub error: Error,
 }
 
 /// Writes one message.

@@ -13,6 +13,7 @@ use crate::cards::Catalog;
 use crate::error::Context;
 use crate::experiment::{Experiment, Origin, Source, Verb};
 use crate::files::write_whole;
+use crate::lock::{LOCK, Lock};
 use crate::plugins::{self, Plugin};
 
 /// A run that no other process works on.
@@ -21,23 +22,6 @@ pub struct Run {
     folder: PathBuf,
     /// Held as long as the run is.
     _lock: File,
-}
-
-/// The plugins of a run, as `plugins.lock` holds them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Lock {
-    /// SHA-256 of the resolved experiment.
-    experiment: String,
-    plugin: Vec<Locked>,
-}
-
-/// One plugin of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Locked {
-    name: String,
-    version: String,
-    sha256: String,
-    path: PathBuf,
 }
 
 /// Where a run was begun.
@@ -70,7 +54,7 @@ impl Run {
         catalog: &Catalog,
         device: &str,
     ) -> Result<Self, Error> {
-        let locked = Lock::of(plugins, catalog)?;
+        let locked = Lock::plugins(plugins, catalog)?;
         let folder = claim(runs, stem)?;
         let run = Run {
             _lock: hold(&folder)?,
@@ -98,7 +82,7 @@ impl Run {
             plugin: locked,
         };
         run.write(
-            "plugins.lock",
+            LOCK,
             &toml::to_string(&lock).context(|| "cannot write the lock".into())?,
         )?;
         let environment = Environment::here(device);
@@ -175,8 +159,7 @@ impl Run {
     /// # Errors
     /// Where one of them is gone or has changed since; all of these are named.
     pub fn plugins(&self) -> Result<Vec<Plugin>, Error> {
-        let lock: Lock = toml::from_str(&self.read("plugins.lock")?)
-            .context(|| "cannot read the run's lock".into())?;
+        let lock = Lock::read(&self.folder)?;
         let mut differences = vec![];
         let mut found = vec![];
         if plugins::sha256(self.read("experiment.toml")?.as_bytes()) != lock.experiment {
@@ -238,24 +221,6 @@ fn hold(folder: &Path) -> Result<File, Error> {
         ))
         .help("wait until it ends, or stop it")),
         Err(TryLockError::Error(e)) => Err(e).context(attempt),
-    }
-}
-
-impl Lock {
-    fn of(plugins: &[String], catalog: &Catalog) -> Result<Vec<Locked>, Error> {
-        let locked = plugins.iter().map(|name| {
-            let version = catalog.plugin(name)?.version.clone();
-            let file = catalog
-                .file(name)
-                .ok_or_else(|| Error::new(format!("the plugin `{name}` has no file")))?;
-            Ok(Locked {
-                name: name.clone(),
-                version,
-                sha256: file.sha256.clone(),
-                path: file.path.clone(),
-            })
-        });
-        locked.collect()
     }
 }
 

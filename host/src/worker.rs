@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use plugin_api_data::Error;
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::Context;
 use crate::protocol::{Reply, Request, receive, send};
@@ -66,15 +66,9 @@ impl Program {
     ) -> Result<T, Error> {
         let mut child = Owned(self.spawn(args, Stdio::null(), Stdio::piped())?);
         let mut stdout = child.0.stdout.take().expect("it is piped");
-        let mut stderr = child.0.stderr.take().expect("it is piped");
+        let complaint = complaint(&mut child.0);
         let (answer, answered) = mpsc::channel();
         thread::spawn(move || answer.send(receive::<T>(&mut stdout)));
-        let complaint = thread::spawn(move || {
-            let mut text = vec![];
-            // What cannot be read is not shown.
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
         match answered.recv_timeout(limit) {
             Ok(Ok(Some(value))) => Ok(value),
             Ok(Ok(None)) => {
@@ -92,6 +86,40 @@ impl Program {
                 args.join(" ")
             ))),
         }
+    }
+
+    /// Starts it for many answers to one question, and waits until it has ended. It must not run what could hang itself.
+    ///
+    /// # Errors
+    /// Where it does not start, or ends other than well.
+    pub fn converse<T: DeserializeOwned>(
+        &self,
+        args: &[&str],
+        question: &impl Serialize,
+        mut heard: impl FnMut(T),
+    ) -> Result<(), Error> {
+        let mut child = Owned(self.spawn(args, Stdio::piped(), Stdio::piped())?);
+        // Held until the end: a worker whose input ends leaves.
+        let mut stdin = child.0.stdin.take().expect("it is piped");
+        let mut stdout = child.0.stdout.take().expect("it is piped");
+        let complaint = complaint(&mut child.0);
+        // A worker that is gone says below why.
+        let _ = send(&mut stdin, question);
+        let answers = loop {
+            match receive(&mut stdout) {
+                Ok(Some(answer)) => heard(answer),
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e).context(|| "the worker's answer cannot be read".into()),
+            }
+        };
+        let status = child
+            .0
+            .wait()
+            .context(|| "cannot wait for the worker".into())?;
+        if !status.success() {
+            return Err(explain(status, &complaint.join().unwrap_or_default()));
+        }
+        answers
     }
 
     fn spawn(&self, args: &[&str], stdin: Stdio, stderr: Stdio) -> Result<Child, Error> {
@@ -115,6 +143,17 @@ impl Program {
             .spawn()
             .context(|| format!("cannot start `{}`", self.0.display()))
     }
+}
+
+/// Collects what it says on its standard error, so that it never waits for a reader.
+fn complaint(child: &mut Child) -> JoinHandle<String> {
+    let mut stderr = child.stderr.take().expect("it is piped");
+    thread::spawn(move || {
+        let mut text = vec![];
+        // What cannot be read is not shown.
+        let _ = stderr.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    })
 }
 
 /// Says why a worker ended without an answer.

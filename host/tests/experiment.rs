@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use pleach::cards::Catalog;
 use pleach::experiment::{Source, read};
-use plugin_api_data::{Card, PluginCard};
+use plugin_api_data::{Card, Named, PluginCard};
 use serde_json::{Value, json};
 
 fn card(role: &str, name: &str, schema: Value) -> Card {
@@ -12,6 +12,7 @@ fn card(role: &str, name: &str, schema: Value) -> Card {
         name: name.into(),
         doc: format!("The {name}."),
         schema,
+        exempt: Named::new(),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Registration {
     pub doc: &'static str,
     /// JSON Schema of its parameters.
     pub schema: fn() -> Json,
+    /// The checks of `pleach plugins check` that it does not pass by design, each with its reason.
+    pub exempt: &'static [(&'static str, &'static str)],
     /// How it is made.
     pub make: Make,
 }

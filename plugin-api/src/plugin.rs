@@ -150,6 +150,11 @@ impl Plugin for Registered {
                 name: r.name.into(),
                 doc: r.doc.into(),
                 schema: (r.schema)(),
+                exempt: r
+                    .exempt
+                    .iter()
+                    .map(|(check, reason)| (check, reason.to_string()))
+                    .collect(),
             })
             .collect();
         components.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));

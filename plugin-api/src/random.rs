@@ -23,7 +23,10 @@ pub fn normal(size: &[i64], seed: u64) -> Tensor {
 
 fn filled(size: &[i64], numbers: impl Iterator<Item = f32>) -> Tensor {
     let n = usize::try_from(size.iter().product::<i64>()).unwrap_or(0);
-    tch::Tensor::from_slice(&numbers.take(n).collect::<Vec<f32>>())
-        .view(size)
-        .into()
+    let mut all: Vec<f32> = vec![];
+    // An allocation that fails would end the process; a panic ends the call.
+    all.try_reserve_exact(n)
+        .unwrap_or_else(|_| panic!("there is no memory for random numbers {size:?}"));
+    all.extend(numbers.take(n));
+    tch::Tensor::from_slice(&all).view(size).into()
 }

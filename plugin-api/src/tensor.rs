@@ -279,6 +279,12 @@ pub fn kind(dtype: Dtype) -> Kind {
 /// # Errors
 /// Where the scalar has no gradient at all.
 pub fn gradients_of(scalar: &tch::Tensor, to: &Tensors, create: bool) -> Result<Tensors> {
+    // libtorch's own backward pass dies of a scalar without one.
+    if !scalar.requires_grad() {
+        return Err(Error::new("the scalar has no gradient")
+            .expected("one that was computed from weights, outside `no_grad`")
+            .into());
+    }
     let leaves: Vec<&tch::Tensor> = to.values().map(|t| &**t).collect();
     let gradients = tch::Tensor::f_run_backward(&[scalar], &leaves, create, create)?;
     Ok(to

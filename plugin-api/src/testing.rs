@@ -1,11 +1,16 @@
 //! For the tests of plugins: a graph that is slow and obvious, a pass that belongs to no network, a host that answers as
-//! it is told.
+//! it is told, and numbers held to others.
 //!
-//! None needs a real host, so that a component can be held to its equation alone.
+//! None needs a real host, so that a component can be held to its equation alone. What every component is held to is
+//! checked by [`conformance!`].
+
+mod conformance;
 
 use std::cell::Cell;
 
 use plugin_api_data::{Arch, Decision, Point, Recipe, stream};
+
+pub use conformance::{check_plugin, conformance};
 
 use crate::{Choice, Edges, Error, Graph, Host, On, Pass, Result, Session, Tensor, random};
 
@@ -131,6 +136,22 @@ impl Edges for Dense {
     fn on_device(&self, _: i64) -> Result<Graph> {
         Ok(self.again())
     }
+}
+
+/// Holds numbers to others, to a relative or absolute 1e-9.
+///
+/// # Panics
+/// Where a shape or a number differs.
+#[track_caller]
+pub fn close(found: &tch::Tensor, expected: &tch::Tensor) {
+    let near = found.size() == expected.size()
+        && found.to_kind(tch::Kind::Double).allclose(
+            &expected.to_kind(tch::Kind::Double),
+            1e-9,
+            1e-9,
+            false,
+        );
+    assert!(near, "found\n{found}\nexpected\n{expected}");
 }
 
 /// A pass without a network around it: taps show themselves to nobody, draws come from a seed.

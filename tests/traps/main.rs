@@ -24,7 +24,7 @@
 //! | 22: printing into the protocol | [`processes`] |
 //! | 23: backtraces for errors that somebody handles | [`processes`] |
 //! | 24: memory, of which libtorch maps far more than it uses | [`processes`] |
-//! | 25: changes in place, and `.grad` | [`calls`] |
+//! | 25: changes in place, and `.grad` | [`calls`]; `tests/conformance.rs`: `meddling` |
 //! | 26: one generator of random numbers for a process | [`calls`], [`processes`] |
 //! | 27: tensors that threads cannot share | [`calls`] |
 //! | 28: a number of threads that stays | [`processes`] |

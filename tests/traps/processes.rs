@@ -175,7 +175,7 @@ fn trap_22_what_a_plugin_prints_in_the_worker_disturbs_nobody() {
             "--plugins",
             "plugins",
         ])
-        .env("FAULTY_GREETS", "1")
+        .env("FAULTY_OPENING", "print")
         .env("PLEACH_CACHE", &cache)
         .output()
         .unwrap();
@@ -184,7 +184,7 @@ fn trap_22_what_a_plugin_prints_in_the_worker_disturbs_nobody() {
 
     let run = place
         .pleach(&["run", "experiment.toml", "--plugins", "plugins"])
-        .env("FAULTY_GREETS", "1")
+        .env("FAULTY_OPENING", "print")
         .output()
         .unwrap();
     assert!(run.status.success(), "{}", both(&run));
@@ -192,7 +192,7 @@ fn trap_22_what_a_plugin_prints_in_the_worker_disturbs_nobody() {
     for log in fs::read_dir(place.folder.path().join("runs/experiment-1/logs")).unwrap() {
         logs += &fs::read_to_string(log.unwrap().path()).unwrap();
     }
-    for wanted in ["printed while it was opened", "printed by cout on purpose"] {
+    for wanted in ["opened\n", "printed by cout on purpose"] {
         assert!(logs.contains(wanted), "{logs}");
     }
 }

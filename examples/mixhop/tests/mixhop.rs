@@ -7,6 +7,8 @@ use plugin_api::role::LayerObj;
 use plugin_api::testing::{Alone, graph};
 use plugin_api::{Json, serde_json::json};
 
+plugin_api::testing::conformance!();
+
 const NODES: i64 = 5;
 
 fn mixhop(json: Json) -> LayerObj {

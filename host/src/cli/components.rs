@@ -95,7 +95,7 @@ impl Describe {
 }
 
 fn catalog(search: &Search) -> Result<Catalog, Failure> {
-    Ok(Catalog::new(&search.find()?, Program::find().ok()))
+    Ok(Catalog::new(&search.list()?, Program::find().ok()))
 }
 
 fn text(component: &str, card: &Card, parameters: &[Parameter]) -> String {

@@ -13,7 +13,7 @@ use super::plugins::list;
 use super::{Failure, Search, print, print_json};
 
 /// A worker that has not loaded libtorch by then never will.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub(super) struct Doctor {
@@ -67,6 +67,7 @@ impl Doctor {
                 "target": TARGET,
                 "worker": program.as_ref().map(|p| p.path()),
                 "libtorch": worker.as_ref().map(|w| &w.libtorch),
+                "libtorch_folder": worker.as_ref().map(|w| &w.libtorch_folder),
                 "cuda": worker.as_ref().map(|w| &w.cuda),
                 "folders": folders,
                 "plugins": found,
@@ -83,8 +84,10 @@ impl Doctor {
             ));
             if let Some(worker) = worker {
                 print(&format!(
-                    "libtorch: {}",
-                    worker.libtorch.as_deref().unwrap_or("missing")
+                    "libtorch: {}{}",
+                    worker.libtorch.as_deref().unwrap_or("missing"),
+                    (worker.libtorch_folder.as_ref())
+                        .map_or(String::new(), |folder| format!(" in {}", folder.display()))
                 ));
                 print(&format!(
                     "cuda: {}",

@@ -1,7 +1,10 @@
 //! The command line: what can be typed, and how it ends.
 
+mod check;
 mod components;
 mod doctor;
+mod new;
+mod packages;
 mod plugins;
 mod progress;
 mod study;
@@ -30,13 +33,15 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
-    /// Show the plugins that were found
+    /// Show, pack, install and remove plugins
     #[command(subcommand)]
     Plugins(plugins::Command),
     /// List the components of all plugins
     Components(components::List),
     /// Show what a component does and which parameters it takes
     Describe(components::Describe),
+    /// Make the crate of a new plugin
+    New(new::New),
     /// Check that everything is in place
     Doctor(doctor::Doctor),
 }
@@ -50,8 +55,14 @@ struct Search {
 }
 
 impl Search {
+    /// The plugins, to be run.
     fn find(&self) -> Result<Vec<pleach::plugins::Plugin>, Error> {
         pleach::plugins::find(&pleach::plugins::folders(&self.folders))
+    }
+
+    /// The plugins, to be shown.
+    fn list(&self) -> Result<Vec<pleach::plugins::Plugin>, Error> {
+        pleach::plugins::list(&pleach::plugins::folders(&self.folders))
     }
 }
 
@@ -83,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),
         Command::Describe(command) => command.run(),
+        Command::New(command) => command.run(),
         Command::Doctor(command) => command.run(),
     };
     let code = match done {

@@ -7,7 +7,8 @@ use pleach::plugins::Plugin;
 use pleach::worker::Program;
 use plugin_api_data::PluginCard;
 
-use super::{Failure, Search, print, print_json};
+use super::packages::{Install, Pack, Remove};
+use super::{Failure, Search, check, print, print_json};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -19,6 +20,8 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Hold a plugin to what hosts rely on
+    Check(check::Check),
     /// Show one plugin in its own words
     Info {
         /// Its name
@@ -29,21 +32,28 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a package of a plugin file, for others to install
+    Pack(Pack),
+    /// Install a package
+    Install(Install),
+    /// Remove an installed plugin
+    Remove(Remove),
 }
 
 impl Command {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Command::List { search, json: true } => print_json(&search.find()?),
+            Command::Check(check) => check.run(),
+            Command::List { search, json: true } => print_json(&search.list()?),
             Command::List {
                 search,
                 json: false,
             } => {
-                print(&list(&search.find()?));
+                print(&list(&search.list()?));
                 Ok(())
             }
             Command::Info { name, search, json } => {
-                let plugins = search.find()?;
+                let plugins = search.list()?;
                 let catalog = Catalog::new(&plugins, Program::find().ok());
                 let card = catalog.plugin(&name)?;
                 if json {
@@ -56,6 +66,9 @@ impl Command {
                 print(&info(card, &path));
                 Ok(())
             }
+            Command::Pack(command) => command.run(),
+            Command::Install(command) => command.run(),
+            Command::Remove(command) => command.run(),
         }
     }
 }

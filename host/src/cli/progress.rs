@@ -8,9 +8,7 @@ use pleach::study::{Event, value};
 
 /// Whoever shows what happens.
 pub(super) fn watcher(quiet: bool) -> Box<dyn FnMut(Event)> {
-    // A dumb terminal cannot move its cursor.
-    let moves = stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb");
-    match (quiet, moves) {
+    match (quiet, moves()) {
         (true, _) => Box::new(|_| ()),
         (false, true) => bar(),
         (false, false) => Box::new(|event| {
@@ -18,6 +16,11 @@ pub(super) fn watcher(quiet: bool) -> Box<dyn FnMut(Event)> {
             let _ = writeln!(stderr(), "{}", line(&event));
         }),
     }
+}
+
+/// Whether standard error is a terminal on which a bar can move; a dumb one cannot move its cursor.
+pub(super) fn moves() -> bool {
+    stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb")
 }
 
 fn bar() -> Box<dyn FnMut(Event)> {

@@ -9,6 +9,7 @@ use clap::Args;
 use pleach::cards::Catalog;
 use pleach::error::Context;
 use pleach::experiment::{self, Experiment, Source};
+use pleach::lock::Lock;
 use pleach::plugins::Plugin;
 use pleach::run;
 use pleach::study::{self, Halt, Settings};
@@ -35,6 +36,9 @@ pub(super) struct Run {
     /// Use this first seed instead of the experiment's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Refuse other plugin files than those of this lock, a `plugins.lock` or the folder of a run
+    #[arg(long, value_name = "LOCK")]
+    locked: Option<PathBuf>,
     #[command(flatten)]
     manner: Manner,
 }
@@ -84,7 +88,13 @@ impl Run {
         let program = Program::find()?;
         let plugins = self.search.find()?;
         let catalog = Catalog::new(&plugins, Some(program.clone()));
-        let mut experiment = experiment::read(&source, &catalog).map_err(Failure::Experiment)?;
+        let read = experiment::read(&source, &catalog);
+        if let Some(lock) = &self.locked {
+            // First: a plugin that is gone or has changed may be what is wrong with the experiment.
+            let uses = read.as_ref().map(|experiment| experiment.plugins(&catalog));
+            Lock::read(lock)?.check(&uses.unwrap_or_default(), &plugins)?;
+        }
+        let mut experiment = read.map_err(Failure::Experiment)?;
         experiment.seed = self.seed.unwrap_or(experiment.seed);
         let names = experiment.plugins(&catalog);
         warn_of_shadows(&names, &plugins);

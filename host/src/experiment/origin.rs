@@ -1,7 +1,5 @@
 //! Reads what a stage starts from.
 
-use std::fs;
-
 use plugin_api_data::Arch;
 use toml::de::{DeTable, DeValue};
 
@@ -10,6 +8,10 @@ use super::fields::{Node, Place, json, params, string, table};
 use super::resolve::Reader;
 use super::{Diagnostic, Origin, recipes};
 use crate::error::Context;
+use crate::files::read_within;
+
+/// A larger file is no architecture that anyone could mean.
+const ARCH: u64 = 64 << 20;
 
 impl Reader<'_> {
     /// What a stage starts from.
@@ -70,7 +72,7 @@ impl Reader<'_> {
         match node.get_ref() {
             DeValue::String(file) => {
                 let path = self.source.folder().join(file.as_ref());
-                let read = fs::read(&path).context(|| "it cannot be read".into());
+                let read = read_within(&path, ARCH).context(|| "it cannot be read".into());
                 match read.and_then(|bytes| {
                     serde_json::from_slice::<Arch>(&bytes)
                         .context(|| "it is no architecture".into())

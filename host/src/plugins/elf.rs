@@ -1,10 +1,11 @@
-//! Reads out of a plugin's file its note and what it needs, and makes sure that the file is whole.
+//! Reads out of a plugin's file what it says of itself and what it needs, and makes sure that the file is whole.
 
 use object::elf::{DT_NEEDED, EM_AARCH64, EM_X86_64, Machine, SHT_NOBITS};
 use object::read::elf::{Dyn, ElfFile64, FileHeader, ProgramHeader, SectionHeader};
 use object::{Endianness, Object, ObjectSection};
 use plugin_api_data::{Error, Note, SECTION};
 
+use super::Glibc;
 use crate::error::Context;
 
 /// The machine of this host, as ELF numbers it.
@@ -14,16 +15,18 @@ const MACHINE: Machine = if cfg!(target_arch = "aarch64") {
     EM_X86_64
 };
 
-/// What is read out of a plugin's file.
-pub(super) struct Contents {
-    /// What it says of itself.
-    pub(super) note: Note,
-    /// The libraries that the loader loads with it.
+/// What a sound library holds.
+pub(super) struct Library {
+    /// Its note, where it has one.
+    pub(super) note: Option<Note>,
+    /// The newest glibc of which it needs a symbol.
+    pub(super) glibc: Option<Glibc>,
+    /// The libraries that it asks the loader for.
     pub(super) needed: Vec<String>,
 }
 
-/// The contents of a plugin; `None` where the library is sound and has no note.
-pub(super) fn read(bytes: &[u8]) -> Result<Option<Contents>, Error> {
+/// Reads a library, and refuses one that could not be loaded.
+pub(super) fn read(bytes: &[u8]) -> Result<Library, Error> {
     if !bytes.starts_with(b"\x7fELF") {
         let found = if bytes.is_empty() {
             "an empty file"
@@ -36,8 +39,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Contents>, Error> {
     }
     let cut =
         || Error::new("the file is damaged or cut short").help("build or copy the plugin again");
-    let elf = ElfFile64::<Endianness>::parse(bytes)
-        .map_err(|e| cut().caused_by(Error::new(e.to_string())))?;
+    let broken = |e: object::Error| cut().caused_by(Error::new(e.to_string()));
+    let elf = ElfFile64::<Endianness>::parse(bytes).map_err(broken)?;
     let endian = elf.endian();
     let machine = elf.elf_header().e_machine(endian);
     if machine != MACHINE {
@@ -66,31 +69,64 @@ pub(super) fn read(bytes: &[u8]) -> Result<Option<Contents>, Error> {
             .found(format!("{} bytes", bytes.len()))
             .expected(format!("at least {needed} bytes")));
     }
-    let Some(section) = elf.section_by_name(SECTION) else {
-        return Ok(None);
-    };
-    let damaged = |e: object::Error| cut().caused_by(Error::new(e.to_string()));
-    let data = section.data().map_err(damaged)?;
+    Ok(Library {
+        glibc: glibc(&elf).map_err(broken)?,
+        needed: libraries(&elf).map_err(broken)?,
+        note: match elf.section_by_name(SECTION) {
+            Some(section) => Some(note(section.data().map_err(broken)?)?),
+            None => None,
+        },
+    })
+}
+
+fn note(section: &[u8]) -> Result<Note, Error> {
     // A linker may pad the section.
-    let end = data
+    let end = section
         .iter()
         .rposition(|b| *b != 0)
         .map_or(0, |last| last + 1);
-    let note = serde_json::from_slice(&data[..end]).context(|| "its note cannot be read".into())?;
-    let needed = libraries(&elf).map_err(damaged)?;
-    Ok(Some(Contents { note, needed }))
+    serde_json::from_slice(&section[..end]).context(|| "its note cannot be read".into())
+}
+
+/// The newest of the versions `GLIBC_x.y` that the loader will look for.
+fn glibc(elf: &ElfFile64<Endianness>) -> object::Result<Option<Glibc>> {
+    let (endian, sections, bytes) = (elf.endian(), elf.elf_section_table(), elf.data());
+    let Some((mut libraries, strings)) = sections.gnu_verneed(endian, bytes)? else {
+        return Ok(None);
+    };
+    let strings = sections.strings(endian, bytes, strings)?;
+    let mut newest = None;
+    while let Some((_, mut versions)) = libraries.next()? {
+        while let Some(version) = versions.next()? {
+            let name = String::from_utf8_lossy(version.name(endian, strings)?);
+            // Others, such as `GLIBC_PRIVATE`, are no versions.
+            let needed = name.strip_prefix("GLIBC_").and_then(Glibc::parse);
+            newest = newest.max(needed);
+        }
+    }
+    Ok(newest)
+}
+
+/// The libraries that a library or program asks the loader for.
+pub(super) fn needed(bytes: &[u8]) -> Result<Vec<String>, Error> {
+    ElfFile64::<Endianness>::parse(bytes)
+        .and_then(|elf| libraries(&elf))
+        .context(|| "the libraries that it needs cannot be read".into())
 }
 
 /// The names that stand in the dynamic section as `DT_NEEDED`.
-fn libraries(elf: &ElfFile64<'_>) -> Result<Vec<String>, object::Error> {
-    let (endian, sections) = (elf.endian(), elf.elf_section_table());
-    let Some((entries, strings)) = sections.dynamic(endian, elf.data())? else {
+fn libraries(elf: &ElfFile64<Endianness>) -> object::Result<Vec<String>> {
+    let (endian, sections, bytes) = (elf.endian(), elf.elf_section_table(), elf.data());
+    let Some((entries, strings)) = sections.dynamic(endian, bytes)? else {
         return Ok(vec![]);
     };
-    let strings = sections.strings(endian, elf.data(), strings)?;
+    let strings = sections.strings(endian, bytes, strings)?;
     entries
         .iter()
         .filter(|entry| entry.tag(endian) == DT_NEEDED)
-        .map(|entry| Ok(String::from_utf8_lossy(entry.string(endian, strings)?).into_owned()))
+        .map(|entry| {
+            let name = entry.string(endian, strings)?;
+            Ok(String::from_utf8_lossy(name).into_owned())
+        })
         .collect()
 }

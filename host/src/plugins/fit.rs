@@ -2,6 +2,8 @@
 
 use plugin_api_data::{API, Error, LIBTORCH, Note, TCH};
 
+use super::Glibc;
+
 /// The target triple of this host.
 pub const TARGET: &str = env!("PLEACH_TARGET");
 
@@ -66,6 +68,17 @@ pub(super) fn check_needed(needed: &[String]) -> Result<(), Error> {
     Err(Error::new("needs libraries that not every host has")
         .found(strange.join(", "))
         .help(help))
+}
+
+/// Refuses a plugin that needs a newer glibc than this machine has.
+pub(super) fn check_glibc(needed: &Glibc) -> Result<(), Error> {
+    match Glibc::here() {
+        Some(ours) if *needed > ours => Err(Error::new(format!(
+            "built for glibc {needed}; this machine has {ours}"
+        ))
+        .help("build the plugin on a machine whose glibc is as old as this one's")),
+        _ => Ok(()),
+    }
 }
 
 /// Same major, and a minor that this host knows already.

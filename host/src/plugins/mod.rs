@@ -1,7 +1,10 @@
 //! Plugin files: where they are looked for, and whether they fit this host. Nothing of a plugin is run here.
 
+mod contents;
 mod elf;
 mod fit;
+mod glibc;
+mod remembered;
 
 use std::collections::HashSet;
 use std::env;
@@ -14,9 +17,13 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::Context;
+use crate::package::store;
 use crate::protocol::PluginFile;
+use remembered::Memory;
 
+pub use contents::Contents;
 pub use fit::{LIBRARIES, TARGET};
+pub use glibc::Glibc;
 
 /// A folder that is looked into.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,9 +88,7 @@ pub fn folders(given: &[PathBuf]) -> Vec<Folder> {
     let program = env::current_exe()
         .ok()
         .and_then(|p| Some((p.parent()?.to_owned(), Origin::Program)));
-    let user = etcetera::choose_base_strategy()
-        .ok()
-        .map(|s| (s.data_dir().join("pleach/plugins"), Origin::User));
+    let user = user_folder().map(|path| (path, Origin::User));
     argument
         .chain(environment)
         .chain(program)
@@ -92,11 +97,35 @@ pub fn folders(given: &[PathBuf]) -> Vec<Folder> {
         .collect()
 }
 
-/// Every plugin file in these folders, nearest first.
+/// The user's own folder, into which plugins are installed.
+pub fn user_folder() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    Some(strategy.data_dir().join("pleach/plugins"))
+}
+
+/// Every plugin file in these folders, nearest first, each read and hashed.
 ///
 /// # Errors
 /// Where a folder that the user named cannot be read.
 pub fn find(folders: &[Folder]) -> Result<Vec<Plugin>, Error> {
+    search(folders, read)
+}
+
+/// The same for showing them: a file that looks unchanged since it was last read is not read again.
+///
+/// # Errors
+/// Where a folder that the user named cannot be read.
+pub fn list(folders: &[Folder]) -> Result<Vec<Plugin>, Error> {
+    let mut memory = Memory::recall();
+    let found = search(folders, |path| memory.contents(path));
+    memory.keep();
+    found
+}
+
+fn search(
+    folders: &[Folder],
+    mut read: impl FnMut(&Path) -> Contents,
+) -> Result<Vec<Plugin>, Error> {
     let mut found: Vec<Plugin> = vec![];
     let mut seen = HashSet::new();
     for folder in folders {
@@ -107,7 +136,7 @@ pub fn find(folders: &[Folder]) -> Result<Vec<Plugin>, Error> {
                 continue;
             };
             if seen.insert(path.clone()) {
-                here.extend(look(&path, folder.origin));
+                here.extend(look(&path, folder.origin, read(&path)));
             }
         }
         refuse_doubles(&mut here);
@@ -132,7 +161,17 @@ fn hides(nearer: &Plugin, plugin: &Plugin) -> bool {
 
 /// The plugin in this file; `None` where there is no such file.
 pub fn at(path: &Path) -> Option<Plugin> {
-    look(&path.canonicalize().ok()?, Origin::Argument)
+    let path = path.canonicalize().ok()?;
+    look(&path, Origin::Argument, read(&path))
+}
+
+/// The libraries that this library or program asks the loader for.
+///
+/// # Errors
+/// Where it cannot be read, or is none.
+pub fn needed(path: &Path) -> Result<Vec<String>, Error> {
+    let bytes = fs::read(path).context(|| format!("cannot read `{}`", path.display()))?;
+    elf::needed(&bytes)
 }
 
 /// Files that are named like a plugin, sorted by name.
@@ -168,26 +207,26 @@ pub fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// What is in a file; `None` where it is none of our business.
-fn look(path: &Path, origin: Origin) -> Option<Plugin> {
-    let (sha256, read) = match fs::read(path).context(|| "it cannot be read".into()) {
-        Ok(bytes) => (sha256(&bytes), elf::read(&bytes)),
-        Err(e) => (String::new(), Err(e)),
-    };
-    let (note, problem) = match read {
-        // Cargo puts other libraries beside the program.
-        Ok(None) if origin == Origin::Program => return None,
-        Ok(None) => (None, Some(Error::new("no note: not a pleach plugin"))),
-        Ok(Some(elf::Contents { note, needed })) => {
-            let fits = fit::check(&note).and_then(|()| fit::check_needed(&needed));
-            (Some(note), fits.err())
-        }
-        Err(e) => (None, Some(e)),
-    };
+fn read(path: &Path) -> Contents {
+    match fs::read(path).context(|| "it cannot be read".into()) {
+        Ok(bytes) => Contents::of(&bytes),
+        Err(e) => Contents::unreadable(e),
+    }
+}
+
+/// The plugin with these contents; `None` where it is none of our business.
+fn look(path: &Path, origin: Origin, contents: Contents) -> Option<Plugin> {
+    // Cargo puts other libraries beside the program.
+    if origin == Origin::Program && contents.note.is_none() && contents.damage.is_none() {
+        return None;
+    }
+    let problem = contents
+        .problem()
+        .or_else(|| store::check(path, &contents.sha256).err());
     Some(Plugin {
         path: path.into(),
-        sha256,
-        note,
+        sha256: contents.sha256,
+        note: contents.note,
         problem,
         shadowed_by: None,
     })

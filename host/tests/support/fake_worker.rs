@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use pleach::plugins::Contents;
 use pleach::protocol::{Doctor, Done, End, Reply, Request, Step, Subject, Work, receive, send};
 use plugin_api_data::{
     Arch, Card, Decided, Error, Goal, LIBTORCH, Named, Observation, Outcome, Params, PluginCard,
@@ -20,11 +21,12 @@ fn main() {
     let args: Vec<String> = std::env::args().collect();
     let mut out = io::stdout();
     match args[1].as_str() {
-        "cards" => send(&mut out, &Ok::<_, Error>(cards())).unwrap(),
+        "cards" => send(&mut out, &Ok::<_, Error>(cards(&args[2]))).unwrap(),
         "doctor" => send(
             &mut out,
             &Doctor {
                 libtorch: Some(LIBTORCH.into()),
+                libtorch_folder: None,
                 cuda: vec![],
                 problems: vec![],
             },
@@ -35,7 +37,9 @@ fn main() {
     }
 }
 
-fn cards() -> PluginCard {
+/// What the plugin in this file would say: its note's name and version, and the same components always.
+fn cards(path: &str) -> PluginCard {
+    let note = Contents::of(&fs::read(path).unwrap()).note.unwrap();
     let card = |role: &str, name: &str, parameters: &[&str]| {
         let properties: BTreeMap<&str, Value> = parameters
             .iter()
@@ -46,11 +50,12 @@ fn cards() -> PluginCard {
             name: name.into(),
             doc: format!("A fake {role}."),
             schema: json!({ "type": "object", "properties": properties }),
+            exempt: Named::new(),
         }
     };
     PluginCard {
-        name: "fake".into(),
-        version: "0.1.0".into(),
+        name: note.name,
+        version: note.version,
         description: "Computes next to nothing.".into(),
         licence: "MIT".into(),
         paper: String::new(),

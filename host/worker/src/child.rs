@@ -65,6 +65,8 @@ pub(crate) struct Ended {
     pub(crate) sent: Vec<u8>,
     /// Why it may have sent too little; `None` where it was killed from outside.
     pub(crate) why: Option<Error>,
+    /// Whether it was killed because it took too long.
+    pub(crate) late: bool,
 }
 
 impl Child {
@@ -193,6 +195,7 @@ impl Child {
         }
         Ok(Some(Ended {
             why: self.verdict(status),
+            late: self.late,
             sent: std::mem::take(&mut self.sent),
         }))
     }
@@ -260,7 +263,7 @@ impl Drop for Leave {
 }
 
 /// Prints what Rust and C still hold in buffers.
-fn flush() {
+pub(crate) fn flush() {
     // A log that cannot be written is no reason to lose a result.
     let _ = io::stdout().flush();
     // SAFETY: null means all of C's output streams.

@@ -1,6 +1,9 @@
 //! Devices: which one is meant, and whether it is there.
 
-use std::path::Path;
+use std::ffi::{CStr, OsStr};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use pleach::protocol::{Doctor, Limits, receive, send};
 use plugin_api::{Error, Result};
@@ -94,14 +97,29 @@ fn cuda_devices() -> Result<usize, Error> {
     }
 }
 
+unsafe extern "C" {
+    fn aoti_torch_abi_version() -> u64;
+}
+
 /// The version of the libtorch that was loaded, by its own word.
 pub(crate) fn libtorch() -> String {
-    unsafe extern "C" {
-        fn aoti_torch_abi_version() -> u64;
-    }
     // SAFETY: a function of libtorch's stable C interface that returns a constant.
     let [major, minor, patch, ..] = unsafe { aoti_torch_abi_version() }.to_be_bytes();
     format!("{major}.{minor}.{patch}")
+}
+
+/// The folder whose `lib` the libtorch that was loaded stands in, by the word of the loader.
+fn libtorch_folder() -> Option<PathBuf> {
+    let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
+    let inside = aoti_torch_abi_version as *const () as *const libc::c_void;
+    // SAFETY: `dladdr` only looks the address up, and writes no more than one `Dl_info`.
+    if unsafe { libc::dladdr(inside, found.as_mut_ptr()) } == 0 {
+        return None;
+    }
+    // SAFETY: it was written, and the loader's names live as long as its libraries, which are never unloaded.
+    let file = unsafe { CStr::from_ptr(found.assume_init().dli_fname) };
+    let file = Path::new(OsStr::from_bytes(file.to_bytes()));
+    Some(file.parent()?.parent()?.to_owned())
 }
 
 /// What this worker finds.
@@ -128,6 +146,7 @@ pub(crate) fn doctor() -> Doctor {
     }
     Doctor {
         libtorch: Some(libtorch()),
+        libtorch_folder: libtorch_folder(),
         cuda,
         problems,
     }

@@ -19,6 +19,7 @@
 
 mod bench;
 mod chain;
+mod check;
 mod child;
 mod crumb;
 mod device;
@@ -41,6 +42,7 @@ mod weights;
 mod work;
 
 pub use bench::SubjectBench;
+pub use check::check;
 pub use load::{load, open};
 pub use registry::{Registry, host};
 pub use serve::{cards, doctor, serve};

@@ -36,68 +36,95 @@ pub fn load(file: &PluginFile) -> Result<String> {
 /// # Errors
 /// One of its own for each check, and whatever the plugin says when it is opened.
 pub fn open(file: &PluginFile) -> Result<PluginObj> {
-    let found = plugins::at(&file.path)
-        .ok_or_else(|| Error::new(format!("there is no plugin {}", file.path.display())))?;
-    let path = &found.path;
-    if found.sha256 != file.sha256 {
-        return Err(Error::new(format!("{} has changed", path.display()))
-            .found(&found.sha256)
-            .expected(&file.sha256)
-            .help("run `pleach run` anew: a run goes on with the plugins that it began with")
-            .into());
-    }
-    let note = match (found.note, found.problem) {
-        (Some(note), None) => note,
-        (_, problem) => {
-            return Err(Error::new(format!("{} cannot be loaded", path.display()))
-                .caused_by(problem.unwrap_or_default())
+    Vetted::of(file)?.open()
+}
+
+/// A file that may be opened. Nothing of it has run.
+pub(crate) struct Vetted {
+    path: PathBuf,
+    sha256: String,
+    note: Note,
+}
+
+impl Vetted {
+    /// Holds the bytes of a file to their hash, and its note to this host.
+    pub(crate) fn of(file: &PluginFile) -> Result<Self> {
+        let found = plugins::at(&file.path)
+            .ok_or_else(|| Error::new(format!("there is no plugin {}", file.path.display())))?;
+        let path = found.path;
+        if found.sha256 != file.sha256 {
+            return Err(Error::new(format!("{} has changed", path.display()))
+                .found(&found.sha256)
+                .expected(&file.sha256)
+                .help("run `pleach run` anew: a run goes on with the plugins that it began with")
                 .into());
         }
-    };
+        match (found.note, found.problem) {
+            (Some(note), None) => Ok(Vetted {
+                path,
+                sha256: found.sha256,
+                note,
+            }),
+            (_, problem) => Err(Error::new(format!("{} cannot be loaded", path.display()))
+                .caused_by(problem.unwrap_or_default())
+                .into()),
+        }
+    }
 
-    let header = header(path, &found.sha256, &note)?;
-    let header = header.upgrade().map_err(|e| {
-        Error::new(format!(
-            "the header of `{}` is of another abi_stable: {}",
-            note.name,
-            first_line(&e.to_string())
-        ))
-    })?;
-    let theirs = header.layout().ok_or_else(|| {
-        Error::new(format!(
-            "`{}` does not say how its types are laid out",
-            note.name
-        ))
-    })?;
-    // The older side goes first: only the other one may have more fields at the end. Each plugin is held to the host
-    // alone, with globals of its own: `abi_stable` would compare it with plugins before it too, in whichever order, and
-    // refuse a newer one behind an older one. What two plugins both know, the host knows as well.
-    let globals = CheckingGlobals::new();
-    check_layout_compatibility_with_globals(theirs, RootRef::LAYOUT, &globals).map_err(|e| {
-        Error::new(format!(
-            "the types of `{}` are laid out differently from the host's: {}",
-            note.name,
-            difference(&e)
-        ))
-        .found(format!("a plugin built for API {}", note.api))
-        .expected(format!("API {}", plugin_api::API))
-        .help("rebuild the plugin against this version of pleach-plugin-api")
-    })?;
-    // SAFETY: the layouts agree as far as both sides know them.
-    let root =
-        unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }.map_err(|e| {
+    /// The plugin's name, by its note.
+    pub(crate) fn name(&self) -> &str {
+        &self.note.name
+    }
+
+    /// Lets the file into the process, and compares the layouts of all types that cross.
+    pub(crate) fn open(&self) -> Result<PluginObj> {
+        let Vetted { path, sha256, note } = self;
+        let header = header(path, sha256, note)?;
+        let header = header.upgrade().map_err(|e| {
             Error::new(format!(
-                "`{}` did not open: {}",
+                "the header of `{}` is of another abi_stable: {}",
                 note.name,
                 first_line(&e.to_string())
             ))
         })?;
+        let theirs = header.layout().ok_or_else(|| {
+            Error::new(format!(
+                "`{}` does not say how its types are laid out",
+                note.name
+            ))
+        })?;
+        // The older side goes first: only the other one may have more fields at the end. Each plugin is held to the host
+        // alone, with globals of its own: `abi_stable` would compare it with plugins before it too, in whichever order, and
+        // refuse a newer one behind an older one. What two plugins both know, the host knows as well.
+        let globals = CheckingGlobals::new();
+        check_layout_compatibility_with_globals(theirs, RootRef::LAYOUT, &globals).map_err(
+            |e| {
+                Error::new(format!(
+                    "the types of `{}` are laid out differently from the host's: {}",
+                    note.name,
+                    difference(&e)
+                ))
+                .found(format!("a plugin built for API {}", note.api))
+                .expected(format!("API {}", plugin_api::API))
+                .help("rebuild the plugin against this version of pleach-plugin-api")
+            },
+        )?;
+        // SAFETY: the layouts agree as far as both sides know them.
+        let root =
+            unsafe { header.init_root_module_with_unchecked_layout::<RootRef>() }.map_err(|e| {
+                Error::new(format!(
+                    "`{}` did not open: {}",
+                    note.name,
+                    first_line(&e.to_string())
+                ))
+            })?;
 
-    match root.open()(services()) {
-        RResult::ROk(plugin) => Ok(plugin),
-        RResult::RErr(fault) => Err(Error::new(format!("`{}` did not open", note.name))
-            .caused_by(fault.into_error()?)
-            .into()),
+        match root.open()(services()) {
+            RResult::ROk(plugin) => Ok(plugin),
+            RResult::RErr(fault) => Err(Error::new(format!("`{}` did not open", note.name))
+                .caused_by(fault.into_error()?)
+                .into()),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::search::Search;
 use crate::{device, load, work};
 
 /// Takes the standard output away from everybody else: what a plugin prints goes to the standard error.
-fn take_stdout() -> io::Result<File> {
+pub(crate) fn take_stdout() -> io::Result<File> {
     let out = rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?;
     dup2_stdout(stderr())?;
     Ok(out.into())
@@ -190,7 +190,7 @@ impl Server {
 }
 
 /// Standard input without a buffer: what stands behind a message must still be there for `poll`.
-struct Unbuffered;
+pub(crate) struct Unbuffered;
 
 impl Read for Unbuffered {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

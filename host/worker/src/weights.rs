@@ -46,7 +46,8 @@ pub(crate) fn load(path: &Path) -> Result<Tensors> {
         .collect()
 }
 
-fn bytes_of(t: &Tensor) -> Result<Vec<u8>> {
+/// The bytes of a tensor's elements, in their order.
+pub(crate) fn bytes_of(t: &Tensor) -> Result<Vec<u8>> {
     let t = t.detach().to_device(Device::Cpu).contiguous();
     let mut bytes = vec![0; t.numel() * t.kind().elt_size_in_bytes()];
     t.f_copy_data_u8(&mut bytes, t.numel())?;

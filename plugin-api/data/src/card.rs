@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Json;
+use crate::{Json, Named};
 
 /// The API that this crate is, `major.minor`. A host takes plugins of its own major and of no newer minor.
 pub const API: &str = if cfg!(feature = "minor-0") {
@@ -72,4 +72,7 @@ pub struct Card {
     /// JSON Schema of its parameters, with their docs, defaults and ranges. Where another component is expected the
     /// schema says which role: `"x-role": "layer"`.
     pub schema: Json,
+    /// The checks of `pleach plugins check` that it does not pass by design, each with its reason.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub exempt: Named<String>,
 }

@@ -3,23 +3,57 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Expr, ExprLit, Ident, ItemStruct, Lit, LitStr, Meta, Result, Token};
+use syn::punctuated::Punctuated;
+use syn::{
+    Attribute, Error, Expr, ExprLit, Ident, ItemStruct, Lit, LitStr, Meta, Result, Token,
+    parenthesized,
+};
 
 use crate::range::{self, Range};
 
-/// `layer = "linear"`
+/// `layer = "linear"`, or `layer = "sign", exempt(gradients = "straight-through")`
 pub struct Head {
     role: Ident,
     name: LitStr,
+    exempt: Vec<Pair>,
 }
 
 impl Parse for Head {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let role = input.parse()?;
+        let Pair {
+            key: role,
+            text: name,
+        } = input.parse()?;
+        let mut exempt = vec![];
+        if input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+            let word: Ident = input.parse()?;
+            if word != "exempt" {
+                return Err(Error::new_spanned(
+                    word,
+                    "expected `exempt(CHECK = \"reason\")`",
+                ));
+            }
+            let checks;
+            parenthesized!(checks in input);
+            exempt.extend(Punctuated::<Pair, Token![,]>::parse_terminated(&checks)?);
+        }
+        Ok(Head { role, name, exempt })
+    }
+}
+
+/// `key = "text"`
+struct Pair {
+    key: Ident,
+    text: LitStr,
+}
+
+impl Parse for Pair {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let key = input.parse()?;
         input.parse::<Token![=]>()?;
-        Ok(Head {
-            role,
-            name: input.parse()?,
+        Ok(Pair {
+            key,
+            text: input.parse()?,
         })
     }
 }
@@ -64,6 +98,10 @@ pub fn expand(head: Head, mut item: ItemStruct) -> Result<TokenStream> {
     }
     let make = format_ident!("{}", pascal(&role.to_string()));
     let role = role.to_string();
+    let exempt = head.exempt.iter().map(|Pair { key, text }| {
+        let check = key.to_string();
+        quote! { (#check, #text) }
+    });
 
     Ok(quote! {
         #[derive(::plugin_api::serde::Deserialize, ::plugin_api::schemars::JsonSchema)]
@@ -87,6 +125,7 @@ pub fn expand(head: Head, mut item: ItemStruct) -> Result<TokenStream> {
                 name: #name,
                 doc: #doc,
                 schema: ::plugin_api::component::schema::<#ty>,
+                exempt: &[#(#exempt),*],
                 make: ::plugin_api::component::Make::#make(|params| Ok(Box::new(::plugin_api::component::read::<#ty>(params)?))),
             }
         }

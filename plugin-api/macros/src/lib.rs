@@ -35,6 +35,9 @@ pub fn boundary(forms: TokenStream, item: TokenStream) -> TokenStream {
 /// Doc comments of struct and fields become its documentation. A field takes `#[param(default = 0.2)]`, which is any
 /// expression that serde can write as JSON, and `#[param(range = "0 < x <= 1")]`, which is checked when the parameters
 /// are read. A field without default is required, unless it is an `Option`.
+///
+/// A component that does not pass a check of `pleach plugins check` by design says so, with the reason that users read:
+/// `#[component(layer = "sign", exempt(gradients = "straight-through estimator"))]`.
 #[proc_macro_attribute]
 pub fn component(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let attribute = syn::parse_macro_input!(attribute);

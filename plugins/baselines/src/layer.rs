@@ -1,6 +1,7 @@
 //! Layers.
 
 mod activation;
+mod begun;
 mod dropout;
 mod gat;
 mod gcn;

@@ -7,6 +7,8 @@ use plugin_api::role::LayerObj;
 use plugin_api::testing::{Alone, graph};
 use plugin_api::{Json, serde_json::json};
 
+plugin_api::testing::conformance!();
+
 /// A square with a tail, a pair, and a node by itself.
 const NODES: usize = 8;
 const EDGES: [(usize, usize); 6] = [(0, 1), (1, 2), (2, 3), (3, 0), (3, 4), (5, 6)];

@@ -1,7 +1,6 @@
 // What Rust cannot do by itself.
 
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
 #include <stdexcept>
 
@@ -16,11 +15,3 @@ extern "C" void faulty_print() {
     // A pipe is written when the buffer is full: not in a test's lifetime.
     std::fflush(stdout);
 }
-
-// Runs when the file is opened, before anybody could ask the plugin for anything.
-static const bool greeted = [] {
-    if (std::getenv("FAULTY_GREETS") == nullptr) return false;
-    std::puts("printed while it was opened");
-    std::fflush(stdout);
-    return true;
-}();

@@ -1,16 +1,12 @@
-//! The identity, which changes in place what it was only lent.
+//! The identity, which changes its weight in place.
 //!
-//! `x`: any shape, which stays. Weight `w`: one number, which is not used.
+//! `x`: any shape, which stays. Weight `w`: one number.
 
 use plugin_api::prelude::*;
 
-/// The identity, which changes in place what it was only lent.
+/// The identity, which changes its weight in place.
 #[component(layer = "in-place")]
-struct InPlace {
-    /// Whether it changes its weight; its input otherwise.
-    #[param(default = false)]
-    weight: bool,
-}
+struct InPlace {}
 
 impl Layer for InPlace {
     fn weights(&self, _: &Shapes) -> Result<Vec<WeightSpec>> {
@@ -23,10 +19,8 @@ impl Layer for InPlace {
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
-        let x = x.tensor("x")?;
-        // A second handle to the same storage: nothing that is lent can be changed through `&`.
-        let mut lent = if self.weight { &w["w"] } else { x }.shallow_clone();
-        let _ = lent.f_add_scalar_(1.0)?;
-        Ok(Batch::new().with("x", x))
+        // A second handle to the same storage: what is lent cannot be changed through `&`.
+        let _ = w["w"].shallow_clone().f_add_scalar_(1.0)?;
+        Ok(Batch::new().with("x", x.tensor("x")?))
     }
 }

@@ -3,10 +3,12 @@
 mod how;
 mod in_place;
 mod layer;
+mod opening;
 mod scorer;
 mod strategy;
 mod task;
 mod tell;
 mod threaded;
+mod unfit;
 
 plugin_api::plugin!();

@@ -34,7 +34,15 @@ impl Layer for KernelMachine {
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
-        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.out)))
+        let x = port(inputs, "x")?;
+        if x.len() != 2 {
+            // A kernel compares whole samples, whatever their axes.
+            return Err(Error::new("a kernel machine takes samples as rows")
+                .found(show(x))
+                .expected("[batch, in]")
+                .into());
+        }
+        Ok(Shapes::new().with("x", with_last_axis(x, self.out)))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {

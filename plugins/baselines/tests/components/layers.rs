@@ -297,3 +297,42 @@ fn gradients_are_differences() {
         }
     }
 }
+
+#[test]
+fn a_layer_that_is_begun_differs_in_how_its_weights_begin_alone() {
+    pleach_worker::host(); // it makes the inner layer
+    let init = json!({ "use": "baselines/constant", "value": 0.5 });
+    let begun = |weights: &str| {
+        let given = json!({ "inner": "baselines/linear", "init": &init, "weights": weights });
+        layer("begun", given)
+    };
+    let inits = |weights: &str| {
+        let specs = begun(weights).weights(&inputs(3)).unwrap();
+        let inits = specs
+            .into_iter()
+            .map(|spec| (spec.name, Json::from(spec.init)));
+        inits.collect::<Vec<_>>()
+    };
+    let check = |weights: &str, expected: [&Json; 2]| {
+        let named = ["weight".to_string(), "bias".to_string()];
+        let expected = expected.map(Clone::clone);
+        assert_eq!(
+            inits(weights),
+            named.into_iter().zip(expected).collect::<Vec<_>>()
+        );
+    };
+    let own = ["baselines/glorot", "baselines/zeros"].map(|init| json!({ "use": init }));
+    check("model", [&init, &init]);
+    check("weight", [&init, &own[1]]);
+    check("#prunable", [&init, &own[1]]);
+    check("other", [&own[0], &own[1]]);
+
+    let (linear, begun) = (layer("linear", json!({})), begun("model"));
+    let w = weights(&begun, 3, Kind::Double);
+    let x = batch(3, Kind::Double);
+    assert_eq!(run(&begun, &w, &x), run(&linear, &w, &x));
+    assert_eq!(
+        begun.shapes(&inputs(3)).unwrap(),
+        linear.shapes(&inputs(3)).unwrap()
+    );
+}

@@ -5,6 +5,8 @@ use plugin_api::plugin::{PluginObj, linked};
 use plugin_api::prelude::*;
 use plugin_api::{Json, Params};
 
+plugin_api::testing::conformance!();
+
 mod digits;
 mod hypernet;
 mod initializers;

@@ -1,0 +1,5 @@
+//! Parts for pleach: {{roles}}.
+
+{{modules}}
+
+plugin_api::plugin!();

@@ -1,0 +1,154 @@
+//! Listings remember what they have read; running does not.
+
+#[path = "support/hashes.rs"]
+mod hashes;
+#[path = "support/home.rs"]
+mod home;
+mod support;
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use home::Home;
+use serde_json::Value;
+use support::{note, plugin};
+
+/// Longer than what a listing takes for the tick of a file system's clock.
+const SETTLED: Duration = Duration::from_millis(1100);
+
+/// The hash that a listing gives of the one plugin.
+fn listed(home: &Home) -> String {
+    let output = home
+        .command(&["plugins", "list", "--plugins", "plugins", "--json"])
+        .output()
+        .unwrap();
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    list[0]["sha256"].as_str().unwrap().into()
+}
+
+fn real(home: &Home) -> String {
+    pleach::plugins::sha256(&fs::read(home.path().join("plugins/libfake.so")).unwrap())
+}
+
+/// Makes the remembered hash a wrong one, which shows who believes it.
+fn mislead(home: &Home) {
+    let path = home.path().join("cache/plugins.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(&real(home), &"0".repeat(64))).unwrap();
+}
+
+fn with_plugin() -> Home {
+    let home = Home::new();
+    home.write("plugins/libfake.so", plugin(&note("fake")));
+    home
+}
+
+#[test]
+fn a_file_that_looks_unchanged_is_not_read_again() {
+    let home = with_plugin();
+    thread::sleep(SETTLED);
+    assert_eq!(listed(&home), real(&home));
+    mislead(&home);
+    assert_eq!(listed(&home), "0".repeat(64));
+    // The same bytes by a new inode, and others of the same size in the old one, set back to the old time.
+    let path = home.path().join("plugins/libfake.so");
+    let before = fs::metadata(&path).unwrap().modified().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(5).position(|w| w == b"0.1.0").unwrap();
+    bytes[at] = b'7';
+    fs::write(&path, &bytes).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(before)
+        .unwrap();
+    assert_eq!(listed(&home), real(&home));
+}
+
+#[test]
+fn a_file_that_has_just_changed_is_not_remembered() {
+    let home = with_plugin();
+    assert_eq!(listed(&home), real(&home));
+    assert!(!home.path().join("cache/plugins.json").exists());
+}
+
+#[test]
+fn a_damaged_memory_is_written_anew() {
+    let home = with_plugin();
+    thread::sleep(SETTLED);
+    listed(&home);
+    let path = home.path().join("cache/plugins.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    for damaged in [
+        "",
+        "{",
+        "[]",
+        "\u{0}",
+        &whole[..whole.len() / 2],
+        "{\"host\":1}",
+    ] {
+        fs::write(&path, damaged).unwrap();
+        assert_eq!(listed(&home), real(&home), "{damaged}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), whole, "{damaged}");
+    }
+    let other = whole.replace("\"host\":\"", "\"host\":\"another ");
+    fs::write(&path, other).unwrap();
+    listed(&home);
+    assert_eq!(fs::read_to_string(&path).unwrap(), whole);
+}
+
+#[test]
+fn a_run_hashes_anew() {
+    let home = with_plugin();
+    home.write(
+        "e.toml",
+        "task = \"fake/task\"\n[[stage]]\nname = \"found\"\nsearch = \"fake/walk\"\nspace = \"fake/line\"\neach = [{ train = \"fake/fit\" }]\nbudget = 1\n",
+    );
+    thread::sleep(SETTLED);
+    listed(&home);
+    mislead(&home);
+    let said = home.says(&["run", "e.toml", "--plugins", "plugins", "--quiet"]);
+    assert!(said.starts_with("0\n"), "{said}");
+    let lock = fs::read_to_string(home.path().join("runs/e-1/plugins.lock")).unwrap();
+    assert!(lock.contains(&real(&home)), "{lock}");
+}
+
+/// `cargo test -p pleach --test listing -- --ignored --nocapture`: 200 MB are written for it.
+#[test]
+#[ignore = "measures, and wants a quiet machine"]
+fn a_hundred_plugins_are_listed_within_20_ms() {
+    let home = Home::new();
+    // Numbers that no one can pack: the size of a real plugin, all of which has to be read.
+    let ballast: Vec<u8> = (0..500_000_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
+    for n in 0..100 {
+        let bytes = [plugin(&note(&format!("p{n}"))), ballast.clone()].concat();
+        home.write(&format!("plugins/libp{n}.so"), bytes);
+    }
+    thread::sleep(SETTLED);
+    let commands = [
+        ["plugins", "list", "--plugins", "plugins"].as_slice(),
+        &["components", "--plugins", "plugins"],
+    ];
+    for args in commands {
+        let mut times: Vec<Duration> = (0..12)
+            .map(|_| {
+                let began = Instant::now();
+                assert!(home.command(args).output().unwrap().status.success());
+                began.elapsed()
+            })
+            .collect();
+        let first = times.remove(0);
+        times.sort();
+        println!(
+            "pleach {}: first {first:?}, then {:?} (median), {:?} (worst)",
+            args.join(" "),
+            times[times.len() / 2],
+            times[times.len() - 1]
+        );
+        assert!(times[times.len() / 2] < Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,146 @@
+//! `docs/first-plugin.md`, typed as it stands there, by somebody who has nothing but what the quick start makes.
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use pleach_tests::{both, built, root};
+
+/// Printed behind each block of commands.
+const MARK: &str = "\x1e\n";
+
+/// What a block of the page is for.
+enum Step {
+    /// A file, by its path: the block stands behind a line that is nothing but the path.
+    File(String, String),
+    /// Commands, and what they are said to print: the block right behind theirs.
+    Commands(String, Option<String>),
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps = vec![];
+    let mut lines = page.lines();
+    let mut before = "";
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let block: Vec<&str> = lines.by_ref().take_while(|l| *l != "```").collect();
+            let block = block.join("\n") + "\n";
+            let path = before.strip_prefix('`').and_then(|b| b.strip_suffix("`:"));
+            match (path, language, steps.last_mut()) {
+                (Some(path), _, _) => steps.push(Step::File(path.into(), block)),
+                (None, "sh", _) => steps.push(Step::Commands(block, None)),
+                (None, _, Some(Step::Commands(_, printed))) if before == "```sh" => {
+                    *printed = Some(block);
+                }
+                // An equation, or the like.
+                _ => {}
+            }
+        }
+        if !line.is_empty() {
+            before = line;
+        }
+    }
+    steps
+}
+
+/// All steps as one script, so that a folder that was entered and a variable that was set hold for those behind.
+fn script(steps: &[Step]) -> String {
+    let text = steps.iter().map(|step| match step {
+        Step::File(path, text) => format!("cat > {path} <<'END OF FILE'\n{text}END OF FILE\n"),
+        Step::Commands(commands, _) => format!("{commands}printf '{MARK}'\n"),
+    });
+    text.collect()
+}
+
+/// Whether this was printed, where `…` stands for anything.
+fn matches(printed: &str, expected: &str) -> bool {
+    let mut parts = expected.split('…');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = printed.strip_prefix(first) else {
+        return false;
+    };
+    let mut last = None;
+    for part in parts {
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+        last = Some(part);
+    }
+    rest.is_empty() || last.is_some_and(|part| printed.ends_with(part))
+}
+
+/// The user's folder of this name in their home, which is not the test's.
+fn kept(variable: &str, folder: &str) -> PathBuf {
+    env::var_os(variable).map_or_else(
+        || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(folder),
+        PathBuf::from,
+    )
+}
+
+#[test]
+fn the_page_works_as_it_stands_there() {
+    // An earlier run has left it, and with it the name would be taken.
+    let _ = fs::remove_file(built().join("deps/libgates.so"));
+    let home = tempfile::tempdir().unwrap();
+    let steps = steps(&fs::read_to_string(root().join("docs/first-plugin.md")).unwrap());
+    // Where cargo builds elsewhere, the page's folder is not there, and the programs are found behind it.
+    let path = env::join_paths(
+        [built()]
+            .into_iter()
+            .chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
+    )
+    .unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["-euc", &script(&steps)])
+        .current_dir(root())
+        .env("HOME", home.path())
+        .env("PATH", path)
+        .env("CARGO_HOME", kept("CARGO_HOME", ".cargo"))
+        .env("RUSTUP_HOME", kept("RUSTUP_HOME", ".rustup"))
+        .env("CARGO_NET_OFFLINE", "true")
+        .env("NO_COLOR", "1");
+    for (variable, _) in env::vars_os() {
+        let name = variable.to_string_lossy();
+        if ["XDG_", "PLEACH_", "CARGO_TARGET_DIR"]
+            .iter()
+            .any(|p| name.starts_with(p))
+        {
+            bash.env_remove(&variable);
+        }
+    }
+    let output = bash.output().unwrap();
+    assert!(output.status.success(), "{}", both(&output));
+
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let mut printed = printed.split(MARK);
+    let mut compared = 0;
+    for step in &steps {
+        let Step::Commands(commands, expected) = step else {
+            continue;
+        };
+        let printed = printed.next().expect("each block ends with a mark");
+        if let Some(expected) = expected {
+            assert!(
+                matches(printed, expected),
+                "{commands}printed\n{printed}\nthe page says\n{expected}"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared >= 7, "the page shows what {compared} blocks print");
+}
+
+#[test]
+fn an_ellipsis_stands_for_anything() {
+    let check =
+        |printed, expected, same| assert_eq!(matches(printed, expected), same, "{expected}");
+    check("a\nb\n", "a\nb\n", true);
+    check("a\nb\n", "a\n", false);
+    check("a\nb\nc\n", "a\n…c\n", true);
+    check("a\nb\nc\n", "…\n", true);
+    check("a\nb\nc\n", "…b\n", false);
+    check("x 1 y 2\n", "x … y …\n", true);
+    check("x 1 z 2\n", "x … y …\n", false);
+}
