@@ -3,15 +3,16 @@
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::role::RelaxationObj;
-use plugin_api::serde_json::json;
 use plugin_api::testing::close;
 use plugin_api::{Mix, MixOption, NodeKind};
 
+use crate::plugin;
 use crate::session::{RATE, own, session_of, start, x, y};
-use crate::{params, plugin};
 
 fn given() -> Recipe {
-    own("shares").with("transforms", vec![own("test-descent")])
+    own("shares")
+        .with("start", own("test-ones"))
+        .with("transforms", vec![own("test-descent")])
 }
 
 fn relaxation() -> RelaxationObj {
@@ -67,13 +68,30 @@ fn a_step_moves_the_weights_then_the_shares() {
     // At `a = (1, 1)` a share grows by half of what its own `a` does, and falls by half of what the other's does.
     let by_half = (&of_share[0] - &of_share[1]) * (0.5 * RATE);
     let a = Tensor::stack(&[1.0 - &by_half, 1.0 + &by_half], 0);
-    close(&session.weights("choice").unwrap()["relaxation.layer"], &a);
+    near(&session.weights("choice").unwrap()["relaxation.layer"], &a);
 
     let scores = relaxation().decide(&mut session).unwrap();
-    close(
-        &scores["layer"],
-        &(a.square() / a.square().sum(Kind::Double)),
+    let squares = a.square();
+    near(&scores["layer"], &(&squares / squares.sum(Kind::Double)));
+}
+
+/// As `close`, for numbers of single precision.
+fn near(found: &Tensor, expected: &Tensor) {
+    let expected = expected.to_kind(Kind::Float);
+    assert!(
+        found.allclose(&expected, 1e-6, 1e-6, false),
+        "found\n{found}\nexpected\n{expected}"
     );
+}
+
+/// Ones.
+#[component(initializer = "test-ones")]
+struct Ones {}
+
+impl Initializer for Ones {
+    fn init(&self, spec: &WeightSpec, _: &Arch, _: u64) -> Result<plugin_api::Tensor> {
+        Ok(Tensor::ones(spec.size(), (kind(spec.dtype), Device::Cpu)).into())
+    }
 }
 
 /// Twice a linear map.
