@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pleach_tests::{both, built, root};
+use pleach_tests::{as_typed, both, built, root};
 
 /// Printed behind each block of commands.
 const MARK: &str = "\x1e\n";
@@ -110,7 +110,7 @@ fn the_page_works_as_it_stands_there() {
             bash.env_remove(&variable);
         }
     }
-    let output = bash.output().unwrap();
+    let output = as_typed(&mut bash).output().unwrap();
     assert!(output.status.success(), "{}", both(&output));
 
     let printed = String::from_utf8(output.stdout).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use pleach_tests::{Place, both, built, root};
+use pleach_tests::{Place, as_typed, both, built, root};
 use serde_json::Value;
 
 macro_rules! names {
@@ -19,7 +19,8 @@ const NAME: &str = "every-role";
 
 /// What the command prints; cargo's own output is no part of it.
 fn done(command: &mut Command) -> String {
-    let output = command.env_remove("CARGO_TARGET_DIR").output().unwrap();
+    let command = as_typed(command).env_remove("CARGO_TARGET_DIR");
+    let output = command.output().unwrap();
     let said = both(&output);
     assert!(output.status.success(), "{command:?}\n{said}");
     assert!(!said.contains("warning:"), "{command:?}\n{said}");

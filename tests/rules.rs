@@ -6,7 +6,7 @@ use std::process::Command;
 
 use object::{Object, ObjectSymbol};
 use pleach::plugins::{LIBRARIES, needed};
-use pleach_tests::{both, built, root};
+use pleach_tests::{as_typed, both, built, root};
 use serde_json::Value;
 
 fn cargo(arguments: &[&str]) {
@@ -14,12 +14,12 @@ fn cargo(arguments: &[&str]) {
 }
 
 fn cargo_in(folder: &Path, arguments: &[&str]) {
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
         .args(arguments)
         .env("RUSTDOCFLAGS", "-D warnings")
-        .current_dir(folder)
-        .output()
-        .expect("cargo can be started");
+        .current_dir(folder);
+    let output = as_typed(&mut cargo).output().expect("cargo can be started");
     assert!(
         output.status.success(),
         "cargo {}\n{}",

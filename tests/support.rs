@@ -139,6 +139,24 @@ impl Place {
     }
 }
 
+/// Takes away what cargo has told this test, so that a cargo below it is as one that a person starts. Build scripts that
+/// look at such variables would run anew there, and again at the next build here.
+pub fn as_typed(command: &mut Command) -> &mut Command {
+    let told = [
+        "CARGO_PKG_",
+        "CARGO_MANIFEST_",
+        "CARGO_CRATE_",
+        "CARGO_BIN_",
+    ];
+    for (variable, _) in env::vars_os() {
+        let name = variable.to_string_lossy();
+        if told.iter().any(|prefix| name.starts_with(prefix)) {
+            command.env_remove(&variable);
+        }
+    }
+    command
+}
+
 /// All that a program printed.
 pub fn both(output: &Output) -> String {
     format!(

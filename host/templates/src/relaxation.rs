@@ -12,7 +12,7 @@ struct Shares {
     /// Samples in a batch; 0 for the whole split.
     #[param(default = 0, range = "0 <= x")]
     batch: i64,
-    /// What `a` begins with.
+    /// What `a` begins with; options of equal numbers begin alike.
     #[param(default = "baselines/constant")]
     start: RecipeOf<dyn Initializer>,
     /// What turns gradients into updates, those of the network's weights and those of `a`.
@@ -25,8 +25,8 @@ impl Relaxation for Shares {
         let spec = |decision: &Decision| match &decision.domain {
             Domain::Options(options) => {
                 let axes = [("options", options.len() as i64)];
-                let start = self.start.recipe.clone();
-                Ok(WeightSpec::new(&decision.name, &axes, start).group(Group::Choice))
+                let spec = WeightSpec::new(&decision.name, &axes, self.start.recipe.clone());
+                Ok(spec.group(Group::Choice))
             }
             _ => Err(Error::new(format!("`{}` has no options", decision.name))
                 .expected("decisions between options, which can have shares")

@@ -3,12 +3,11 @@
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::role::RelaxationObj;
-use plugin_api::serde_json::json;
 use plugin_api::testing::close;
 use plugin_api::{Mix, MixOption, NodeKind};
 
+use crate::plugin;
 use crate::session::{RATE, own, session_of, start, x, y};
-use crate::{params, plugin};
 
 fn given() -> Recipe {
     own("shares")
@@ -72,16 +71,27 @@ fn a_step_moves_the_weights_then_the_shares() {
     near(&session.weights("choice").unwrap()["relaxation.layer"], &a);
 
     let scores = relaxation().decide(&mut session).unwrap();
-    near(
-        &scores["layer"],
-        &(a.square() / a.square().sum(Kind::Double)),
+    let squares = a.square();
+    near(&scores["layer"], &(&squares / squares.sum(Kind::Double)));
+}
+
+/// As `close`, for numbers of single precision.
+fn near(found: &Tensor, expected: &Tensor) {
+    let expected = expected.to_kind(Kind::Float);
+    assert!(
+        found.allclose(&expected, 1e-6, 1e-6, false),
+        "found\n{found}\nexpected\n{expected}"
     );
 }
 
-/// As near as float32 is, in which the shares are kept.
-fn near(found: &Tensor, expected: &Tensor) {
-    let apart = (found - expected).abs().max().double_value(&[]);
-    assert!(apart < 1e-6, "found\n{found}\nexpected\n{expected}");
+/// Ones.
+#[component(initializer = "test-ones")]
+struct Ones {}
+
+impl Initializer for Ones {
+    fn init(&self, spec: &WeightSpec, _: &Arch, _: u64) -> Result<plugin_api::Tensor> {
+        Ok(Tensor::ones(spec.size(), (kind(spec.dtype), Device::Cpu)).into())
+    }
 }
 
 /// Twice a linear map.

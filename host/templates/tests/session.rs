@@ -122,16 +122,6 @@ impl Initializer for Start {
     }
 }
 
-/// Ones.
-#[component(initializer = "test-ones")]
-struct Ones {}
-
-impl Initializer for Ones {
-    fn init(&self, spec: &WeightSpec, _: &Arch, _: u64) -> Result<plugin_api::Tensor> {
-        Ok(Tensor::f_ones(spec.size(), (kind(spec.dtype), Device::Cpu))?.into())
-    }
-}
-
 /// Plain gradient descent.
 #[component(transform = "test-descent")]
 struct Descent {}
