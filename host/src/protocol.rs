@@ -265,7 +265,7 @@ pub enum Checking {
     /// So many checks are made in all.
     Planned(u64),
     /// One was made.
-    Checked(Checked),
+    Checked(Box<Checked>),
 }
 
 /// One check that was made.

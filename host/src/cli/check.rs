@@ -125,7 +125,7 @@ fn ask(question: &protocol::Check) -> Result<Vec<Checked>, Error> {
         Checking::Checked(one) => {
             bar.inc(1);
             bar.set_message(name(&one));
-            checked.push(one);
+            checked.push(*one);
         }
     })?;
     bar.finish_and_clear();

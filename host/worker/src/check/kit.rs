@@ -207,12 +207,12 @@ impl Kit {
         about: &str,
         verdict: Verdict,
     ) -> Result<()> {
-        self.say(&Checking::Checked(Checked {
+        self.say(&Checking::Checked(Box::new(Checked {
             component: component.map(Into::into),
             check: check.into(),
             about: about.into(),
             verdict,
-        }))
+        })))
     }
 
     fn say(&mut self, message: &Checking) -> Result<()> {

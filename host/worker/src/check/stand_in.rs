@@ -1,6 +1,6 @@
 //! Parameters that stand in where a component requires some, found from its schema.
 
-use plugin_api::{Card, Json, Params, PluginCard, Recipe, Result, serde_json::json};
+use plugin_api::{Json, Params, PluginCard, Recipe, Result, serde_json::json};
 
 use super::{Case, Skip};
 
@@ -231,6 +231,8 @@ plugin_api::each_role!(make_any);
 
 #[cfg(test)]
 mod tests {
+    use plugin_api::Card;
+
     use super::*;
 
     #[test]
