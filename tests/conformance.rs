@@ -255,11 +255,11 @@ fn a_plugin_may_need_only_what_every_host_has() {
     expect![[r#"
         opens: failed
         input: none
-        the plugin needs libraries that not every host has
+        DIR/plugins/libfaulty.so cannot be loaded
+          caused by needs libraries that not every host has
           found     libgcc_q.so.1
-          expected  those of the system's C and C++, and libtorch's half for the CPU
-          help: link them statically"#]]
-    .assert_eq(&says(&checks));
+          help: link them into the plugin"#]]
+    .assert_eq(&nameless(&place, &says(&checks)));
 }
 
 /// A file that is no plugin fails like one that is bad.
@@ -299,7 +299,7 @@ fn prints_a_list_and_repeats_a_seed() {
         1 check: 1 failed
         seed 0: --reproduce 0 repeats the inputs
 
-    "#]].assert_eq(&run(&["--include", "faulty/*th*/gradients"], 1));
+    "#]].assert_eq(&run(&["--include", "faulty/*-th*/gradients"], 1));
     expect![[r#"
         faulty/straight-through
           gradients      failed

@@ -68,6 +68,12 @@ fn a_crate_with_every_role_builds_is_tested_and_runs() {
         "{card}"
     );
     here(&["run", "examples/experiment.toml"]);
+    // It names every component, so that none is left out of what was run.
+    let experiment = fs::read_to_string(folder.join("examples/experiment.toml")).unwrap();
+    for component in components {
+        let name = format!("\"{NAME}/{}\"", component["name"].as_str().unwrap());
+        assert!(experiment.contains(&name), "{name} is not in\n{experiment}");
+    }
 
     // A second one of this name, elsewhere, would be taken for the first.
     let elsewhere = Place::new("");

@@ -28,20 +28,23 @@ pub fn built() -> PathBuf {
 /// # Panics
 /// Where it was not built.
 pub fn plugin(name: &str) -> PluginFile {
-    file(&format!("lib{name}.so"))
+    file(&built().join(format!("lib{name}.so")))
 }
 
-/// The file of a plugin that is for tests alone: an example, which cargo keeps apart from the others.
+/// The same of a plugin that is built as an example, to be kept apart from the others: `faulty`, and all of `tests/wrong`.
 ///
 /// # Panics
 /// Where it was not built.
 pub fn example(name: &str) -> PluginFile {
-    file(&format!("examples/lib{name}.so"))
+    file(&built().join(format!("examples/lib{name}.so")))
 }
 
-fn file(name: &str) -> PluginFile {
-    let path = built().join(name);
-    let plugin = pleach::plugins::at(&path);
+/// The plugin in this file, by its path and hash.
+///
+/// # Panics
+/// Where there is no such file.
+pub fn file(path: &Path) -> PluginFile {
+    let plugin = pleach::plugins::at(path);
     plugin
         .unwrap_or_else(|| {
             panic!(
@@ -50,6 +53,25 @@ fn file(name: &str) -> PluginFile {
             )
         })
         .file()
+}
+
+/// The bytes of a plugin's file with `from` replaced by `to` wherever it stands, which keeps every place in the file.
+///
+/// # Panics
+/// Where it stands nowhere, or the lengths differ.
+pub fn patched(file: &PluginFile, from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len(), "`{from}` and `{to}`");
+    let mut bytes = std::fs::read(&file.path).expect("a plugin");
+    let places: Vec<usize> = memchr::memmem::find_iter(&bytes, from).collect();
+    assert!(
+        !places.is_empty(),
+        "{} holds no `{from}`",
+        file.path.display()
+    );
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
 }
 
 /// A folder with an experiment, in which `pleach` is run.
@@ -75,10 +97,18 @@ impl Place {
     /// # Panics
     /// Where it was not built.
     pub fn with_faulty(self) -> Self {
+        let bytes = std::fs::read(example("faulty").path).expect("`cargo xtask test` builds it");
+        self.with_plugin("faulty", &bytes)
+    }
+
+    /// The same with these bytes as the file of a plugin in its folder `plugins`.
+    ///
+    /// # Panics
+    /// Where they cannot be written.
+    pub fn with_plugin(self, name: &str, bytes: &[u8]) -> Self {
         let plugins = self.folder.path().join("plugins");
-        std::fs::create_dir(&plugins).expect("a folder for a plugin");
-        let faulty = built().join("examples/libfaulty.so");
-        std::fs::copy(faulty, plugins.join("libfaulty.so")).expect("`cargo xtask test` builds it");
+        std::fs::create_dir_all(&plugins).expect("a folder for a plugin");
+        std::fs::write(plugins.join(format!("lib{name}.so")), bytes).expect("a plugin");
         self
     }
 

@@ -1,6 +1,7 @@
 //! What is in the plugins: their cards, asked once from a worker and kept by the hash of the file.
 
 use std::cell::OnceCell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use plugin_api_data::{Card, Error, PluginCard};
@@ -18,6 +19,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct Catalog {
     entries: Vec<Entry>,
+    /// What is wrong with each file that does not even tell its name.
+    nameless: Vec<(PathBuf, Error)>,
     program: Option<Program>,
 }
 
@@ -37,8 +40,8 @@ impl Catalog {
             .filter(|p| p.shadowed_by.is_none())
             .filter_map(|plugin| {
                 let card = OnceCell::new();
-                if let Some(problem) = &plugin.problem {
-                    card.set(Err(problem.clone())).expect("it is new");
+                if let Some(problem) = problem(plugin) {
+                    card.set(Err(problem)).expect("it is new");
                 }
                 Some(Entry {
                     name: plugin.name()?.into(),
@@ -46,8 +49,13 @@ impl Catalog {
                     card,
                 })
             });
+        let nameless = plugins
+            .iter()
+            .filter(|p| p.note.is_none())
+            .filter_map(|p| Some((p.path.clone(), problem(p)?)));
         Catalog {
             entries: entries.collect(),
+            nameless: nameless.collect(),
             program,
         }
     }
@@ -61,6 +69,7 @@ impl Catalog {
         };
         Catalog {
             entries: cards.into_iter().map(entry).collect(),
+            nameless: vec![],
             program: None,
         }
     }
@@ -71,20 +80,30 @@ impl Catalog {
     /// Where there is no such plugin, or it cannot be used.
     pub fn plugin(&self, name: &str) -> Result<&PluginCard, Error> {
         let Some(entry) = self.entries.iter().find(|e| e.name == name) else {
+            if let Some(error) = self.nameless(name) {
+                return Err(error);
+            }
             let error = Error::new(format!("no plugin is named `{name}`"));
             return Err(match nearest(name, self.names()) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error.help("`pleach plugins list` shows the plugins that were found"),
             });
         };
-        let unusable = |e: &Error| {
-            Error::new(format!("the plugin `{name}` cannot be used")).caused_by(e.clone())
-        };
         entry
             .card
             .get_or_init(|| self.ask(entry))
             .as_ref()
-            .map_err(unusable)
+            .map_err(|e| unusable(name, e))
+    }
+
+    /// What is wrong with the file that ought to be this plugin: cargo names a plugin's file after it.
+    fn nameless(&self, name: &str) -> Option<Error> {
+        let file = format!("lib{}.so", name.replace('-', "_"));
+        let (_, problem) = self
+            .nameless
+            .iter()
+            .find(|(path, _)| path.ends_with(&file))?;
+        Some(unusable(name, problem))
     }
 
     /// The card of `plugin/component`.
@@ -105,7 +124,7 @@ impl Catalog {
         };
         let (plugin, component) = name.split_once('/').ok_or_else(missing)?;
         if !self.names().any(|n| n == plugin) {
-            return Err(missing());
+            return Err(self.nameless(plugin).unwrap_or_else(missing));
         }
         self.plugin(plugin)?
             .components
@@ -153,4 +172,15 @@ impl Catalog {
         cache::keep(&cached, &card);
         Ok(card)
     }
+}
+
+/// What is wrong with a plugin's file, with its path: several folders may hold files of one name.
+fn problem(plugin: &Plugin) -> Option<Error> {
+    let problem = plugin.problem.clone()?;
+    let what = format!("{}: {}", plugin.path.display(), problem.what);
+    Some(Error { what, ..problem })
+}
+
+fn unusable(name: &str, why: &Error) -> Error {
+    Error::new(format!("the plugin `{name}` cannot be used")).caused_by(why.clone())
 }

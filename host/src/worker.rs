@@ -131,6 +131,8 @@ impl Program {
             // A backtrace for each error that somebody handles would make errors fifty times slower, and the last lines
             // of a dead child's log, which its trial quotes, must be the reason.
             .env("RUST_BACKTRACE", "0")
+            // Where it is set it has the last word on those of errors.
+            .env("RUST_LIB_BACKTRACE", "0")
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(stderr)

@@ -5,7 +5,10 @@ use {{crate}} as _;
 use plugin_api::plugin::{PluginObj, linked};
 use plugin_api::{Json, Params};
 
-{{modules}}
+{{tests}}
+
+// What hosts rely on, whatever a component does.
+plugin_api::testing::conformance!();
 
 /// The plugin.
 fn plugin() -> PluginObj {

@@ -81,22 +81,116 @@ fn refused(libtorch: Option<&str>, arguments: &str, expected: Expect) {
 #[test]
 fn what_makes_no_sense_is_refused_and_leaves_nothing() {
     let check = |arguments, expected| refused(Some("libtorch"), arguments, expected);
-    check("Scale --role layer", expect![[]]);
-    check("match --role layer", expect![[]]);
-    check("test --role layer", expect![[]]);
-    check("scale --role layer,scorr", expect![[]]);
-    check("fake --role layer", expect![[]]);
-    check("pleach --role layer", expect![[]]);
-    check("scale --role layer --path nowhere", expect![[]]);
-    check("scale --role layer --api libtorch", expect![[]]);
-    check("plugin_api --role layer --api pleach", expect![[]]);
-    check("pleach-plugin-api --role layer --api pleach", expect![[]]);
+    check(
+        "Scale --role layer",
+        expect![[r#"
+        2
+        error: no plugin can be called `Scale`
+          expected  lower-case letters, digits, `-` and `_`, a letter first
+          help: the name is that of a crate, and stands in experiments: `NAME/component`
+    "#]],
+    );
+    check(
+        "match --role layer",
+        expect![[r#"
+        2
+        error: no plugin can be called `match`
+          found     a keyword of Rust
+    "#]],
+    );
+    check(
+        "test --role layer",
+        expect![[r#"
+        2
+        error: no plugin can be called `test`
+          found     the name of a crate that every plugin sees
+    "#]],
+    );
+    check(
+        "scale --role layer,scorr",
+        expect![[r#"
+        2
+        error: there is no role `scorr`
+          expected  task, layer, initializer, space, strategy, scorer, trainer, transform, pruner, hypernet, relaxation, objective, schedule, kernel, analysis
+          help: did you mean `scorer`?
+    "#]],
+    );
+    check(
+        "fake --role layer",
+        expect![[r#"
+        2
+        error: a plugin is called `fake` already
+          found     DIR/plugins/libfake.so
+          help: choose another name, or remove that file
+    "#]],
+    );
+    check(
+        "pleach --role layer",
+        expect![[r#"
+        2
+        error: `./pleach` is there already
+          help: choose another name, or another folder with `--path`
+    "#]],
+    );
+    check(
+        "scale --role layer --path nowhere",
+        expect![[r#"
+        2
+        error: there is no folder `nowhere`
+          help: make it first, or leave `--path` out
+    "#]],
+    );
+    check(
+        "scale --role layer --api libtorch",
+        expect![[r#"
+        2
+        error: `libtorch` is no checkout of pleach
+          expected  a folder with `plugin-api` and `host`, or its `plugin-api`
+    "#]],
+    );
+    check(
+        "plugin_api --role layer --api pleach",
+        expect![[r#"
+        2
+        error: no plugin can be called `plugin_api`
+          found     the name of a crate that every plugin sees
+    "#]],
+    );
+    check(
+        "pleach-plugin-api --role layer --api pleach",
+        expect![[r#"
+        2
+        error: no plugin can be called `pleach-plugin-api`
+          found     a crate of this name in DIR/pleach
+          help: both are built in one folder: choose another name
+    "#]],
+    );
 }
 
 #[test]
 fn without_libtorch_it_says_what_to_do() {
-    refused(None, "scale --role layer", expect![[]]);
-    refused(Some("pleach"), "scale --role layer", expect![[]]);
+    refused(
+        None,
+        "scale --role layer",
+        expect![[r#"
+        1
+        error: cannot tell which libtorch to build with
+          help: export LIBTORCH with the path of libtorch 2.11.0
+          caused by the program `pleach-worker` is missing
+          expected  a file at DIR/no-worker
+          help: install it beside `pleach`, or name it in PLEACH_WORKER
+    "#]],
+    );
+    refused(
+        Some("pleach"),
+        "scale --role layer",
+        expect![[r#"
+        1
+        error: `DIR/pleach` is no libtorch to build with
+          found     no include in it
+          help: export LIBTORCH with the path of libtorch 2.11.0
+    "#]],
+    );
 }
 
 #[test]
@@ -167,7 +261,22 @@ fn a_crate_beside_the_checkout_has_what_that_has() {
         Path::new(&config(&["env", "LIBTORCH"])),
         place.path().join("libtorch")
     );
-    expect![[]].assert_eq(&files.keys().cloned().collect::<Vec<_>>().join("\n"));
+    expect![[r#"
+        .cargo/config.toml
+        .gitignore
+        Cargo.lock
+        Cargo.toml
+        README.md
+        build.rs
+        examples/experiment.toml
+        src/layer.rs
+        src/lib.rs
+        src/scorer.rs
+        tests/components/layer.rs
+        tests/components/main.rs
+        tests/components/scorer.rs
+        tests/components/session.rs"#]]
+    .assert_eq(&files.keys().cloned().collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

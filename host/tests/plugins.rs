@@ -166,9 +166,14 @@ fn nearer_files_hide_farther_ones() {
     fs::write(far.join("notes.txt"), "not a plugin").unwrap();
     // The same file by another way counts once.
     std::os::unix::fs::symlink(near.join("liba.so"), far.join("liblink.so")).unwrap();
+    fs::write(near.join("libc.so"), "cut short").unwrap();
+    fs::write(far.join("libc.so"), plugin(&note("c"))).unwrap();
     let folders = [folder(&near), folder(&far), folder(&near)];
     expect![[r#"
         near/liba.so: a
+        near/libc.so: ?: not a library
+          found     something else
+          expected  a 64-bit ELF file
         far/libb.so: b: two files of the plugin `b` in one folder
           found     far/libb.so
                     far/libb2.so
@@ -177,6 +182,7 @@ fn nearer_files_hide_farther_ones() {
           found     far/libb2.so
                     far/libb.so
           help: remove one of them
+        far/libc.so: c, behind near/libc.so
         far/libother.so: a, behind near/liba.so"#]]
     .assert_eq(&listed(root.path(), &folders));
 }

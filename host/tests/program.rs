@@ -111,6 +111,7 @@ fn errors() {
             1 | task = "fake/task"
               |        ^^^^^^^^^^^
               |
+              = note: found pleach-worker: error while loading shared libraries: libtorch_cpu.so: cannot open shared object file
               = help: run `cargo xtask setup` once, or put libtorch's `lib` folder into LD_LIBRARY_PATH
 
             error: `seed` must be a whole number from 0 to 4611686018427387904

@@ -14,6 +14,7 @@ use abi_stable::std_types::{ROption, RResult, RSlice, RStr, RString, RVec};
 use plugin_api_data::Arch;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::grad::Kept;
 use crate::{Error, Result};
 
 /// A fat pointer to a trait object of the library that made it. Only that library reads it.
@@ -415,16 +416,18 @@ fn panicked(payload: Box<dyn std::any::Any + Send>) -> Error {
         Ok(raised) => return *raised,
         Err(payload) => payload,
     };
-    let message = match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
-        (Some(message), _) => (*message).to_string(),
-        (_, Some(message)) => message.clone(),
-        _ => "with something that is no text".into(),
-    };
-    // Its destructor may panic too.
-    std::mem::forget(payload);
+    let text = payload.downcast::<String>().or_else(|payload| {
+        let text = payload.downcast::<&str>()?;
+        Ok(Box::new(text.to_string()))
+    });
+    let message = text.map_or_else(
+        |payload: Box<dyn std::any::Any + Send>| {
+            // Its destructor may panic too.
+            std::mem::forget(payload);
+            "with something that is no text".into()
+        },
+        |text| *text,
+    );
     let place = PLACE
         .take()
         .map_or_else(String::new, |place| format!(" at {place}"));
@@ -470,33 +473,32 @@ pub(crate) fn quieten_panics() {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| match GUARDS.get() {
             0 => print(info),
-            _ => PLACE.set(info.location().map(ToString::to_string)),
+            // One is still on its way to its guard: this second one ends the process, and nobody else will say why.
+            _ if PLACE
+                .replace(info.location().map(ToString::to_string))
+                .is_some() =>
+            {
+                print(info)
+            }
+            _ => {}
         }));
     });
 }
 
-/// What a call must leave as it was: libtorch's grad mode, which `tch::no_grad` leaves off where its closure panics.
+/// What a call must leave as it was.
 struct Guarded {
-    grad: i32,
+    _grad: Kept,
 }
 
 impl Guarded {
     fn enter() -> Self {
         GUARDS.set(GUARDS.get() + 1);
-        // SAFETY: sets a thread-local flag of libtorch and returns the one before, which is put back at once.
-        let grad = unsafe {
-            let before = torch_sys::at_grad_set_enabled(1);
-            torch_sys::at_grad_set_enabled(before);
-            before
-        };
-        Guarded { grad }
+        Guarded { _grad: Kept::new() }
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
         GUARDS.set(GUARDS.get() - 1);
-        // SAFETY: as above.
-        unsafe { torch_sys::at_grad_set_enabled(self.grad) };
     }
 }

@@ -38,6 +38,7 @@ pub mod bench;
 pub mod boundary;
 pub mod component;
 mod episode;
+pub mod grad;
 pub mod graph;
 pub mod host;
 pub mod pass;

@@ -166,6 +166,7 @@ impl Plugin for Registered {
                 "`{name}` registers two components named `{}`",
                 twice[0]
             ))
+            .help("call one of them otherwise")
             .into());
         }
         if components.is_empty() {
@@ -284,6 +285,7 @@ macro_rules! plugin {
                     $crate::abi_stable::prefix_type::PrefixTypeTrait::leak_into_prefix($crate::plugin::Root { open })
                 })
             }
+            // Of the package, as the note is: the library of a package may be called otherwise.
             #[unsafe(export_name = concat!("pleach_plugin_", env!("CARGO_PKG_NAME")))]
             // SAFETY: `root` makes the root module of this very type.
             pub static HEADER: $crate::abi_stable::library::LibHeader = unsafe {

@@ -202,12 +202,19 @@ fn is_decision(value: &Json) -> bool {
 /// The error of a component that is not there or cannot be used.
 fn missing(at: &Place, error: &Error) -> Diagnostic {
     let mut diagnostic = Diagnostic::new(at.value(), error.what.clone());
-    let mut innermost = error;
-    while let Some(cause) = &innermost.cause {
-        innermost = cause;
-        diagnostic.title += &format!(": {}", innermost.what);
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let (found, expected) = (error.found.as_ref(), error.expected.as_ref());
+        let found = found.map(|text| format!("found {text}"));
+        let expected = expected.map(|text| format!("expected {text}"));
+        diagnostic.notes.extend(found.into_iter().chain(expected));
+        // Nearest to the cause is the best way out.
+        diagnostic.help = error.help.clone().or(diagnostic.help);
+        next = error.cause.as_deref();
+        if let Some(cause) = next {
+            diagnostic.title += &format!(": {}", cause.what);
+        }
     }
-    diagnostic.help = innermost.help.clone();
     diagnostic
 }
 

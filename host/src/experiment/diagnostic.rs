@@ -30,6 +30,8 @@ pub struct Diagnostic {
     pub title: String,
     /// What is said at the place itself.
     pub label: Option<String>,
+    /// What else is known: what was found, what was expected.
+    pub notes: Vec<String>,
     /// One way out.
     pub help: Option<String>,
 }
@@ -41,6 +43,7 @@ impl Diagnostic {
             span,
             title: title.into(),
             label: None,
+            notes: vec![],
             help: None,
         }
     }
@@ -65,6 +68,8 @@ impl Diagnostic {
             .path(path)
             .annotation(annotation);
         let group = Level::ERROR.primary_title(&self.title).element(snippet);
+        let notes = self.notes.iter().map(|note| Level::NOTE.message(note));
+        let group = group.elements(notes);
         match &self.help {
             Some(help) => group.element(Level::HELP.message(help)),
             None => group,

@@ -72,83 +72,39 @@ impl Crate {
     fn files(&self, place: &Path) -> Vec<(String, String)> {
         let needs_session = self.roles.iter().any(|role| role.needs_session());
         let names: Vec<&str> = self.roles.iter().map(|role| role.name).collect();
-        let roles = names.join(", ");
-        let (mut sources, mut tests) = (names.clone(), names);
+        let mut tests = names.clone();
+        let mut worker = String::new();
         if needs_session {
             tests.push("session");
-        }
-        sources.sort_unstable();
-        tests.sort_unstable();
-        let worker = match needs_session {
-            true => fill(
+            let path = self.api.worker(place);
+            worker = fill(
                 include_str!("../../templates/worker.toml"),
-                &[("worker", &self.api.worker(place))],
-            ),
-            false => String::new(),
-        };
-        let rows = self.roles.iter().map(|role| {
-            format!(
-                "| `{}` | {} | {} |",
-                role.component(),
-                role.name,
-                role.summary().replace('|', "\\|")
-            )
-        });
-
-        let values: &[(&str, &str)] = &[
-            ("name", &self.name),
+                &[("path", &path)],
+            );
+        }
+        let values = [
+            ("name", self.name.as_str()),
             ("crate", &self.name.replace('-', "_")),
-            ("roles", &roles),
+            ("library", &library(&self.name)),
             ("rust", env!("CARGO_PKG_RUST_VERSION")),
+            ("version", LIBTORCH),
             ("api", &self.api.plugin_api(place)),
             ("worker", &worker),
             ("build", &quoted(&self.build)),
             ("libtorch", &quoted(&self.libtorch)),
-            ("version", LIBTORCH),
-            ("library", &library(&self.name)),
-            ("components", &rows.collect::<Vec<_>>().join("\n")),
-        ];
-        let modules = |names: &[&str]| {
-            let lines = names.iter().map(|name| format!("mod {name};"));
-            lines.collect::<Vec<_>>().join("\n")
-        };
-        let with_modules =
-            |text, names: &[&str]| fill(&fill(text, values), &[("modules", &modules(names))]);
-
-        let mut files: Vec<(String, String)> = vec![
+            ("roles", &names.join(", ")),
+            ("components", &self.table()),
+            ("modules", &modules(names)),
+            ("tests", &modules(tests)),
             (
-                "Cargo.toml".into(),
-                fill(include_str!("../../templates/manifest.toml"), values),
-            ),
-            (
-                ".cargo/config.toml".into(),
-                fill(include_str!("../../templates/config.toml"), values),
-            ),
-            (
-                "README.md".into(),
-                fill(include_str!("../../templates/README.md"), values),
-            ),
-            (
-                ".gitignore".into(),
-                include_str!("../../templates/gitignore").into(),
-            ),
-            (
-                "build.rs".into(),
-                include_str!("../../templates/build.rs").into(),
-            ),
-            (
-                "src/lib.rs".into(),
-                with_modules(include_str!("../../templates/lib.rs"), &sources),
-            ),
-            (
-                "tests/components/main.rs".into(),
-                with_modules(include_str!("../../templates/tests.rs"), &tests),
-            ),
-            (
-                "examples/experiment.toml".into(),
-                experiment::experiment(&self.name, &self.roles),
+                "experiment",
+                &experiment::experiment(&self.name, &self.roles),
             ),
         ];
+        let mut files: Vec<(String, String)> = FILES
+            .iter()
+            .map(|(path, template)| (path.to_string(), fill(template, &values)))
+            .collect();
         for role in &self.roles {
             files.push((format!("src/{}.rs", role.name), role.source.into()));
             files.push((
@@ -162,6 +118,40 @@ impl Crate {
         }
         files
     }
+
+    /// The rows of its components in its README.
+    fn table(&self) -> String {
+        let row = |role: &&Role| {
+            let summary = role.summary().replace('|', "\\|");
+            format!("| `{}` | {} | {summary} |", role.component(), role.name)
+        };
+        self.roles.iter().map(row).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What every crate has, with placeholders.
+const FILES: [(&str, &str); 8] = [
+    ("Cargo.toml", include_str!("../../templates/manifest.toml")),
+    (
+        ".cargo/config.toml",
+        include_str!("../../templates/config.toml"),
+    ),
+    (".gitignore", include_str!("../../templates/gitignore")),
+    ("README.md", include_str!("../../templates/README.md")),
+    ("build.rs", include_str!("../../templates/build.rs")),
+    ("src/lib.rs", include_str!("../../templates/lib.rs")),
+    (
+        "tests/components/main.rs",
+        include_str!("../../templates/tests.rs"),
+    ),
+    ("examples/experiment.toml", "{{experiment}}"),
+];
+
+/// Declarations of modules, in the order that rustfmt has for them.
+fn modules(mut names: Vec<&str>) -> String {
+    names.sort_unstable();
+    let lines = names.iter().map(|name| format!("mod {name};"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What cargo calls the library of a crate.

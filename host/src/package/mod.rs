@@ -2,7 +2,7 @@
 //!
 //! A package is one file, `NAME-VERSION-TRIPLE.pleach`: a zip archive with a [`Manifest`] first, then the library and
 //! what its author says beside it. [`pack`] makes one, [`fetch`] gets one from somewhere, [`Package::read`] takes it
-//! apart without trusting a byte of it, [`install`] puts it where plugins are found, and [`store`] knows that place.
+//! apart without trusting a byte of it, [`install`] puts it where plugins are found, and `store` knows that place.
 //!
 //! Nothing here runs anything of a plugin. What is checked is that the bytes are whole and those that the manifest
 //! lists, that they fit this host, and that nothing lands outside its place; not that the plugin means well.

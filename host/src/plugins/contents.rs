@@ -14,6 +14,8 @@ pub struct Contents {
     pub note: Option<Note>,
     /// The newest glibc of which it needs a symbol.
     pub glibc: Option<Glibc>,
+    /// The libraries that it asks the loader for.
+    pub needed: Vec<String>,
     /// Why it is no whole library.
     pub damage: Option<Error>,
 }
@@ -27,6 +29,7 @@ impl Contents {
                 sha256,
                 note: library.note,
                 glibc: library.glibc,
+                needed: library.needed,
                 damage: None,
             },
             Err(damage) => Contents {
@@ -42,6 +45,7 @@ impl Contents {
             sha256: String::new(),
             note: None,
             glibc: None,
+            needed: vec![],
             damage: Some(why),
         }
     }
@@ -55,6 +59,9 @@ impl Contents {
             return Some(Error::new("no note: not a pleach plugin"));
         };
         let glibc = || self.glibc.as_ref().map_or(Ok(()), fit::check_glibc);
-        fit::check(note).and_then(|()| glibc()).err()
+        fit::check(note)
+            .and_then(|()| fit::check_needed(&self.needed))
+            .and_then(|()| glibc())
+            .err()
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Library {
     pub(super) note: Option<Note>,
     /// The newest glibc of which it needs a symbol.
     pub(super) glibc: Option<Glibc>,
+    /// The libraries that it asks the loader for.
+    pub(super) needed: Vec<String>,
 }
 
 /// Reads a library, and refuses one that could not be loaded.
@@ -69,6 +71,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Library, Error> {
     }
     Ok(Library {
         glibc: glibc(&elf).map_err(broken)?,
+        needed: libraries(&elf).map_err(broken)?,
         note: match elf.section_by_name(SECTION) {
             Some(section) => Some(note(section.data().map_err(broken)?)?),
             None => None,
@@ -106,19 +109,23 @@ fn glibc(elf: &ElfFile64<Endianness>) -> object::Result<Option<Glibc>> {
 
 /// The libraries that a library or program asks the loader for.
 pub(super) fn needed(bytes: &[u8]) -> Result<Vec<String>, Error> {
-    let attempt = || "the libraries that it needs cannot be read".into();
-    let elf = ElfFile64::<Endianness>::parse(bytes).context(attempt)?;
-    let endian = elf.endian();
-    let sections = elf.elf_section_table();
-    let Some((entries, strings)) = sections.dynamic(endian, bytes).context(attempt)? else {
+    ElfFile64::<Endianness>::parse(bytes)
+        .and_then(|elf| libraries(&elf))
+        .context(|| "the libraries that it needs cannot be read".into())
+}
+
+/// The names that stand in the dynamic section as `DT_NEEDED`.
+fn libraries(elf: &ElfFile64<Endianness>) -> object::Result<Vec<String>> {
+    let (endian, sections, bytes) = (elf.endian(), elf.elf_section_table(), elf.data());
+    let Some((entries, strings)) = sections.dynamic(endian, bytes)? else {
         return Ok(vec![]);
     };
-    let strings = sections.strings(endian, bytes, strings).context(attempt)?;
+    let strings = sections.strings(endian, bytes, strings)?;
     entries
         .iter()
         .filter(|entry| entry.tag(endian) == DT_NEEDED)
         .map(|entry| {
-            let name = entry.string(endian, strings).context(attempt)?;
+            let name = entry.string(endian, strings)?;
             Ok(String::from_utf8_lossy(name).into_owned())
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Whether a plugin fits this host, told from its note.
+//! Whether a plugin fits this host, told from its note and from the libraries that it needs.
 
 use plugin_api_data::{API, Error, LIBTORCH, Note, TCH};
 
@@ -6,6 +6,22 @@ use super::Glibc;
 
 /// The target triple of this host.
 pub const TARGET: &str = env!("PLEACH_TARGET");
+
+/// The libraries that a plugin may need: what every host has. What else it uses is linked into it.
+pub const LIBRARIES: &[&str] = &[
+    "libtorch_cpu.so",
+    "libc10.so",
+    "libstdc++.so.6",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libc.so.6",
+    // Before glibc 2.34 these stood apart.
+    "libdl.so.2",
+    "libpthread.so.0",
+    "librt.so.1",
+    "ld-linux-x86-64.so.2",
+    "ld-linux-aarch64.so.1",
+];
 
 /// Refuses a plugin that would not load or would not be safe to run.
 pub(super) fn check(note: &Note) -> Result<(), Error> {
@@ -27,6 +43,31 @@ pub(super) fn check(note: &Note) -> Result<(), Error> {
             .found(format!("it takes {} for granted", missing.join(", ")))
             .help("build the plugin on this machine, or without `-C target-cpu`"),
     )
+}
+
+/// Refuses a plugin that the loader could load only where its author's libraries are.
+pub(super) fn check_needed(needed: &[String]) -> Result<(), Error> {
+    let strange: Vec<&str> = needed
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !LIBRARIES.contains(name))
+        .collect();
+    if strange.is_empty() {
+        return Ok(());
+    }
+    // Their hash names one build of one compiler.
+    let is_rusts =
+        |name: &&str| name.starts_with("libstd-") || name.starts_with("librustc_driver-");
+    let help = if strange.iter().any(is_rusts) {
+        "build the plugin without `-C prefer-dynamic`"
+    } else if strange.iter().any(|name| name.starts_with("libtorch")) {
+        "link libtorch_cpu and libc10 alone, as `plugin_api::tch` does: the host opens CUDA's half where it is wanted"
+    } else {
+        "link them into the plugin"
+    };
+    Err(Error::new("needs libraries that not every host has")
+        .found(strange.join(", "))
+        .help(help))
 }
 
 /// Refuses a plugin that needs a newer glibc than this machine has.
@@ -171,6 +212,38 @@ mod tests {
                   found     riscv64gc-unknown-linux-gnu
                   expected  x86_64-unknown-linux-gnu
                   help: rebuild the plugin for this host"#]],
+        );
+    }
+
+    fn check_needed(needed: &[&str], expected: Expect) {
+        let needed: Vec<String> = needed.iter().map(ToString::to_string).collect();
+        let checked = super::check_needed(&needed);
+        expected.assert_eq(&checked.err().map_or("fits".into(), |e| e.to_string()));
+    }
+
+    #[test]
+    fn needed() {
+        check_needed(&["libtorch_cpu.so", "libc.so.6"], expect!["fits"]);
+        check_needed(
+            &["libstd-0123456789abcdef.so", "libc.so.6"],
+            expect![[r#"
+            needs libraries that not every host has
+              found     libstd-0123456789abcdef.so
+              help: build the plugin without `-C prefer-dynamic`"#]],
+        );
+        check_needed(
+            &["libtorch.so", "libtorch_cuda.so"],
+            expect![[r#"
+            needs libraries that not every host has
+              found     libtorch.so, libtorch_cuda.so
+              help: link libtorch_cpu and libc10 alone, as `plugin_api::tch` does: the host opens CUDA's half where it is wanted"#]],
+        );
+        check_needed(
+            &["libhdf5.so.103"],
+            expect![[r#"
+            needs libraries that not every host has
+              found     libhdf5.so.103
+              help: link them into the plugin"#]],
         );
     }
 }

@@ -22,7 +22,7 @@ use crate::protocol::PluginFile;
 use remembered::Memory;
 
 pub use contents::Contents;
-pub use fit::TARGET;
+pub use fit::{LIBRARIES, TARGET};
 pub use glibc::Glibc;
 
 /// A folder that is looked into.
@@ -143,12 +143,20 @@ fn search(
         for plugin in &mut here {
             plugin.shadowed_by = found
                 .iter()
-                .find(|n| n.name().is_some() && n.name() == plugin.name())
+                .find(|nearer| hides(nearer, plugin))
                 .map(|n| n.path.clone());
         }
         found.append(&mut here);
     }
     Ok(found)
+}
+
+/// Whether a nearer file is used in place of this one, or would be if it were sound.
+fn hides(nearer: &Plugin, plugin: &Plugin) -> bool {
+    match &nearer.note {
+        Some(note) => plugin.name() == Some(&note.name),
+        None => nearer.path.file_name() == plugin.path.file_name(),
+    }
 }
 
 /// The plugin in this file; `None` where there is no such file.
@@ -164,15 +172,6 @@ pub fn at(path: &Path) -> Option<Plugin> {
 pub fn needed(path: &Path) -> Result<Vec<String>, Error> {
     let bytes = fs::read(path).context(|| format!("cannot read `{}`", path.display()))?;
     elf::needed(&bytes)
-}
-
-/// Whether every host has this library: those of the system's C and C++, and libtorch's half for the CPU.
-pub fn is_everywhere(library: &str) -> bool {
-    let stem = library.split(".so").next().unwrap_or(library);
-    matches!(
-        stem,
-        "libc" | "libm" | "libgcc_s" | "libstdc++" | "libtorch" | "libtorch_cpu" | "libc10"
-    ) || stem.starts_with("ld-linux")
 }
 
 /// Files that are named like a plugin, sorted by name.

@@ -39,7 +39,7 @@ impl Kernel for Polynomial {
 impl Polynomial {
     /// What becomes of inner products of rows of `x`.
     fn of_products(&self, products: &Tensor, x: &Tensor) -> Result<plugin_api::Tensor> {
-        let (_, features) = x.f_size2()?;
+        let (_, features) = x.size2()?;
         let one_more = products.f_div_scalar(features as f64)?.f_add_scalar(1.0)?;
         Ok(one_more.f_pow_tensor_scalar(self.degree)?.into())
     }

@@ -13,12 +13,17 @@ struct FullBatch {
     /// What turns gradients into updates, in this order.
     #[param(default = ["baselines/adam"])]
     transforms: Vec<RecipeOf<dyn Transform>>,
+    /// Terms that are added to the task's loss.
+    #[param(default = [])]
+    objectives: Vec<RecipeOf<dyn Objective>>,
 }
 
 impl Trainer for FullBatch {
     fn fit(&self, session: &mut dyn Session) -> Result<Report> {
         let transforms: Vec<Recipe> = self.transforms.iter().map(|t| t.recipe.clone()).collect();
         session.chain("main", &transforms, "model")?;
+        let objectives: Vec<Recipe> = self.objectives.iter().map(|o| o.recipe.clone()).collect();
+        session.objectives(&objectives)?;
         let batch = session
             .batch("train", &At::ALL)?
             .context("the task has no training batch")?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pleach::protocol::Limits;
 use pleach::worker::signal_name;
 use plugin_api::boundary::caught;
-use plugin_api::{Context, Error, Result};
+use plugin_api::{Context, Error, Result, stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -32,6 +32,16 @@ pub(crate) struct ChildSettings {
     pub(crate) logs: PathBuf,
     /// Threads of libtorch in each.
     pub(crate) threads: u32,
+}
+
+impl ChildSettings {
+    /// Sets anew what libtorch keeps for the whole process, before each piece of work: a component may have changed the
+    /// number of threads, or have drawn from the generator, which no component should.
+    pub(crate) fn renew(&self, seed: u64) -> Result<()> {
+        tch::set_num_threads(i32::try_from(self.threads)?);
+        tch::manual_seed(stream(seed, "libtorch").cast_signed());
+        Ok(())
+    }
 }
 
 /// A child at work.
@@ -92,7 +102,7 @@ impl Child {
                 drop(from_child);
                 page.adopt();
                 let done = caught(|| {
-                    prepare(parent, limits, settings, &output)?;
+                    prepare(parent, limits, &output)?;
                     body(&mut to_parent)
                 });
                 // Where even this cannot be written, the status alone must do.
@@ -272,7 +282,7 @@ pub(crate) fn timeout(deadline: Instant) -> Timespec {
 }
 
 /// Makes the child what it has to be, before any work.
-fn prepare(parent: Pid, limits: &Limits, settings: &ChildSettings, output: &File) -> Result<()> {
+fn prepare(parent: Pid, limits: &Limits, output: &File) -> Result<()> {
     // It dies with its parent, even if that died before this line.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(parent) {
@@ -283,9 +293,7 @@ fn prepare(parent: Pid, limits: &Limits, settings: &ChildSettings, output: &File
     dup2_stderr(output)?;
     // libtorch reserves far more address space than it uses: the limit is on data.
     limit(Resource::Data, limits.memory)?;
-    limit(Resource::Core, 0)?;
-    tch::set_num_threads(i32::try_from(settings.threads)?);
-    Ok(())
+    limit(Resource::Core, 0)
 }
 
 /// Sets a limit, or leaves a harder one that holds already.

@@ -1,13 +1,17 @@
 //! Loading a plugin's file. This is the one place where a stranger's code enters the process.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use abi_stable::StableAbi;
 use abi_stable::abi_stability::abi_checking::{
-    CheckingGlobals, check_layout_compatibility_with_globals,
+    AbiInstabilityErrors, CheckingGlobals, check_layout_compatibility_with_globals,
 };
 use abi_stable::library::AbiHeaderRef;
 use abi_stable::std_types::RResult;
+use abi_stable::type_layout::TLFieldOrFunction;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use pleach::plugins;
 use pleach::protocol::PluginFile;
@@ -38,6 +42,7 @@ pub fn open(file: &PluginFile) -> Result<PluginObj> {
 /// A file that may be opened. Nothing of it has run.
 pub(crate) struct Vetted {
     path: PathBuf,
+    sha256: String,
     note: Note,
 }
 
@@ -55,7 +60,11 @@ impl Vetted {
                 .into());
         }
         match (found.note, found.problem) {
-            (Some(note), None) => Ok(Vetted { path, note }),
+            (Some(note), None) => Ok(Vetted {
+                path,
+                sha256: found.sha256,
+                note,
+            }),
             (_, problem) => Err(Error::new(format!("{} cannot be loaded", path.display()))
                 .caused_by(problem.unwrap_or_default())
                 .into()),
@@ -67,29 +76,10 @@ impl Vetted {
         &self.note.name
     }
 
-    /// Where the file lies.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Lets the file into the process, and compares the layouts of all types that cross.
     pub(crate) fn open(&self) -> Result<PluginObj> {
-        let Vetted { path, note } = self;
-        // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading means. The
-        // path is absolute, so no other file is searched for.
-        let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
-            .map_err(|e| Error::new(format!("{} cannot be loaded: {e}", path.display())))?;
-        // Components, strings and vtables of the plugin stand in its memory: it is never unloaded.
-        let library: &'static Library = Box::leak(Box::new(library));
-
-        // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
-        let header = unsafe {
-            *library
-                .get::<AbiHeaderRef>(note.symbol().as_bytes())
-                .map_err(|e| {
-                    Error::new(format!("{} has a note, but no header: {e}", path.display()))
-                })?
-        };
+        let Vetted { path, sha256, note } = self;
+        let header = header(path, sha256, note)?;
         let header = header.upgrade().map_err(|e| {
             Error::new(format!(
                 "the header of `{}` is of another abi_stable: {}",
@@ -112,7 +102,7 @@ impl Vetted {
                 Error::new(format!(
                     "the types of `{}` are laid out differently from the host's: {}",
                     note.name,
-                    first_line(&e.to_string())
+                    difference(&e)
                 ))
                 .found(format!("a plugin built for API {}", note.api))
                 .expected(format!("API {}", plugin_api::API))
@@ -135,6 +125,50 @@ impl Vetted {
                 .caused_by(fault.into_error()?)
                 .into()),
         }
+    }
+}
+
+/// The header that a file exports; the file is opened where it is not yet.
+fn header(path: &Path, sha256: &str, note: &Note) -> Result<AbiHeaderRef, Error> {
+    // Components, strings and vtables of a plugin stand in its memory: it is never unloaded.
+    static LOADED: Mutex<BTreeMap<PathBuf, (String, Library)>> = Mutex::new(BTreeMap::new());
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (before, library) = match loaded.entry(path.into()) {
+        Entry::Occupied(there) => there.into_mut(),
+        Entry::Vacant(place) => {
+            // SAFETY: the initialisers of a native library do what they like; that they are trusted is what loading
+            // means. The path is absolute, so no other file is searched for.
+            let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+                .map_err(|e| Error::new(format!("{} cannot be loaded: {e}", path.display())))?;
+            place.insert((sha256.into(), library))
+        }
+    };
+    if before != sha256 {
+        // The loader knows a library by its path: asked for the new file, it would hand out the old one.
+        let what = format!("{} is loaded already, with other bytes", path.display());
+        let error = Error::new(what).found(sha256).expected(before);
+        return Err(error.help("load it in a new process"));
+    }
+    // SAFETY: a file whose note passed exports its header under this name, by `plugin!`.
+    unsafe { library.get::<AbiHeaderRef>(note.symbol()) }
+        .map(|header| *header)
+        .map_err(|_| {
+            Error::new(format!("{} has a note, but no header", path.display()))
+                .expected(format!("an exported symbol `{}`", note.symbol()))
+                .help("make the crate a plugin by `plugin_api::plugin!()`, and build it again")
+        })
+}
+
+/// The first difference, and the type in which it is.
+fn difference(all: &AbiInstabilityErrors) -> String {
+    let text = all.to_string();
+    let what = first_line(&text).trim_start_matches("Error:");
+    // Types that only hold a wrong one are listed too, without an error of their own.
+    let wrong = all.errors.iter().find(|error| !error.errs.is_empty());
+    let path = wrong.map(|error| &error.stack_trace);
+    match path.and_then(|path| path.last()).map(|types| &types.found) {
+        Some(TLFieldOrFunction::Field(field)) => format!("{what} in `{}`", field.full_type()),
+        _ => what.into(),
     }
 }
 

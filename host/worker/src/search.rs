@@ -123,6 +123,7 @@ impl StrategyHost {
 
     /// The score, the higher the better.
     fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
+        self.settings.renew(self.seed)?;
         let PlainHost { task, device } = &self.plain;
         let arch = self.space.arch(&self.ports, point, &self.plain)?;
         let mut session = NetSession::new(arch, Rc::clone(task), self.seed, *device)?;

@@ -160,6 +160,7 @@ impl Server {
                     .push(Child::fork(&name, &work.limits, &self.settings, |pipe| {
                         let done = caught(|| {
                             device::open(self.device)?;
+                            self.settings.renew(work.seed)?;
                             work::run(&work, &self.task, self.device)
                         });
                         Ok(send(pipe, &done.map_or_else(End::Failed, End::Done))?)

@@ -20,8 +20,14 @@ pub enum How {
     Panic,
     /// Panics with a payload whose destructor panics.
     Payload,
+    /// Panics, and panics again while the first panic unwinds.
+    PanicTwice,
+    /// Panics where libtorch's gradients are off.
+    PanicWithoutGrad,
     /// Calls libtorch in the form that panics, with shapes that do not fit.
     Libtorch,
+    /// The same in the form that returns an error.
+    LibtorchError,
     /// Throws a C++ exception through Rust.
     Exception,
     /// Throws a C++ exception that is no `std::exception`.
@@ -38,6 +44,14 @@ pub enum How {
     Loop,
     /// Takes memory without end.
     Memory,
+    /// Has libtorch take 2 GiB at once.
+    TensorMemory,
+    /// Fails where libtorch has more threads than one; has it have three from then on.
+    Threads,
+    /// Starts a thread that goes on for ever.
+    Thread,
+    /// Lets libtorch work on three threads.
+    Parallel,
 }
 
 unsafe extern "C-unwind" {
@@ -62,9 +76,18 @@ impl How {
             How::Error => bail!("refused on purpose"),
             How::Panic => panic!("on purpose"),
             How::Payload => std::panic::panic_any(Grenade),
+            How::PanicTwice => {
+                let _grenade = Grenade;
+                panic!("on purpose");
+            }
+            How::PanicWithoutGrad => tch::no_grad(|| panic!("on purpose")),
             How::Libtorch => {
-                let two_by_three = Tensor::zeros([2, 3], (Kind::Float, Device::Cpu));
-                let _ = two_by_three.matmul(&two_by_three);
+                let x = two_by_three();
+                let _ = x.matmul(&x);
+            }
+            How::LibtorchError => {
+                let x = two_by_three();
+                let _ = x.f_matmul(&x)?;
             }
             // SAFETY: declared to unwind; what becomes of a foreign exception in Rust is what the test wants to see.
             How::Exception => unsafe { faulty_throw() },
@@ -88,9 +111,34 @@ impl How {
                     black_box(&hoard);
                 }
             }
+            How::TensorMemory => {
+                // 2 GiB, of which no page is touched: only a limit refuses them.
+                let _ = black_box(Tensor::f_empty([1 << 29], (Kind::Float, Device::Cpu))?);
+            }
+            How::Threads => {
+                let threads = tch::get_num_threads();
+                ensure!(threads == 1, "libtorch has {threads} threads");
+                tch::set_num_threads(3);
+            }
+            How::Thread => {
+                std::thread::spawn(|| {
+                    loop {
+                        std::thread::park();
+                    }
+                });
+            }
+            How::Parallel => {
+                tch::set_num_threads(3);
+                let x = Tensor::f_ones([1 << 20], (Kind::Float, Device::Cpu))?;
+                let _ = black_box(x.f_exp()?);
+            }
         }
         Ok(())
     }
+}
+
+fn two_by_three() -> Tensor {
+    Tensor::zeros([2, 3], (Kind::Float, Device::Cpu))
 }
 
 struct Grenade;

@@ -1,10 +1,14 @@
 //! A plugin that misbehaves on request, so that tests see what a host does about it.
 
 mod how;
+mod in_place;
 mod layer;
 mod opening;
 mod scorer;
 mod strategy;
+mod task;
+mod tell;
+mod threaded;
 mod unfit;
 
 plugin_api::plugin!();

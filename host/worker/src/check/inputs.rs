@@ -39,6 +39,11 @@ pub(super) fn is_differentiable(role: &str) -> bool {
     )
 }
 
+/// Runs a component with tensors that it is lent.
+type Call = Box<dyn Fn(&Tensors) -> Result<Output>>;
+/// Holds what came out to what was promised.
+type Promise = Box<dyn Fn(&Output) -> Result<()>>;
+
 /// A component at work on one input: it is called as a host would call it.
 pub(super) struct Exercise {
     /// How the input reads in a report.
@@ -47,9 +52,9 @@ pub(super) struct Exercise {
     /// Whether derivatives run through it, in float64 too.
     pub(super) differentiable: bool,
     /// Runs the component with these tensors, in place of those that [`Exercise::lend`] gives.
-    pub(super) call: Box<dyn Fn(&Tensors) -> Result<Output>>,
+    pub(super) call: Call,
     /// Holds what came out to what the component promised.
-    pub(super) promise: Box<dyn Fn(&Output) -> Result<()>>,
+    pub(super) promise: Promise,
 }
 
 impl Exercise {

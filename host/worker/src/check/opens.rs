@@ -6,7 +6,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
-use pleach::plugins;
 use plugin_api::plugin::Plugin;
 use plugin_api::{Error, PluginCard, Result};
 
@@ -18,20 +17,6 @@ pub(super) const ABOUT: &str =
 
 /// In a child: opens the file. What it says of itself is worth having also where opening it did what it must not do.
 pub(super) fn opens(file: &Vetted) -> Result<(PluginCard, Result<()>)> {
-    let needed = plugins::needed(file.path())?;
-    let foreign: Vec<String> = needed
-        .into_iter()
-        .filter(|library| !plugins::is_everywhere(library))
-        .collect();
-    if !foreign.is_empty() {
-        return Err(
-            Error::new("the plugin needs libraries that not every host has")
-                .found(foreign.join(", "))
-                .expected("those of the system's C and C++, and libtorch's half for the CPU")
-                .help("link them statically")
-                .into(),
-        );
-    }
     let (before, printed) = (Surroundings::now()?, Printed::now()?);
     let card = file.open()?.card()?;
     let quiet = printed.nothing_since("opening the file");

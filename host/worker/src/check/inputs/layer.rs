@@ -167,7 +167,8 @@ fn candidates(seed: u64, many: i64) -> Result<Vec<Candidate>> {
     let features = |port: &str| dense(port, &["batch", "features"], &[batch, FEATURES]);
     let nodes = |n: i64| dense("x", &["nodes", "features"], &[n, FEATURES]);
     let sides = [batch, 4, FEATURES, FEATURES];
-    let all: [(&str, Vec<(String, Shape, Value)>); 6] = [
+    type Ports = Vec<(String, Shape, Value)>;
+    let all: [(&str, Ports); 6] = [
         ("features", vec![features("x")]),
         ("nodes", vec![nodes(NODES * many), graph(odd(many)?)]),
         ("a lone node", vec![nodes(1), graph(lone()?)]),

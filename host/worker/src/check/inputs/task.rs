@@ -9,7 +9,7 @@ use plugin_api::{
 };
 
 use super::super::differs;
-use super::{Exercise, Output, episode, shown};
+use super::{Call, Exercise, Output, Promise, episode, shown};
 use crate::registry::host;
 
 /// Samples in a small batch.
@@ -52,11 +52,7 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     Ok(exercises)
 }
 
-fn call(
-    task: &Rc<TaskObj>,
-    split: &'static str,
-    at: At,
-) -> Box<dyn Fn(&Tensors) -> Result<Output>> {
+fn call(task: &Rc<TaskObj>, split: &'static str, at: At) -> Call {
     let task = Rc::clone(task);
     Box::new(move |lent| {
         let batch = task.batch(split, &at)?.unwrap_or_default();
@@ -73,12 +69,7 @@ fn call(
     })
 }
 
-fn promise(
-    task: &Rc<TaskObj>,
-    ports: &Ports,
-    split: &'static str,
-    at: At,
-) -> Box<dyn Fn(&Output) -> Result<()>> {
+fn promise(task: &Rc<TaskObj>, ports: &Ports, split: &'static str, at: At) -> Promise {
     let (task, ports) = (Rc::clone(task), ports.clone());
     Box::new(move |output| {
         let batch = task.batch(split, &at)?.unwrap_or_default();

@@ -1,0 +1,3 @@
+//! A plugin without components.
+
+plugin_api::plugin!();
