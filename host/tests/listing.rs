@@ -8,7 +8,7 @@ mod support;
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use home::Home;
 use serde_json::Value;
@@ -128,42 +128,4 @@ fn a_run_hashes_anew() {
     assert!(said.starts_with("0\n"), "{said}");
     let lock = fs::read_to_string(home.path().join("runs/e-1/plugins.lock")).unwrap();
     assert!(lock.contains(&real(&home)), "{lock}");
-}
-
-/// `cargo test -p pleach --test listing -- --ignored --nocapture`: 200 MB are written for it.
-#[test]
-#[ignore = "measures, and wants a quiet machine"]
-fn a_hundred_plugins_are_listed_within_20_ms() {
-    let home = Home::new();
-    // Numbers that no one can pack: the size of a real plugin, all of which has to be read.
-    let ballast: Vec<u8> = (0..500_000_u32)
-        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
-        .collect();
-    for n in 0..100 {
-        let bytes = [plugin(&note(&format!("p{n}"))), ballast.clone()].concat();
-        home.write(&format!("plugins/libp{n}.so"), bytes);
-    }
-    thread::sleep(SETTLED);
-    let commands = [
-        ["plugins", "list", "--plugins", "plugins"].as_slice(),
-        &["components", "--plugins", "plugins"],
-    ];
-    for args in commands {
-        let mut times: Vec<Duration> = (0..12)
-            .map(|_| {
-                let began = Instant::now();
-                assert!(home.command(args).output().unwrap().status.success());
-                began.elapsed()
-            })
-            .collect();
-        let first = times.remove(0);
-        times.sort();
-        println!(
-            "pleach {}: first {first:?}, then {:?} (median), {:?} (worst)",
-            args.join(" "),
-            times[times.len() / 2],
-            times[times.len() - 1]
-        );
-        assert!(times[times.len() / 2] < Duration::from_millis(20));
-    }
 }
