@@ -147,6 +147,7 @@ pub fn as_typed(command: &mut Command) -> &mut Command {
         "CARGO_MANIFEST_",
         "CARGO_CRATE_",
         "CARGO_BIN_",
+        "OUT_DIR",
     ];
     for (variable, _) in env::vars_os() {
         let name = variable.to_string_lossy();

@@ -7,7 +7,7 @@ use std::path::{self, Path, PathBuf};
 use clap::Args;
 use etcetera::BaseStrategy;
 use pleach::error::Context;
-use pleach::new::{Api, Checkout, Crate, Role, check_built, check_name, role};
+use pleach::new::{Api, Checkout, Crate, Role, check_built, check_name, role, roles};
 use pleach::plugins::Plugin;
 use pleach::protocol;
 use pleach::worker::Program;
@@ -19,12 +19,13 @@ use super::{Failure, Search, doctor, print};
 pub(super) struct New {
     /// The plugin's name, which is that of its crate and of its folder
     name: String,
-    /// What it begins with: layer, scorer, …; a small component of each is made
+    // Its help lists what can be made, from the one place that knows.
     #[arg(
         long = "role",
         value_name = "ROLE",
         value_delimiter = ',',
-        required = true
+        required = true,
+        help = help_on_roles()
     )]
     roles: Vec<String>,
     /// Build against this checkout of pleach, or its folder `plugin-api` [default: the registry]
@@ -90,6 +91,14 @@ impl New {
         };
         Ok((roles, api))
     }
+}
+
+fn help_on_roles() -> String {
+    let all: Vec<&str> = roles().collect();
+    format!(
+        "What it begins with, a small component each: {}; several joined by commas",
+        all.join(", ")
+    )
 }
 
 /// A second plugin of a name would only shadow the first.
