@@ -5,10 +5,10 @@
 /// libtorch turns the mode on in every new thread, whatever it is in the thread that starts it: under `tch::no_grad` a
 /// layer that computes in threads of its own would there record a graph that nobody asked for.
 ///
-/// ```no_run
+/// ```no_run,standalone_crate
 /// # use plugin_api::{Tensor, grad};
 /// # let x: Tensor = plugin_api::random::uniform(&[2], 0).into();
-/// std::thread::scope(|scope| scope.spawn(grad::as_here(|| x.exp())).join());
+/// std::thread::scope(|scope| scope.spawn(grad::as_here(move || x.exp())).join());
 /// ```
 pub fn as_here<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let here = is_on();
