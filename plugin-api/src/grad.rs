@@ -34,7 +34,8 @@ impl Drop for Kept {
     }
 }
 
-fn is_on() -> bool {
+/// Whether operations of this thread are recorded for gradients.
+pub fn is_on() -> bool {
     // The mode can be read only by setting it.
     let before = set(true);
     set(before);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use pleach::error::Context;
+use pleach::experiment::STANDARD;
 use pleach::plugins::{self, Plugin};
 use pleach::protocol::{self, Checked, Checking, Limits, Verdict};
 use pleach::worker::Program;
@@ -14,8 +15,6 @@ use serde_json::json;
 
 use super::{Failure, Search, print, print_json, progress};
 
-/// Whose components stand in for others, and begin weights.
-const BESIDE: &str = "baselines";
 /// What a check may take: far more than small inputs need, far less than the inputs that only claim to be large.
 const MEMORY: u64 = 2 << 30;
 
@@ -94,17 +93,17 @@ impl Check {
     }
 }
 
-/// The plugins that are loaded beside the one that is checked.
+/// The plugins that are loaded beside the one that is checked: whose components stand in for others, and begin weights.
 fn beside(plugin: &Plugin, search: &Search) -> Result<Vec<protocol::PluginFile>, Error> {
-    if plugin.name() == Some(BESIDE) {
+    if plugin.name() == Some(STANDARD) {
         return Ok(vec![]);
     }
     let found = search.find()?;
     let other = found
         .iter()
-        .find(|p| p.name() == Some(BESIDE) && p.problem.is_none() && p.shadowed_by.is_none())
+        .find(|p| p.name() == Some(STANDARD) && p.problem.is_none() && p.shadowed_by.is_none())
         .ok_or_else(|| {
-            Error::new(format!("the plugin `{BESIDE}` was not found"))
+            Error::new(format!("the plugin `{STANDARD}` was not found"))
                 .expected("its initializers, which begin weights")
                 .help("name its folder with --plugins")
         })?;

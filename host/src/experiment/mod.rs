@@ -26,8 +26,8 @@ pub use diagnostic::{Diagnostic, Refused, Source};
 pub use parameters::{Parameter, parameters};
 pub use resolve::read;
 
-/// Layers of any plugin may take their initializers from here.
-const STANDARD: &str = "baselines";
+/// The plugin that takes part unnamed: layers of any plugin may take their initializers from here.
+pub const STANDARD: &str = "baselines";
 
 /// A resolved experiment.
 #[derive(Debug, Clone, PartialEq)]

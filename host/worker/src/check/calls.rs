@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use plugin_api::{Context, Error, Result, Tensors};
+use plugin_api::{Context, Error, Result, Tensors, grad};
 use rustix::stdio::stdout;
 use tch::Kind;
 
@@ -74,7 +74,7 @@ pub(super) fn pure(case: &Case<'_>) -> Result<()> {
 /// Makes a call, and compares what must not change.
 fn held(lent: &Tensors, call: impl FnOnce() -> Result<()>) -> Result<()> {
     let (before, threads) = (states(lent)?, tch::get_num_threads());
-    let grad = is_grad_enabled();
+    let recorded = grad::is_on();
     call()?;
     for ((name, t), before) in lent.iter().zip(before) {
         if let Some(what) = before.compare(&State::of(t)?) {
@@ -91,15 +91,14 @@ fn held(lent: &Tensors, call: impl FnOnce() -> Result<()>) -> Result<()> {
             threads,
         ));
     }
-    if is_grad_enabled() != grad {
-        return Err(differs("the call changes autograd's mode", !grad, grad));
+    if grad::is_on() != recorded {
+        return Err(differs(
+            "the call changes autograd's mode",
+            !recorded,
+            recorded,
+        ));
     }
     Ok(())
-}
-
-fn is_grad_enabled() -> bool {
-    let one = tch::Tensor::from(1.0).set_requires_grad(true);
-    (&one + &one).requires_grad()
 }
 
 /// What a call could change in a tensor.
