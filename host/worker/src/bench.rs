@@ -4,23 +4,22 @@ use std::rc::Rc;
 
 use plugin_api::boundary::caught;
 use plugin_api::host::Services;
-use plugin_api::role::{Analysis, Space, Strategy, Task, TaskObj, Trainer};
+use plugin_api::role::{Analysis, Space, Task, TaskObj, Trainer};
 use plugin_api::{
-    Arch, Bench, Error, Goal, Observation, Outcome, Point, Recipe, Report, Result, Searching,
-    Session, Setting, Tensors, TrialId,
+    Arch, Bench, Error, Observation, Outcome, Point, Recipe, Report, Result, Searching, Session,
+    Tensors, TrialId,
 };
 use tch::Device;
 
 use crate::crumb;
 use crate::plain::PlainHost;
 use crate::registry::host;
-use crate::session::NetSession;
+use crate::search::Searcher;
 
 /// Subjects of one task.
 pub struct SubjectBench {
-    task: Rc<TaskObj>,
+    plain: PlainHost,
     seed: u64,
-    device: Device,
     subjects: Vec<Subject>,
 }
 
@@ -37,9 +36,8 @@ impl SubjectBench {
     /// A bench without subjects.
     pub fn new(task: Rc<TaskObj>, seed: u64, device: Device) -> Self {
         SubjectBench {
-            task,
+            plain: PlainHost { task, device },
             seed,
-            device,
             subjects: vec![],
         }
     }
@@ -62,14 +60,7 @@ impl SubjectBench {
         let component = &analysis.component;
         let analysis = host().analysis(analysis)?;
         let _here = crumb::enter(component);
-        analysis.measure(self, &self.host())
-    }
-
-    fn host(&self) -> PlainHost {
-        PlainHost {
-            task: Rc::clone(&self.task),
-            device: self.device,
-        }
+        analysis.measure(self, &self.plain)
     }
 
     fn of(&self, name: &str) -> Result<&Subject> {
@@ -83,10 +74,6 @@ impl SubjectBench {
                     .into()
             })
     }
-
-    fn session(&self, arch: Arch, seed: u64) -> Result<NetSession> {
-        NetSession::new(arch, Rc::clone(&self.task), seed, self.device)
-    }
 }
 
 impl Bench for SubjectBench {
@@ -96,7 +83,7 @@ impl Bench for SubjectBench {
 
     fn subject(&self, name: &str) -> Result<Box<dyn Session>> {
         let subject = self.of(name)?;
-        let mut session = self.session(subject.arch.clone(), self.seed)?;
+        let mut session = self.plain.on_task(subject.arch.clone(), self.seed)?;
         session.restore(&subject.snapshot)?;
         Ok(Box::new(session))
     }
@@ -106,29 +93,20 @@ impl Bench for SubjectBench {
     }
 
     fn search(&self, searching: &Searching) -> Result<Vec<Observation>> {
-        let plain = self.host();
-        let ports = self.task.ports()?;
+        let ports = self.plain.task.ports()?;
         let space = host().space(&searching.space)?;
         let trainer = host().trainer(&searching.trainer)?;
-        let mut strategy = host().strategy(&searching.strategy)?;
-        let goal = Goal {
-            metric: ports.metric.clone(),
-            higher_is_better: ports.higher_is_better,
-        };
-        strategy.begin(&Setting {
-            decisions: space.decisions(&ports)?,
-            goals: vec![goal],
-            seed: searching.seed,
-        })?;
+        let decisions = space.decisions(&ports)?;
+        let mut searcher = Searcher::begin(&searching.strategy, decisions, &ports, searching.seed)?;
         let evaluate = |point: &Point| {
-            let arch = space.arch(&ports, point, &plain)?;
-            let mut session = self.session(arch, searching.seed)?;
+            let arch = space.arch(&ports, point, &self.plain)?;
+            let mut session = self.plain.on_task(arch, searching.seed)?;
             trainer.fit(&mut session)?;
             session.evaluate("val")
         };
         let mut seen = vec![];
         for trial in 0..u64::try_from(searching.trials)? {
-            let Some(proposal) = strategy.ask(1, &plain)?.pop() else {
+            let Some(proposal) = searcher.ask(1, &self.plain)?.pop() else {
                 break;
             };
             let observation = Observation {
@@ -139,7 +117,7 @@ impl Bench for SubjectBench {
                 },
                 point: proposal.point,
             };
-            strategy.tell(std::slice::from_ref(&observation), &plain)?;
+            searcher.tell(std::slice::from_ref(&observation), &self.plain)?;
             seen.push(observation);
         }
         Ok(seen)

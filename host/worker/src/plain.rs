@@ -15,6 +15,13 @@ pub(crate) struct PlainHost {
     pub(crate) device: Device,
 }
 
+impl PlainHost {
+    /// A session on the task, with fresh weights.
+    pub(crate) fn on_task(&self, arch: Arch, seed: u64) -> Result<NetSession> {
+        NetSession::new(arch, Rc::clone(&self.task), seed, self.device)
+    }
+}
+
 impl Host for PlainHost {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch> {
         points::resolve(supernet, point)

@@ -16,60 +16,43 @@ use tch::Device;
 use crate::child::{Child, ChildSettings, Ended};
 use crate::plain::PlainHost;
 use crate::registry::host;
-use crate::session::NetSession;
 use crate::{crumb, device, points};
 
-/// A strategy with the space that it searches.
-pub(crate) struct Search {
+/// A strategy at work: what it proposes is held to its decisions.
+pub(crate) struct Searcher {
     strategy: StrategyObj,
     name: String,
     decisions: Vec<Decision>,
-    host: StrategyHost,
 }
 
-impl Search {
+impl Searcher {
+    /// Makes a strategy, and tells it what the search is about.
     pub(crate) fn begin(
-        begin: &Begin,
-        task: &Rc<TaskObj>,
-        device: Device,
-        settings: &ChildSettings,
-        out: &File,
+        strategy: &Recipe,
+        decisions: Vec<Decision>,
+        ports: &Ports,
+        seed: u64,
     ) -> Result<Self> {
-        let ports = task.ports()?;
         let goal = Goal {
             metric: ports.metric.clone(),
             higher_is_better: ports.higher_is_better,
         };
-        let mut strategy = host().strategy(&begin.strategy)?;
-        let space = host().space(&begin.space)?;
-        let decisions = space.decisions(&ports)?;
+        let name = strategy.component.clone();
+        let mut strategy = host().strategy(strategy)?;
         strategy.begin(&Setting {
             decisions: decisions.clone(),
             goals: vec![goal],
-            seed: begin.seed,
+            seed,
         })?;
-        let strategy_host = StrategyHost {
-            plain: PlainHost {
-                task: Rc::clone(task),
-                device,
-            },
-            space,
-            ports,
-            seed: begin.seed,
-            limits: begin.limits,
-            settings: settings.clone(),
-            pleach: out.try_clone()?,
-        };
-        Ok(Search {
+        Ok(Searcher {
             strategy,
-            name: begin.strategy.component.clone(),
+            name,
             decisions,
-            host: strategy_host,
         })
     }
 
-    pub(crate) fn ask(&mut self, n: u32) -> Result<Vec<Proposal>> {
-        let proposals = self.strategy.ask(i64::from(n), &self.host)?;
+    pub(crate) fn ask(&mut self, n: i64, host: &dyn Host) -> Result<Vec<Proposal>> {
+        let proposals = self.strategy.ask(n, host)?;
         for proposal in &proposals {
             points::check(&self.decisions, &proposal.point).map_err(|e| {
                 Error::new(format!(
@@ -82,8 +65,50 @@ impl Search {
         Ok(proposals)
     }
 
+    pub(crate) fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()> {
+        self.strategy.tell(seen, host)
+    }
+}
+
+/// A searcher with the space that it searches.
+pub(crate) struct Search {
+    searcher: Searcher,
+    host: StrategyHost,
+}
+
+impl Search {
+    pub(crate) fn begin(
+        begin: &Begin,
+        task: &Rc<TaskObj>,
+        device: Device,
+        settings: &ChildSettings,
+        out: &File,
+    ) -> Result<Self> {
+        let ports = task.ports()?;
+        let space = host().space(&begin.space)?;
+        let decisions = space.decisions(&ports)?;
+        let searcher = Searcher::begin(&begin.strategy, decisions, &ports, begin.seed)?;
+        let host = StrategyHost {
+            plain: PlainHost {
+                task: Rc::clone(task),
+                device,
+            },
+            space,
+            ports,
+            seed: begin.seed,
+            limits: begin.limits,
+            settings: settings.clone(),
+            pleach: out.try_clone()?,
+        };
+        Ok(Search { searcher, host })
+    }
+
+    pub(crate) fn ask(&mut self, n: u32) -> Result<Vec<Proposal>> {
+        self.searcher.ask(i64::from(n), &self.host)
+    }
+
     pub(crate) fn tell(&mut self, seen: &[Observation]) -> Result<()> {
-        self.strategy.tell(seen, &self.host)
+        self.searcher.tell(seen, &self.host)
     }
 }
 
@@ -124,9 +149,8 @@ impl StrategyHost {
     /// The score, the higher the better.
     fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
         self.settings.renew(self.seed)?;
-        let PlainHost { task, device } = &self.plain;
         let arch = self.space.arch(&self.ports, point, &self.plain)?;
-        let mut session = NetSession::new(arch, Rc::clone(task), self.seed, *device)?;
+        let mut session = self.plain.on_task(arch, self.seed)?;
         let score = scorer.score(&mut session)?;
         ensure!(!score.is_nan(), "the score is not a number");
         Ok(if scorer.higher_is_better() {

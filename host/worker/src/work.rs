@@ -11,25 +11,23 @@ use tch::Device;
 use crate::bench::SubjectBench;
 use crate::plain::PlainHost;
 use crate::registry::host;
-
 use crate::session::NetSession;
 use crate::{crumb, points, weights};
 
 /// Does the work, and saves the weights where that is wanted.
 pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Done> {
-    let mut session = NetSession::new(
-        arch(&work.subject, task, device)?,
-        Rc::clone(task),
-        work.seed,
+    let plain = PlainHost {
+        task: Rc::clone(task),
         device,
-    )?;
+    };
+    let mut session = plain.on_task(arch(&work.subject, &plain)?, work.seed)?;
     if let Subject::Weights(_, file) = &work.subject {
         session.restore(&weights::load(file)?)?;
     }
     let mut metrics = Named::new();
     let mut reports = vec![];
     for step in &work.steps {
-        let report = take(step, &mut session, work, task, device)?;
+        let report = take(step, &mut session, work, &plain)?;
         let verb = match step {
             Step::Train(_) => "train",
             Step::Prune { .. } => "prune",
@@ -77,12 +75,8 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     })
 }
 
-fn arch(subject: &Subject, task: &Rc<TaskObj>, device: Device) -> Result<Arch> {
-    let space_of = |recipe: &Recipe| host().space(recipe);
-    let plain = PlainHost {
-        task: Rc::clone(task),
-        device,
-    };
+fn arch(subject: &Subject, plain: &PlainHost) -> Result<Arch> {
+    let (space_of, task) = (|recipe: &Recipe| host().space(recipe), &plain.task);
     match subject {
         Subject::Arch(arch) | Subject::Weights(arch, _) => Ok(arch.clone()),
         Subject::Supernet(recipe) => {
@@ -93,23 +87,17 @@ fn arch(subject: &Subject, task: &Rc<TaskObj>, device: Device) -> Result<Arch> {
             points::settle(supernet)
         }
         Subject::Proposal(recipe, proposal) => {
-            space_of(recipe)?.arch(&task.ports()?, &proposal.point, &plain)
+            space_of(recipe)?.arch(&task.ports()?, &proposal.point, plain)
         }
         Subject::Values(recipe, values) => {
             let (space, ports) = (space_of(recipe)?, task.ports()?);
             let point = points::from_values(&space.decisions(&ports)?, values)?;
-            space.arch(&ports, &point, &plain)
+            space.arch(&ports, &point, plain)
         }
     }
 }
 
-fn take(
-    step: &Step,
-    session: &mut NetSession,
-    work: &Work,
-    task: &Rc<TaskObj>,
-    device: Device,
-) -> Result<Report> {
+fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -> Result<Report> {
     match step {
         Step::Train(recipe) => {
             let trainer = host().trainer(recipe)?;
@@ -141,7 +129,7 @@ fn take(
                 target: target.clone(),
             });
             let before = session.snapshot("all,masks")?;
-            *session = NetSession::new(arch, Rc::clone(task), work.seed, device)?;
+            *session = plain.on_task(arch, work.seed)?;
             // What no hypernet makes stays what it was.
             let own = session.weights("all")?;
             let stays =
@@ -167,12 +155,8 @@ fn take(
             let scores = session.decide()?;
             let (space, ports) = (host().space(space)?, session.ports()?);
             let point = space.project(&ports, &scores)?;
-            let plain = PlainHost {
-                task: Rc::clone(task),
-                device,
-            };
-            let arch = space.arch(&ports, &point, &plain)?;
-            *session = NetSession::new(arch, Rc::clone(task), work.seed, device)?;
+            let arch = space.arch(&ports, &point, plain)?;
+            *session = plain.on_task(arch, work.seed)?;
             for (decision, scores) in scores.iter() {
                 let each = Vec::<f64>::try_from(scores.f_flatten(0, -1)?)?;
                 report = report.table(
@@ -184,7 +168,7 @@ fn take(
             Ok(report)
         }
         Step::Analyse { analysis, .. } => {
-            let mut bench = SubjectBench::new(Rc::clone(task), work.seed, device);
+            let mut bench = SubjectBench::new(Rc::clone(&plain.task), work.seed, plain.device);
             for subject in &work.bench {
                 let weights = subject.weights.as_deref().map(weights::load).transpose()?;
                 let reports = subject.reports.clone();
