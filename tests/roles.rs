@@ -221,7 +221,13 @@ fn relaxation_with_choices() {
     }
     // The wrapped one computes its surest option alone.
     let surest = wrapped("relaxation", &"baselines/softmax".into());
+    assert_eq!(
+        session.chains().unwrap(),
+        ["softmax.choice", "softmax.model"]
+    );
     session.relax(&surest).unwrap();
+    // A chain goes with the weights that it moved.
+    assert_eq!(session.chains().unwrap(), ["softmax.model"]);
     let leaning = Tensors::new().with("relaxation.which", Tensor::from_slice(&[-1.0_f32, 1.0]));
     session.set(&leaning).unwrap();
     let mixture = session.mixture(false).unwrap();
