@@ -1,6 +1,7 @@
 //! The boundary under valgrind: nothing is read or written where nothing is, nothing is used before it is set, nothing
 //! is lost.
 
+use std::io::{self, Write};
 use std::process::Command;
 
 use pleach_tests::{both, built, root};
@@ -12,7 +13,9 @@ fn a_walk_over_the_boundary_has_no_error_and_loses_nothing() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
         assert!(!ci, "valgrind is not installed: `apt-get install valgrind`");
-        println!("skipped: valgrind is not installed");
+        // Past the harness, which keeps to itself what a passing test prints by a macro.
+        let why = b"skipped: valgrind is not installed\n";
+        io::stderr().write_all(why).unwrap();
         return;
     }
     let suppressions = root().join("tests/valgrind.supp");

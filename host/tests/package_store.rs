@@ -122,7 +122,7 @@ fn a_lost_record_is_said_and_mended() {
 /// The moments at which an installation can be killed, as what it has left.
 #[test]
 fn what_a_killed_installation_leaves_is_never_seen_and_goes() {
-    let leave: [fn(&Path); 5] = [
+    let leave: [fn(&Path); 6] = [
         |unpacked| fs::create_dir(unpacked).unwrap(),
         |unpacked| {
             fs::create_dir(unpacked).unwrap();
@@ -133,6 +133,14 @@ fn what_a_killed_installation_leaves_is_never_seen_and_goes() {
             packed(&version("scale", "0.2.0")).unpack(unpacked).unwrap();
             let library = packed(&version("scale", "0.2.0")).manifest.library();
             fs::write(unpacked.join(library), "half").unwrap();
+        },
+        // The folder of the library was not made yet, or is already gone; that above it is there.
+        |unpacked| {
+            fs::create_dir(unpacked).unwrap();
+            let package = packed(&version("scale", "0.2.0"));
+            package.unpack(unpacked).unwrap();
+            let folder = unpacked.join(package.manifest.library());
+            fs::remove_dir_all(folder.parent().unwrap()).unwrap();
         },
         |unpacked| {
             fs::create_dir(unpacked).unwrap();

@@ -11,6 +11,7 @@
 //! link points to is not installed. A file beside the links was put there by hand and is nobody's business here.
 
 use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use plugin_api_data::Error;
@@ -206,12 +207,17 @@ pub(super) fn clear(package: &Path) -> Result<Vec<PathBuf>, Error> {
         let folders = file.ancestors().skip(1);
         folders
             .take_while(|f| f.starts_with(package))
-            .take_while(|f| fs::remove_dir(f).is_ok())
+            .take_while(|f| gone(fs::remove_dir(f)))
             .for_each(drop);
     }
     let mut left = vec![];
     remaining(package, &mut left);
     Ok(left)
+}
+
+/// Whether a folder is not there any more, or never was.
+fn gone(removal: std::io::Result<()>) -> bool {
+    removal.map_or_else(|e| e.kind() == ErrorKind::NotFound, |()| true)
 }
 
 /// The files below a folder.
