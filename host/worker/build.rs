@@ -23,9 +23,11 @@ fn main() {
         .flag("-fopenmp")
         // The same bits whether or not a processor multiplies and adds in one step.
         .flag("-ffp-contract=off")
+        // A root is one instruction where it need not tell libc of negative numbers.
+        .flag("-fno-math-errno")
         .include(libtorch.join("include"))
         .include(libtorch.join("include/torch/csrc/api/include"))
-        .file("native/sparse.cpp")
+        .files(["caught", "draw", "sparse", "update"].map(|name| format!("native/{name}.cpp")))
         .compile("pleach_native");
     println!(
         "cargo::rustc-link-arg=-Wl,-rpath,{}",

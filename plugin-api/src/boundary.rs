@@ -214,6 +214,8 @@ packed!(
     crate::Ports,
     crate::At,
     crate::Tick,
+    crate::AdamStep,
+    crate::SgdStep,
     crate::Of,
     crate::Searching,
     crate::role::Draw,
@@ -271,7 +273,18 @@ macro_rules! slices {
         }
     )*};
 }
-slices!(i64, crate::Carry);
+slices!(i64, crate::Carry, crate::Tensor);
+
+impl Cross for Vec<crate::Tensor> {
+    type Abi = RVec<crate::Tensor>;
+    type Held = Self;
+    fn out(self) -> RVec<crate::Tensor> {
+        self.into()
+    }
+    fn hold(abi: RVec<crate::Tensor>) -> Result<Self> {
+        Ok(abi.into())
+    }
+}
 
 impl Cross for String {
     type Abi = RString;

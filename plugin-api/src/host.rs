@@ -7,7 +7,7 @@ use plugin_api_macros::boundary;
 
 use crate::role::*;
 use crate::trace::TracerObj;
-use crate::{Error, Graph, On, Result, Session, Tensor};
+use crate::{AdamStep, Error, Graph, On, Result, Session, SgdStep, Tensor};
 
 /// What spaces and strategies may ask of the host; lent for the time of a call.
 #[boundary(lent)]
@@ -95,6 +95,30 @@ pub trait Services: Send + Sync {
     #[since(1.1)]
     fn analysis(&self, recipe: &Recipe) -> Result<AnalysisObj> {
         Err(older_than_role("analysis", recipe))
+    }
+    /// The updates of a step of Adam, and moments that go on in place, tensor by tensor: see [`AdamStep::updates`].
+    #[since(1.1)]
+    fn adam(
+        &self,
+        step: &AdamStep,
+        gradients: &[Tensor],
+        weights: &[Tensor],
+        first: &[Tensor],
+        second: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        step.plain(gradients, weights, first, second)
+    }
+    /// The updates of a step of gradient descent, and momentum that goes on in place, tensor by tensor: see
+    /// [`SgdStep::updates`]. `moved` is empty where there is no momentum.
+    #[since(1.1)]
+    fn sgd(
+        &self,
+        step: &SgdStep,
+        gradients: &[Tensor],
+        weights: &[Tensor],
+        moved: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        step.plain(gradients, weights, moved)
     }
 }
 

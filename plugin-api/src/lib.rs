@@ -41,6 +41,7 @@ mod episode;
 pub mod grad;
 pub mod graph;
 pub mod host;
+pub mod optimizer;
 pub mod pass;
 pub mod plugin;
 pub mod random;
@@ -67,6 +68,7 @@ pub use component::{RecipeOf, Use};
 pub use episode::{Acted, Episode};
 pub use graph::{Edges, Graph};
 pub use host::{Host, services};
+pub use optimizer::{AdamStep, SgdStep};
 pub use pass::{Hook, Pass, Within};
 pub use real::Real;
 pub use role::{Draw, Needs, Tick};
@@ -121,12 +123,12 @@ pub mod prelude {
         Scorer, Space, Strategy, Task, Trainer, Transform,
     };
     pub use crate::{
-        Acted, Arch, Ask, At, Batch, Bench, Carry, Choice, Choices, Context, Decided, Decision,
-        Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host, Named, Needs,
-        Observation, Of, On, Outcome, Pass, Played, Point, Ports, Proposal, Real, Recipe, RecipeOf,
-        Report, Result, Searching, Seen, Session, Setting, Shape, Shapes, Sink, Tensors, Tick, Use,
-        Value, WeightSpec, Within, anyhow, axis, bail, component, ensure, gradients_of, kind,
-        last_axis, port, random, show, stream, with_last_axis,
+        Acted, AdamStep, Arch, Ask, At, Batch, Bench, Carry, Choice, Choices, Context, Decided,
+        Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host, Named,
+        Needs, Observation, Of, On, Outcome, Pass, Played, Point, Ports, Proposal, Real, Recipe,
+        RecipeOf, Report, Result, Searching, Seen, Session, Setting, SgdStep, Shape, Shapes, Sink,
+        Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis, bail, component, ensure,
+        gradients_of, kind, last_axis, port, random, show, stream, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

@@ -2,7 +2,7 @@
 
 use plugin_api_macros::boundary;
 
-use crate::{Choice, Tensor};
+use crate::{Choice, Error, Result, Tensor};
 
 /// One forward pass, as a layer sees it; lent for the time of a call.
 #[boundary(lent)]
@@ -19,6 +19,28 @@ pub trait Pass {
     fn keep(&self, buffer: &str, value: Tensor);
     /// Uniform numbers in `[0, 1)`, float32, from the stream of seed, path, step and the number of the draw.
     fn uniform(&self, size: &[i64]) -> Tensor;
+    /// Each number of `x` zeroed with probability `rate`, where [`Pass::uniform`] falls below it, and the others times
+    /// `1 / (1 - rate)`.
+    #[since(1.1)]
+    fn dropout(&self, x: &Tensor, rate: f64) -> Result<Tensor> {
+        dropped(x, &self.uniform(&x.size()), rate)
+    }
+}
+
+/// [`Pass::dropout`] by operations of libtorch, with these uniform numbers, one for each of `x`.
+///
+/// # Errors
+/// Where the rate is none.
+pub fn dropped(x: &Tensor, uniform: &Tensor, rate: f64) -> Result<Tensor> {
+    if !(0.0..1.0).contains(&rate) {
+        return Err(Error::new("this is no rate of dropout")
+            .found(rate)
+            .expected("0 <= rate < 1")
+            .into());
+    }
+    let kept = uniform.f_ge(rate)?.f_to_kind(x.kind())?;
+    let factors = kept.f_mul_scalar(1.0 / (1.0 - rate))?;
+    Ok(x.f_mul(&factors.f_to_device(x.device())?)?.into())
 }
 
 /// Looks at taps, and may replace what they show.
@@ -65,5 +87,9 @@ impl Pass for Within<'_> {
 
     fn uniform(&self, size: &[i64]) -> Tensor {
         self.outer.uniform(size)
+    }
+
+    fn dropout(&self, x: &Tensor, rate: f64) -> Result<Tensor> {
+        self.outer.dropout(x, rate)
     }
 }

@@ -88,7 +88,11 @@ impl Tensors {
 
     /// The same names with other tensors.
     pub fn map(&self, mut f: impl FnMut(&str, &tch::Tensor) -> tch::Tensor) -> Tensors {
-        self.iter().map(|(name, t)| (name, f(name, t))).collect()
+        let mut mapped = self.clone();
+        for (name, t) in mapped.iter_mut() {
+            *t = f(name, t).into();
+        }
+        mapped
     }
 }
 
@@ -287,10 +291,13 @@ pub fn gradients_of(scalar: &tch::Tensor, to: &Tensors, create: bool) -> Result<
     }
     let leaves: Vec<&tch::Tensor> = to.values().map(|t| &**t).collect();
     let gradients = tch::Tensor::f_run_backward(&[scalar], &leaves, create, create)?;
-    Ok(to
-        .names()
-        .zip(gradients)
-        .zip(&leaves)
-        .map(|((n, g), leaf)| (n, if g.defined() { g } else { leaf.zeros_like() }))
-        .collect())
+    let mut named = to.clone();
+    for ((_, t), gradient) in named.iter_mut().zip(gradients) {
+        *t = match gradient.defined() {
+            true => gradient,
+            false => t.f_zeros_like()?,
+        }
+        .into();
+    }
+    Ok(named)
 }

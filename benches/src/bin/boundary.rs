@@ -3,19 +3,19 @@
 //! `cargo xtask bench boundary`. Each figure stands beside a peer that was measured in turn with it; medians.
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use baselines as _;
-use pleach::protocol::{Limits, PluginFile, Reply, Request, Start, Subject, Work, receive, send};
+use pleach::protocol::{Limits, Reply, Request, Start, Subject, Work, receive, send};
+use pleach_benches::{cpu, median, plugin, root};
 use plugin_api::component::Registration;
 use plugin_api::plugin::Plugin;
 use plugin_api::role::Layer;
 use plugin_api::testing::Alone;
 use plugin_api::{Arch, Batch, Params, Recipe, Tensors, random};
-use rustix::time::{ClockId, clock_gettime};
 
 fn main() -> Result<()> {
     tch::set_num_threads(1);
@@ -51,17 +51,6 @@ fn report(
         micros(cost),
         micros(bound),
     );
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// CPU time of this thread: other processes do not count.
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
 }
 
 /// `Layer::forward` with two weights, one input and a pass: from a plugin's file, over the same layer linked.
@@ -105,18 +94,6 @@ fn call(built: &Path) -> Result<()> {
         Duration::from_nanos(600),
     );
     Ok(())
-}
-
-fn plugin(built: &Path, name: &str) -> PluginFile {
-    let path = built.join(format!("lib{name}.so"));
-    pleach::plugins::at(&path)
-        .unwrap_or_else(|| {
-            panic!(
-                "{} is not there: `cargo xtask build` makes it",
-                path.display()
-            )
-        })
-        .file()
 }
 
 /// A trial that does nothing: forked with data and plugins loaded, a network built, and its end reported.
@@ -202,10 +179,6 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         "{reply:?}"
     );
     Ok(took)
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// `pleach --help`, beside a program that does nothing.

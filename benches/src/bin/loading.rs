@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use memchr::memmem;
 use pleach::plugins;
 use pleach::protocol::PluginFile;
+use pleach_benches::median;
 use tempfile::TempDir;
 
 /// The plugin that is copied; every plugin holds the layouts of all roles.
@@ -71,11 +72,6 @@ fn copies(folder: &Path, bytes: &[u8], n: usize, renamed: bool) -> Result<Vec<Pa
 
 fn file(path: &Path) -> Result<PluginFile> {
     Ok(plugins::at(path).context("a plugin's file")?.file())
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 fn millis(d: Duration) -> f64 {

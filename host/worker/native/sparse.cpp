@@ -17,8 +17,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <exception>
+
+#include "caught.h"
+#include "processor.h"
 
 namespace {
 
@@ -35,10 +36,9 @@ struct Job {
   const T* x;
   T* out;
   int64_t width; // of x and out
-};
 
-// Inlined into functions for different instruction sets, which is how one source serves all of them.
-#define INLINE __attribute__((always_inline)) inline
+  INLINE void operator()(int64_t from_row, int64_t to_row) const;
+};
 
 // Sums WIDTH columns of one row in registers.
 template <typename T, int WIDTH>
@@ -63,60 +63,29 @@ INLINE void row_tile(const Job<T>& job, int64_t row, int64_t column) {
 }
 
 template <typename T>
-INLINE void rows(const Job<T>& job, int64_t from, int64_t to) {
+INLINE void Job<T>::operator()(int64_t from_row, int64_t to_row) const {
   // As many columns as fit into registers, whatever the type.
   constexpr int WIDE = 512 / sizeof(T), HALF = WIDE / 2;
-  for (int64_t row = from; row < to; row++) {
+  for (int64_t row = from_row; row < to_row; row++) {
     int64_t column = 0;
-    for (; column + WIDE <= job.width; column += WIDE) row_tile<T, WIDE>(job, row, column);
-    for (; column + HALF <= job.width; column += HALF) row_tile<T, HALF>(job, row, column);
-    for (; column + 16 <= job.width; column += 16) row_tile<T, 16>(job, row, column);
-    if (column + 8 <= job.width) row_tile<T, 8>(job, row, column), column += 8;
-    switch (job.width - column) {
-      case 1: row_tile<T, 1>(job, row, column); break;
-      case 2: row_tile<T, 2>(job, row, column); break;
-      case 3: row_tile<T, 3>(job, row, column); break;
-      case 4: row_tile<T, 4>(job, row, column); break;
-      case 5: row_tile<T, 5>(job, row, column); break;
-      case 6: row_tile<T, 6>(job, row, column); break;
-      case 7: row_tile<T, 7>(job, row, column); break;
+    for (; column + WIDE <= width; column += WIDE) row_tile<T, WIDE>(*this, row, column);
+    for (; column + HALF <= width; column += HALF) row_tile<T, HALF>(*this, row, column);
+    for (; column + 16 <= width; column += 16) row_tile<T, 16>(*this, row, column);
+    if (column + 8 <= width) row_tile<T, 8>(*this, row, column), column += 8;
+    switch (width - column) {
+      case 1: row_tile<T, 1>(*this, row, column); break;
+      case 2: row_tile<T, 2>(*this, row, column); break;
+      case 3: row_tile<T, 3>(*this, row, column); break;
+      case 4: row_tile<T, 4>(*this, row, column); break;
+      case 5: row_tile<T, 5>(*this, row, column); break;
+      case 6: row_tile<T, 6>(*this, row, column); break;
+      case 7: row_tile<T, 7>(*this, row, column); break;
     }
   }
 }
 
 template <typename T>
-using Rows = void (*)(const Job<T>&, int64_t, int64_t);
-
-template <typename T>
-void rows_anywhere(const Job<T>& job, int64_t from, int64_t to) {
-  rows(job, from, to);
-}
-
-#ifdef __x86_64__
-template <typename T>
-__attribute__((target("avx2"))) void rows_avx2(const Job<T>& job, int64_t from, int64_t to) {
-  rows(job, from, to);
-}
-
-template <typename T>
-__attribute__((target("avx512f,prefer-vector-width=512"))) void rows_avx512(const Job<T>& job, int64_t from, int64_t to) {
-  rows(job, from, to);
-}
-#endif
-
-// The inner loop for this processor.
-template <typename T>
-Rows<T> rows_here() {
-#ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512f")) return rows_avx512<T>;
-  if (__builtin_cpu_supports("avx2")) return rows_avx2<T>;
-#endif
-  return rows_anywhere<T>;
-}
-
-template <typename T>
 void multiply(const Job<T>& job, int64_t n_rows) {
-  static const Rows<T> run = rows_here<T>();
   // Rows are shared out by entries, not by number: degrees differ by orders of magnitude. A row counts as one entry
   // more, so that empty ones are shared out as well; it goes to whoever has its first entry.
   const int64_t work = job.ptr[n_rows] + n_rows;
@@ -134,7 +103,7 @@ void multiply(const Job<T>& job, int64_t n_rows) {
   };
   // Below some ten microseconds of work a second thread costs more than it brings.
   const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, job.width));
-  at::parallel_for(0, work, grain, [&](int64_t from, int64_t to) { run(job, row_at(from), row_at(to)); });
+  at::parallel_for(0, work, grain, [&](int64_t from, int64_t to) { pleach::run_here(job, row_at(from), row_at(to)); });
 }
 
 // A matrix by rows; the caller has checked that its indices are in bounds.
@@ -214,19 +183,10 @@ Tensor spmm(const Csr& a, const Csr& transpose, const Tensor& x) {
   return Product::apply(a.ptr, a.col, a.val, transpose.ptr, transpose.col, transpose.val, x);
 }
 
-// A buffer of fixed size: telling of a failure must not fail.
-thread_local char message[1024];
-
-void remember(const char* what) noexcept {
-  std::snprintf(message, sizeof message, "%s", what);
-}
-
 } // namespace
 
-extern "C" {
-
 // `a * x`, or null; the reason is then in `pleach_native_error`.
-Tensor* pleach_spmm(
+extern "C" Tensor* pleach_spmm(
     const Tensor* ptr,
     const Tensor* col,
     const Tensor* val,
@@ -234,20 +194,6 @@ Tensor* pleach_spmm(
     const Tensor* t_col,
     const Tensor* t_val,
     const Tensor* x) noexcept {
-  try {
-    return new Tensor(spmm({*ptr, *col, *val}, {*t_ptr, *t_col, *t_val}, *x));
-  } catch (const c10::Error& e) {
-    remember(e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    remember(e.what());
-  } catch (...) {
-    remember("an exception of no known type");
-  }
-  return nullptr;
-}
-
-// Why the last call on this thread returned null. Valid until this thread's next call.
-const char* pleach_native_error() noexcept {
-  return message;
-}
+  return pleach::caught<Tensor*>(
+      nullptr, [&] { return new Tensor(spmm({*ptr, *col, *val}, {*t_ptr, *t_col, *t_val}, *x)); });
 }

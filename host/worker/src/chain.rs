@@ -1,5 +1,7 @@
 //! Chains of transforms, with their state.
 
+use std::rc::Rc;
+
 use plugin_api::host::Services;
 use plugin_api::role::{Transform, TransformObj};
 use plugin_api::{Arch, Error, Recipe, Result, Tensors, Tick, WeightSpec, stream};
@@ -7,14 +9,15 @@ use tch::Tensor;
 
 use crate::crumb;
 use crate::registry::host;
+use crate::session::Learned;
 
 /// Transforms one after the other, for some of the weights.
 pub(crate) struct Chain {
     transforms: Vec<(String, TransformObj)>,
     /// What each transform remembers.
     state: Vec<Tensors>,
-    /// Paths of its weights.
-    pub(crate) paths: Vec<String>,
+    /// Its weights.
+    pub(crate) learned: Rc<Learned>,
     steps: i64,
     seed: u64,
 }
@@ -24,6 +27,7 @@ impl Chain {
         name: &str,
         recipes: &[Recipe],
         specs: &[WeightSpec],
+        learned: Learned,
         arch: &Arch,
         seed: u64,
         device: tch::Device,
@@ -44,7 +48,7 @@ impl Chain {
         Ok(Chain {
             transforms,
             state,
-            paths: specs.iter().map(|s| s.name.clone()).collect(),
+            learned: Rc::new(learned),
             steps: 0,
             seed: stream(seed, &format!("chain:{name}")),
         })

@@ -1,5 +1,13 @@
 //! The kernels of `native/`, with what they rely on checked once.
 
+mod draw;
+#[cfg(test)]
+mod kernels;
+mod update;
+
+pub(crate) use draw::{dropout, uniform};
+pub(crate) use update::{adam, add, masked, sgd};
+
 use std::ffi::{CStr, c_char};
 
 use plugin_api::{Error, Result, Tensor};
@@ -31,8 +39,8 @@ pub(crate) fn spmm(csr: &Csr, x: &tch::Tensor) -> Result<tch::Tensor> {
     // SAFETY: all seven are live tensors for the time of the call, of which the kernel makes handles of its own. It
     // checks kinds, lengths and devices; that indices are in bounds it takes from `Pattern`, which has checked them and
     // gives nobody its tensors. It throws nothing.
-    let product = unsafe {
-        pleach_spmm(
+    unsafe {
+        owned(pleach_spmm(
             rows.starts.as_ptr(),
             rows.across.as_ptr(),
             csr.by_row.as_ptr(),
@@ -40,15 +48,30 @@ pub(crate) fn spmm(csr: &Csr, x: &tch::Tensor) -> Result<tch::Tensor> {
             columns.across.as_ptr(),
             csr.by_column.as_ptr(),
             x.as_ptr(),
-        )
-    };
-    if product.is_null() {
-        // SAFETY: after a failure it is a text that ends in 0 and stays until this thread's next call.
-        let message = unsafe { CStr::from_ptr(pleach_native_error()) };
-        return Err(TchError::Torch(message.to_string_lossy().into_owned()).into());
+        ))
     }
-    // SAFETY: not null, so a tensor from `new`, which nobody else owns.
-    Ok(unsafe { tch::Tensor::from_ptr(product) })
+}
+
+/// What a kernel returned.
+///
+/// # Errors
+/// Where it is null: why this thread's last kernel failed.
+///
+/// # Safety
+/// It must be null, or a tensor from `new`, which nobody else owns.
+unsafe fn owned(t: *mut C_tensor) -> Result<tch::Tensor> {
+    if t.is_null() {
+        return Err(failure());
+    }
+    // SAFETY: the caller's word.
+    Ok(unsafe { tch::Tensor::from_ptr(t) })
+}
+
+/// Why this thread's last kernel failed.
+fn failure() -> anyhow::Error {
+    // SAFETY: after a failure it is a text that ends in 0 and stays until this thread's next call.
+    let message = unsafe { CStr::from_ptr(pleach_native_error()) };
+    TchError::Torch(message.to_string_lossy().into_owned()).into()
 }
 
 /// A sparse matrix and its transpose, on the CPU. A clone is a second handle.

@@ -2,7 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
-use plugin_api::{Ask, Choice, Choices, Pass, Tensor, Tensors, random, stream};
+use plugin_api::boundary::raise;
+use plugin_api::pass::dropped;
+use plugin_api::{Ask, Choice, Choices, Pass, Result, Tensor, Tensors, stream};
+
+use crate::native;
 
 /// What all layers of a pass share.
 pub(crate) struct Run<'a> {
@@ -41,6 +45,15 @@ pub(crate) struct LayerPass<'a> {
     pub(crate) draws: Cell<u32>,
 }
 
+impl LayerPass<'_> {
+    /// The stream of the next draw: of seed, place, step and its number.
+    fn next_draw(&self) -> u64 {
+        let draw = self.draws.replace(self.draws.get() + 1);
+        let name = format!("draw:{}:{}:{draw}", self.place, self.run.step);
+        stream(self.run.seed, &name)
+    }
+}
+
 impl Pass for LayerPass<'_> {
     fn train(&self) -> bool {
         self.run.ask.is_train()
@@ -70,13 +83,15 @@ impl Pass for LayerPass<'_> {
     }
 
     fn uniform(&self, size: &[i64]) -> Tensor {
-        let draw = self.draws.replace(self.draws.get() + 1);
-        random::uniform(
-            size,
-            stream(
-                self.run.seed,
-                &format!("draw:{}:{}:{draw}", self.place, self.run.step),
-            ),
-        )
+        let drawn = native::uniform(size, self.next_draw());
+        drawn.unwrap_or_else(|e| raise(e)).into()
+    }
+
+    fn dropout(&self, x: &Tensor, rate: f64) -> Result<Tensor> {
+        let key = self.next_draw();
+        match native::dropout(x, rate, key) {
+            Some(made) => Ok(made?.into()),
+            None => dropped(x, &native::uniform(&x.size(), key)?.into(), rate),
+        }
     }
 }

@@ -8,7 +8,7 @@ use plugin_api::host::{Services, ServicesObj};
 use plugin_api::plugin::{Plugin, PluginObj, linked};
 use plugin_api::role::*;
 use plugin_api::trace::TracerObj;
-use plugin_api::{Error, Graph, Recipe, Result, Tensor};
+use plugin_api::{AdamStep, Error, Graph, Recipe, Result, SgdStep, Tensor};
 
 /// The host of this process: plugins by name, and, by [`Services`], whatever they can make.
 #[derive(Clone, Copy)]
@@ -94,6 +94,27 @@ impl Services for Registry {
         weight: Option<Tensor>,
     ) -> Result<Graph> {
         crate::graph::graph(nodes, sources, targets, weight.as_deref())
+    }
+
+    fn adam(
+        &self,
+        step: &AdamStep,
+        gradients: &[Tensor],
+        weights: &[Tensor],
+        first: &[Tensor],
+        second: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        crate::native::adam(step, gradients, weights, first, second)
+    }
+
+    fn sgd(
+        &self,
+        step: &SgdStep,
+        gradients: &[Tensor],
+        weights: &[Tensor],
+        moved: &[Tensor],
+    ) -> Result<Vec<Tensor>> {
+        crate::native::sgd(step, gradients, weights, moved)
     }
 
     plugin_api::each_role!(makers);

@@ -17,6 +17,7 @@ use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use tch::Device;
 
 use crate::child::{Child, ChildSettings, timeout};
+use crate::memory::keep_memory;
 use crate::registry::host;
 use crate::search::Search;
 use crate::{device, load, work};
@@ -44,6 +45,7 @@ fn log() {
 /// # Errors
 /// Where `pleach` is gone in the midst of a message.
 pub fn serve() -> Result<()> {
+    keep_memory();
     let mut out = take_stdout()?;
     log();
     // One thread from here on: a child that is forked after an operation on several would hang.

@@ -7,6 +7,7 @@ mod play;
 mod relax;
 mod replace;
 mod state;
+mod step;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -15,8 +16,7 @@ use plugin_api::host::Services;
 use plugin_api::role::{Initializer, InitializerObj, Relaxation, Task, TaskObj};
 use plugin_api::{
     Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Named, Of, On, Played, Ports,
-    Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec, gradients_of,
-    kind, stream,
+    Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec, kind, stream,
 };
 use tch::{Device, Kind};
 
@@ -28,6 +28,7 @@ use forward::views;
 use objectives::Term;
 use play::NoTask;
 use relax::Relaxed;
+pub(crate) use step::Learned;
 
 /// A network with its weights, masks, chains and task.
 pub struct NetSession {
@@ -233,6 +234,11 @@ impl Session for NetSession {
             let kind = self.weights.get(path).map_or(Kind::Float, |w| w.kind());
             self.masks.put(path, mask.f_to_kind(kind)?);
         }
+        // Only here masks come and go under a chain: a relaxation takes its chains with it, and another architecture
+        // begins without.
+        for chain in self.chains.values_mut() {
+            chain.learned = Rc::new(chain.learned.masked_by(&self.masks));
+        }
         self.apply_masks()
     }
 
@@ -366,10 +372,12 @@ impl Session for NetSession {
             ))
             .into());
         }
+        let paths = specs.iter().map(|spec| spec.name.as_str());
         let chain = Chain::new(
             name,
             transforms,
             &specs,
+            Learned::find(paths, &self.weights, &self.masks),
             &self.network.arch,
             self.seed,
             self.device,
@@ -385,51 +393,10 @@ impl Session for NetSession {
     }
 
     fn apply(&mut self, chain: &str, gradients: &Tensors) -> Result<()> {
-        self.chain_of(chain)?;
-        self.check_fit("gradient", gradients, &self.network.specs)?;
-        let mut masked = Tensors::new();
-        for (path, g) in gradients.iter() {
-            let g = g.detach();
-            masked.put(
-                path,
-                match self.masks.get(path) {
-                    Some(mask) => g.f_mul(mask)?,
-                    None => g,
-                },
-            );
-        }
-        let weights = masked.map(|path, _| self.weights[path].detach());
-        let updates = tch::no_grad(|| self.chain_of(chain)?.update(masked, &weights))?;
-        for (path, update) in updates.iter() {
-            // In place: handles to the weights stay good.
-            let mut weight = weights
-                .get(path)
-                .ok_or_else(|| {
-                    let what = "updates a weight of which it had no gradient";
-                    Error::new(format!("chain `{chain}` {what}: `{path}`"))
-                })?
-                .clone();
-            let _ = weight.f_add_(update)?;
-            if let Some(mask) = self.masks.get(path) {
-                let _ = weight.f_mul_(mask)?;
-            }
-        }
-        self.steps += 1;
-        Ok(())
+        self.apply_by(chain, gradients)
     }
 
     fn step(&mut self, chain: &str, batch: &Batch, ask: &Ask<'_>) -> Result<f64> {
-        let seen = self.run(batch, ask)?;
-        let loss = self.loss(&seen, batch)?;
-        let weights: Tensors = self
-            .chain_of(chain)?
-            .paths
-            .clone()
-            .iter()
-            .map(|path| (path, &self.weights[path]))
-            .collect();
-        let gradients = gradients_of(&loss, &weights, false)?;
-        self.apply(chain, &gradients)?;
-        Ok(loss.f_double_value(&[])?)
+        self.step_by(chain, batch, ask)
     }
 }

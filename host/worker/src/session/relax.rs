@@ -42,7 +42,7 @@ impl NetSession {
 
         // Chains of weights that are no more.
         self.chains
-            .retain(|_, chain| !chain.paths.iter().any(|path| path.starts_with(&prefix)));
+            .retain(|_, chain| !chain.learned.paths().any(|path| path.starts_with(&prefix)));
         self.network.specs.retain(|s| !s.name.starts_with(&prefix));
         let kept = |(name, _): &(String, _)| !name.starts_with(&prefix);
         self.weights = std::mem::take(&mut self.weights)

@@ -23,11 +23,6 @@ impl Layer for Dropout {
         if !pass.train() || self.rate == 0.0 {
             return Ok(Batch::new().with("x", x));
         }
-        let kept = pass
-            .uniform(&x.size())
-            .f_ge(self.rate)?
-            .f_to_kind(x.kind())?
-            .f_to_device(x.device())?;
-        Ok(Batch::new().with("x", x.f_mul(&kept)?.f_div_scalar(1.0 - self.rate)?))
+        Ok(Batch::new().with("x", pass.dropout(&x.into(), self.rate)?))
     }
 }

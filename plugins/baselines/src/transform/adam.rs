@@ -52,27 +52,14 @@ impl Transform for Adam {
         state: &mut Tensors,
         tick: &Tick,
     ) -> Result<Tensors> {
-        let rate = self.rate.at(tick.step);
-        let t = (tick.step + 1) as f64;
-        let (unbias1, unbias2) = (1.0 - self.beta1.powf(t), 1.0 - self.beta2.powf(t));
-        let mut updates = Tensors::new();
-        for (path, gradient) in gradients.iter() {
-            let gradient = gradient.f_add(&weights[path].f_mul_scalar(self.decay)?)?;
-            let (first_slot, second_slot) = (format!("first:{path}"), format!("second:{path}"));
-            let first = state[&first_slot]
-                .f_mul_scalar(self.beta1)?
-                .f_add(&gradient.f_mul_scalar(1.0 - self.beta1)?)?;
-            let second = state[&second_slot]
-                .f_mul_scalar(self.beta2)?
-                .f_add(&gradient.f_square()?.f_mul_scalar(1.0 - self.beta2)?)?;
-            let root = second
-                .f_div_scalar(unbias2)?
-                .f_sqrt()?
-                .f_add_scalar(self.epsilon)?;
-            updates.put(path, first.f_div(&root)?.f_mul_scalar(-rate / unbias1)?);
-            state.put(first_slot, first);
-            state.put(second_slot, second);
-        }
-        Ok(updates)
+        let step = AdamStep {
+            rate: self.rate.at(tick.step),
+            beta1: self.beta1,
+            beta2: self.beta2,
+            epsilon: self.epsilon,
+            decay: self.decay,
+            step: tick.step,
+        };
+        step.updates(gradients, weights, state)
     }
 }

@@ -49,26 +49,12 @@ impl Transform for Sgd {
         state: &mut Tensors,
         tick: &Tick,
     ) -> Result<Tensors> {
-        let rate = self.rate.at(tick.step);
-        let mut updates = Tensors::new();
-        for (path, gradient) in gradients.iter() {
-            let gradient = gradient.f_add(&weights[path].f_mul_scalar(self.decay)?)?;
-            let step = match state.get_mut(&format!("momentum:{path}")) {
-                Some(momentum) => {
-                    *momentum = momentum
-                        .f_mul_scalar(self.momentum)?
-                        .f_add(&gradient)?
-                        .into();
-                    if self.nesterov {
-                        gradient.f_add(&momentum.f_mul_scalar(self.momentum)?)?
-                    } else {
-                        momentum.shallow_clone()
-                    }
-                }
-                None => gradient,
-            };
-            updates.put(path, step.f_mul_scalar(-rate)?);
-        }
-        Ok(updates)
+        let step = SgdStep {
+            rate: self.rate.at(tick.step),
+            momentum: self.momentum,
+            nesterov: self.nesterov,
+            decay: self.decay,
+        };
+        step.updates(gradients, weights, state)
     }
 }

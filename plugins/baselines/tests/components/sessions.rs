@@ -290,3 +290,97 @@ fn a_hypernet_s_network_learns() {
         ["first.weight", "second.weight"]
     );
 }
+
+#[test]
+fn a_chain_sees_masks_that_come_and_go() {
+    let begun = |transform: &str| {
+        let mut session = session("digits", 4, 0.0, 0);
+        let given = recipe(transform, json!({ "rate": 0.1 }));
+        session.chain("step", &[given], "model").unwrap();
+        session
+    };
+    for transform in ["sgd", "adam"] {
+        let mut session = begun(transform);
+        let batch = session.batch("train", &At::ALL).unwrap().unwrap();
+        let step = |session: &mut NetSession| {
+            session.step("step", &batch, &Ask::train()).unwrap();
+        };
+        step(&mut session);
+        let before = session.snapshot("all,masks,chains,clock").unwrap();
+        let weights = session.weights("#prunable").unwrap();
+        let halves = weights.map(|_, w| w.gt(0.0).to_kind(w.kind()));
+        let zeroed = |session: &NetSession| {
+            let weights = session.weights("#prunable").unwrap();
+            let names: Vec<&str> = weights.names().collect();
+            names.iter().all(|name| {
+                f64::try_from((&weights[name] * (&halves[name] - 1.0)).abs().max()).unwrap() == 0.0
+            })
+        };
+
+        session.mask(&halves).unwrap();
+        step(&mut session);
+        assert!(zeroed(&session), "{transform}");
+        let masked = numbers(&session.weights("all").unwrap());
+
+        // Restored to a time without masks, and masked anew: the same steps.
+        session.restore(&before).unwrap();
+        step(&mut session);
+        assert!(!zeroed(&session), "{transform}");
+        session.restore(&before).unwrap();
+        session.mask(&halves).unwrap();
+        step(&mut session);
+        assert_eq!(numbers(&session.weights("all").unwrap()), masked);
+
+        // A chain that is made under masks has them, and masks of another architecture are its own.
+        session.restore(&before).unwrap();
+        session.mask(&halves).unwrap();
+        let arch = session.arch().unwrap();
+        session.replace(&arch, &[]).unwrap();
+        session
+            .chain(
+                "step",
+                &[recipe(transform, json!({ "rate": 0.1 }))],
+                "model",
+            )
+            .unwrap();
+        step(&mut session);
+        assert!(zeroed(&session), "{transform}");
+    }
+}
+
+#[test]
+fn a_step_is_its_gradients_applied_in_whatever_order() {
+    let with = |turn: &dyn Fn(Tensors) -> Vec<Tensors>| {
+        let mut session = session("digits", 4, 0.0, 0);
+        let given = recipe(
+            "sgd",
+            json!({ "rate": 0.1, "momentum": 0.9, "decay": 0.01 }),
+        );
+        session.chain("step", &[given], "model").unwrap();
+        let batch = session.batch("train", &At::ALL).unwrap().unwrap();
+        for _ in 0..3 {
+            let seen = session.forward(&batch, &Ask::train()).unwrap();
+            let loss = session.loss(&seen, &batch).unwrap();
+            let weights = session.weights("model").unwrap();
+            let gradients = gradients_of(&loss, &weights, false).unwrap();
+            for some in turn(gradients) {
+                session.apply("step", &some).unwrap();
+            }
+        }
+        numbers(&session.weights("all").unwrap())
+    };
+    let whole = with(&|gradients| vec![gradients]);
+    let turned = with(&|gradients| {
+        let turned = gradients.iter().rev().map(|(path, g)| (path, g.clone()));
+        vec![turned.collect()]
+    });
+    assert_eq!(whole, turned);
+    // One by one: each weight's own momentum goes on.
+    let apart = with(&|gradients| {
+        let alone = gradients
+            .iter()
+            .map(|(path, g)| Tensors::new().with(path, g.clone()));
+        alone.collect()
+    });
+    assert_eq!(whole, apart);
+}
