@@ -198,8 +198,8 @@ fn slots(slot: &str, gradients: &Tensors, state: &mut Tensors) -> Result<Vec<Ten
     .collect()
 }
 
-/// For each name of `paths` the tensor that has it behind `prefix`. Both mostly have the same order, so each is looked for
-/// behind the one before, and only then from the front.
+/// For each name of `paths` the tensor that has it behind `prefix`. Both mostly have the same order, so each is looked
+/// for behind the one before, and only then from the front.
 fn in_step(paths: &Tensors, tensors: &Tensors, prefix: &str) -> Vec<Option<Tensor>> {
     let mut rest = tensors.iter();
     let each = paths.names().map(|path| {

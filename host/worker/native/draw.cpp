@@ -1,5 +1,5 @@
-// Random numbers by their place: number `i` of a stream is a hash of the stream's key and `i`, so any thread can make any
-// of them, and a backward pass makes those of its forward pass anew instead of keeping them.
+// Random numbers by their place: number `i` of a stream is a hash of the stream's key and `i`, so any thread can make
+// any of them, and a backward pass makes those of its forward pass anew instead of keeping them.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// From gradients to updates, and from updates to weights: one pass over memory each, where plain operations make one for
-// each sign of the formula.
+// From gradients to updates, and from updates to weights: one pass over memory each, where plain operations make one
+// for each sign of the formula.
 //
 // A number is made from those at its own place alone, so the result has the same bits with any number of threads.
 
@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "caught.h"
