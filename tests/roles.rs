@@ -8,7 +8,7 @@ use pleach_worker::{NetSession, Registry, SubjectBench};
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
 use plugin_api::testing::{Alone, Scripted};
-use plugin_api::{Generated, Json, Mix, MixOption, NodeKind, serde_json::json};
+use plugin_api::{Generated, Json, Keep, serde_json::json};
 
 /// The host with two plugin files.
 fn host() -> Registry {
@@ -158,15 +158,9 @@ fn initializer() {
 /// A supernet of two layers to choose from.
 fn supernet(ports: &Ports) -> Arch {
     let layers = [linear(), wrapped("layer", &linear())];
-    let options = layers.iter().cloned().enumerate();
-    let mix = Mix {
-        decision: "which".into(),
-        options: options
-            .map(|(option, layer)| MixOption { option, layer })
-            .collect(),
-    };
+    let mix = Mix::new("which", layers);
     Arch::new(ports.inputs.clone())
-        .node("slot", NodeKind::Mix(mix), &[("x", "in.x")])
+        .mix("slot", mix, &[("x", "in.x")])
         .output("y", "slot.x")
         .decide(Decision::options("which", ["plain", "thrice"]))
 }
@@ -437,7 +431,7 @@ fn pruner() {
     let kept = |recipe: &Recipe| {
         let mut session = digits();
         let scores = host().pruner(recipe).unwrap().scores(&mut session).unwrap();
-        session.prune(&scores, 0.5, true).unwrap();
+        session.prune(&scores, &Keep::Overall(0.5)).unwrap();
         session.masks().unwrap()["only.weight"].copy()
     };
     let magnitude = Recipe::new("baselines/magnitude");
@@ -455,14 +449,11 @@ fn pruner() {
 fn hypernet() {
     let effective = |hypernet: Recipe| {
         let mut arch = digits().arch().unwrap();
-        arch.generated.push(Generated {
-            name: "maker".into(),
-            hypernet,
-            target: "only.*".into(),
-        });
+        arch.generated
+            .push(Generated::new("maker", hypernet, "only.*"));
         let task = host().task(&"baselines/digits".into()).unwrap();
         let session = NetSession::new(arch, task.into(), 0, Device::Cpu).unwrap();
-        session.effective("only.weight").unwrap()["only.weight"].detach()
+        session.effective("only.weight", &Ask::eval()).unwrap()["only.weight"].detach()
     };
     let mlp = Recipe::new("baselines/mlp");
     let (plain, twice) = (effective(mlp.clone()), effective(wrapped("hypernet", &mlp)));

@@ -224,6 +224,8 @@ packed!(
     Vec<plugin_api_data::Proposal>,
     Vec<plugin_api_data::Observation>,
     Vec<plugin_api_data::Recipe>,
+    Vec<plugin_api_data::Cost>,
+    crate::Keep,
     Vec<plugin_api_data::Report>,
     Vec<String>,
     Vec<plugin_api_data::Point>,
@@ -247,6 +249,7 @@ packed_slices!(
     plugin_api_data::Observation,
     plugin_api_data::Recipe,
     plugin_api_data::Point,
+    (String, String),
 );
 
 impl<'a> Cross for &'a str {

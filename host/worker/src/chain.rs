@@ -13,6 +13,10 @@ pub(crate) struct Chain {
     transforms: Vec<(String, TransformObj)>,
     /// What each transform remembers.
     state: Vec<Tensors>,
+    recipes: Vec<Recipe>,
+    name: String,
+    /// What it was made for.
+    pub(crate) select: String,
     /// Paths of its weights.
     pub(crate) paths: Vec<String>,
     steps: i64,
@@ -23,6 +27,7 @@ impl Chain {
     pub(crate) fn new(
         name: &str,
         recipes: &[Recipe],
+        select: &str,
         specs: &[WeightSpec],
         arch: &Arch,
         seed: u64,
@@ -44,10 +49,50 @@ impl Chain {
         Ok(Chain {
             transforms,
             state,
+            recipes: recipes.to_vec(),
+            name: name.into(),
+            select: select.into(),
             paths: specs.iter().map(|s| s.name.clone()).collect(),
             steps: 0,
             seed: stream(seed, &format!("chain:{name}")),
         })
+    }
+
+    /// The same chain for other weights: what it remembers of a weight goes over as `over` has it.
+    pub(crate) fn go_on(
+        &self,
+        specs: &[WeightSpec],
+        arch: &Arch,
+        device: tch::Device,
+        over: &dyn Fn(&Tensors, &str, &Tensor) -> Result<Option<Tensor>>,
+    ) -> Result<Self> {
+        let mut next = Chain::new(
+            &self.name,
+            &self.recipes,
+            &self.select,
+            specs,
+            arch,
+            0,
+            device,
+        )?;
+        (next.seed, next.steps) = (self.seed, self.steps);
+        for (old, new) in self.state.iter().zip(&mut next.state) {
+            let begun = std::mem::take(new);
+            for (name, begun) in begun {
+                let remembered = match name.split_once(':') {
+                    Some((slot, path)) => over(&old.under(&format!("{slot}:")), path, &begun)?,
+                    None => old.get(&name).map(|t| t.shallow_clone()),
+                };
+                new.put(&name, remembered.map_or(begun, |t| t.copy().into()));
+            }
+            // What it remembers of no weight it may have begun after its first step.
+            for (name, t) in old.iter() {
+                if !name.contains(':') && !new.contains(name) {
+                    new.put(name, t.clone());
+                }
+            }
+        }
+        Ok(next)
     }
 
     /// From gradients to updates.

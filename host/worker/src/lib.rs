@@ -37,6 +37,7 @@ mod search;
 mod serve;
 mod session;
 mod trace;
+mod units;
 mod variation;
 mod weights;
 mod work;

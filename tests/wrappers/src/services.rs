@@ -128,7 +128,7 @@ impl Task for Own {
     }
 
     fn batch(&self, _: &str, at: &At) -> Result<Option<Batch>> {
-        let width = last_axis(&self.input, "x")?;
+        let width = width(&self.input, "x")?;
         let ones = Tensor::f_ones([2, width], (Kind::Float, Device::Cpu))?;
         Ok((at.index == 0).then(|| Batch::new().with("x", ones)))
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use plugin_api::host::Services;
 use plugin_api::role::{Draw, Relaxation, RelaxationObj};
-use plugin_api::{Ask, Choices, Error, Recipe, Result, Tensors};
+use plugin_api::{Ask, Batch, Choices, Error, Recipe, Result, Tensors};
 
 use super::forward::view;
 use super::{NetSession, fresh};
@@ -17,6 +17,7 @@ use crate::registry::host;
 pub(super) struct Relaxed {
     /// `plugin/component`.
     pub(super) component: String,
+    pub(super) recipe: Recipe,
     pub(super) relaxation: RelaxationObj,
     /// Names of its weights, and their paths.
     weights: Vec<(String, String)>,
@@ -53,6 +54,7 @@ impl NetSession {
         self.weights.extend(made);
         self.relaxed = Some(Rc::new(Relaxed {
             component: recipe.component.clone(),
+            recipe: recipe.clone(),
             relaxation,
             weights,
         }));
@@ -82,12 +84,12 @@ impl NetSession {
     }
 
     /// What is chosen in a pass, if anything is.
-    pub(super) fn choices_of(&self, ask: &Ask<'_>) -> Result<Option<Choices>> {
+    pub(super) fn choices_of(&self, x: &Batch, ask: &Ask<'_>) -> Result<Option<Choices>> {
         match (ask.chosen(), &self.relaxed) {
             (Some(chosen), _) => Ok(Some(chosen.clone())),
             (None, Some(relaxed)) => {
                 let all = match ask.replaced() {
-                    Some(_) => &self.live(ask)?,
+                    Some(_) => &self.live(x, ask)?,
                     None => &self.weights,
                 };
                 self.mix(relaxed, ask.is_train(), all).map(Some)

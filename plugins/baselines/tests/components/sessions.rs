@@ -3,7 +3,7 @@
 use pleach_worker::{NetSession, host};
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
-use plugin_api::{Generated, Json, serde_json::json};
+use plugin_api::{Generated, Json, Keep, serde_json::json};
 
 use crate::close;
 
@@ -246,7 +246,7 @@ fn magnitude_keeps_the_large() {
     }
     let mut sorted = numbers(&scores);
     sorted.sort_by(f64::total_cmp);
-    session.prune(&scores, 0.25, true).unwrap();
+    session.prune(&scores, &Keep::Overall(0.25)).unwrap();
     let kept: Vec<f64> = numbers(&session.weights("#prunable").unwrap())
         .into_iter()
         .map(f64::abs)
@@ -260,11 +260,8 @@ fn magnitude_keeps_the_large() {
 fn a_hypernet_s_network_learns() {
     let task = host().task(&recipe("digits", json!({}))).unwrap();
     let mut arch = session("digits", 16, 0.0, 0).arch().unwrap();
-    arch.generated.push(Generated {
-        name: "hyper".into(),
-        hypernet: "baselines/mlp".into(),
-        target: "*".into(),
-    });
+    arch.generated
+        .push(Generated::new("hyper", "baselines/mlp", "*"));
     let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu).unwrap();
     assert!(
         session
