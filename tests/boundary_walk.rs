@@ -7,12 +7,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use pleach_worker::{NetSession, Registry, SubjectBench};
+use plugin_api::Json;
 use plugin_api::host::Services;
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;
 use plugin_api::testing::{Alone, Scripted};
-use plugin_api::{Json, Keep};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> Result<()> {

@@ -8,7 +8,7 @@ use pleach_worker::{NetSession, Registry, SubjectBench};
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
 use plugin_api::testing::{Alone, Scripted};
-use plugin_api::{Generated, Json, Keep, serde_json::json};
+use plugin_api::{Generated, Json, TrialId, serde_json::json};
 
 /// The host with two plugin files.
 fn host() -> Registry {
@@ -642,5 +642,60 @@ fn a_network_that_is_replaced_keeps_what_it_can() {
     assert_eq!(
         error,
         "`first.weight` cannot be carried to `end.bias`\n  found     [64, 5] after its indices\n  expected  [10]"
+    );
+}
+
+#[test]
+fn strategies_are_taken_in_and_let_go_while_they_search() {
+    let host_of_search = Scripted::default().sampling(|decisions, n, seed| {
+        let point = |i| {
+            decisions
+                .iter()
+                .map(move |d| (&d.name, Decided::Real(seed as f64 + i as f64)))
+        };
+        Ok((0..n).map(|i| point(i).collect()).collect())
+    });
+    let mut turns = host().strategy(&"wrappers/turns".into()).unwrap();
+    let setting = Setting {
+        decisions: vec![Decision {
+            name: "x".into(),
+            domain: Domain::Real(0.0, 1.0),
+        }],
+        goals: vec![],
+        seed: 3,
+    };
+    turns.begin(&setting).unwrap();
+    let random = |name: &str| (name.to_string(), Recipe::new("baselines/random"));
+    let add = [random("one"), random("two")];
+    turns.control(&add, &[], &host_of_search).unwrap();
+    let who = |proposals: &[Proposal]| -> Vec<String> {
+        proposals.iter().map(|p| p.by.clone().unwrap()).collect()
+    };
+    let proposals = turns.ask(3, &host_of_search).unwrap();
+    assert_eq!(who(&proposals), ["one", "two", "one"]);
+    let seen = proposals.iter().zip(0..).map(|(proposal, trial)| {
+        Observation::of(TrialId(trial), proposal, Outcome::Done(Named::new()))
+    });
+    let seen: Vec<Observation> = seen.collect();
+    assert_eq!(seen[1].by.as_deref(), Some("two"));
+    turns.tell(&seen, &host_of_search).unwrap();
+    let nested = proposals[0].clone().by("portfolio");
+    assert_eq!(nested.by.as_deref(), Some("portfolio/one"));
+
+    turns
+        .control(&[], &["one".to_string()], &host_of_search)
+        .unwrap();
+    let proposals = turns.ask(2, &host_of_search).unwrap();
+    assert_eq!(who(&proposals), ["two", "two"]);
+    let error = turns.control(&[], &["one".to_string()], &host_of_search);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`wrappers/turns`: nobody here is called `one`"
+    );
+    let mut plain = host().strategy(&"baselines/random".into()).unwrap();
+    let error = plain.control(&[random("other")], &[], &host_of_search);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`baselines/random`: the strategy asks no others, so nothing can be added to it or dropped\n  found     other"
     );
 }

@@ -226,6 +226,7 @@ packed!(
     Vec<plugin_api_data::Recipe>,
     Vec<plugin_api_data::Cost>,
     crate::Keep,
+    crate::Latency,
     Vec<plugin_api_data::Report>,
     Vec<String>,
     Vec<plugin_api_data::Point>,
@@ -250,6 +251,8 @@ packed_slices!(
     plugin_api_data::Recipe,
     plugin_api_data::Point,
     (String, String),
+    (String, plugin_api_data::Recipe),
+    String,
 );
 
 impl<'a> Cross for &'a str {

@@ -71,7 +71,8 @@ pub use pass::{Hook, Pass, Within};
 pub use real::Real;
 pub use role::{Draw, Needs, Tick};
 pub use session::{
-    Ask, At, Carry, Choice, Choices, Keep, Of, On, Played, Ports, Seen, Session, Sink, hard,
+    Ask, At, Carry, Choice, Choices, Keep, Latency, Of, On, Played, Ports, Seen, Session, Sink,
+    hard,
 };
 pub use tensor::{Batch, Tensor, Tensors, Value, gradients_of, kind};
 
@@ -132,11 +133,12 @@ pub mod prelude {
     };
     pub use crate::{
         Acted, Arch, Ask, At, Axis, Batch, Bench, Carry, Choice, Choices, Context, Cost, Decided,
-        Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host, Mix, Named,
-        Needs, Observation, Of, On, Outcome, Pass, Played, Point, Ports, Proposal, Real, Recipe,
-        RecipeOf, Report, Result, Searching, Seen, Session, Setting, Shape, Shapes, Sink, Tensors,
-        Tick, Use, Value, WeightSpec, Within, anyhow, axis, bail, component, ensure, gradients_of,
-        hard, kind, last_axis, port, random, refs, show, stream, width, with_last_axis,
+        Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host, Keep, Mix,
+        Named, Needs, Observation, Of, On, Outcome, Pass, Played, Point, Ports, Proposal, Real,
+        Recipe, RecipeOf, Report, Result, Searching, Seen, Session, Setting, Shape, Shapes, Sink,
+        Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis, bail, component, ensure,
+        gradients_of, hard, kind, last_axis, port, random, refs, show, stream, width,
+        with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

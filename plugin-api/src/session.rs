@@ -342,6 +342,17 @@ pub enum Keep {
     },
 }
 
+/// What [`Session::latency`] has measured.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of the runs were faster, in seconds.
+    pub median: f64,
+    /// Between the fastest and the slowest quarter, in seconds.
+    pub spread: f64,
+    /// How many runs were measured.
+    pub runs: i64,
+}
+
 /// Of what [`Session::each_gradient`] takes gradients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Of {
@@ -453,6 +464,13 @@ pub trait Session {
     /// weights: a scalar. Where probabilities of options are given, `[options]` by decision, it is the expectation over
     /// decided architectures, differentiable in them.
     fn cost(&self, what: &str, probabilities: &Tensors) -> Result<Tensor>;
+
+    /// How long one evaluation of this batch takes: after a warm-up, on one thread that stays on its processor, so many
+    /// times.
+    fn latency(&self, batch: &Batch, runs: i64) -> Result<Latency>;
+    /// Has running statistics settle on the weights as they are: so many passes as in training over the split's next
+    /// batches of this size, which change buffers and nothing else.
+    fn recalibrate(&mut self, split: &str, size: i64, batches: i64) -> Result<()>;
 
     /// Makes a chain of transforms for the selected weights; the last one's updates are added to them.
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()>;

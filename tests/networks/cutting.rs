@@ -2,7 +2,7 @@
 
 use plugin_api::prelude::*;
 
-use crate::support::{Dice, graphs, images, session};
+use crate::support::{Dice, graphs, images, linear, off, rows, run, session};
 
 /// All units that a network has, and that are not its inputs'.
 fn axes(session: &dyn Session) -> Vec<String> {
@@ -29,8 +29,7 @@ fn length(session: &dyn Session, units: &str) -> i64 {
 
 fn outputs(session: &dyn Session) -> Tensor {
     let batch = session.batch("val", &At::ALL).unwrap().unwrap();
-    let seen = session.forward(&batch, &Ask::eval()).unwrap();
-    seen.outputs["y"].shallow_clone()
+    run(session, &batch, &Ask::eval())
 }
 
 fn train(session: &mut dyn Session, steps: usize) {
@@ -38,10 +37,6 @@ fn train(session: &mut dyn Session, steps: usize) {
         let batch = session.next("train", 0).unwrap();
         session.step("main", &batch, &Ask::train()).unwrap();
     }
-}
-
-fn off(a: &Tensor, b: &Tensor) -> f64 {
-    (a - b).abs().max().double_value(&[])
 }
 
 /// Cuts random units of random networks; returns how many could be cut, and why others could not.
@@ -103,5 +98,70 @@ fn a_cut_network_of_graphs_equals_the_masked_one() {
     assert!(cuts > 40, "{cuts}");
     for why in refused {
         assert!(why.starts_with("answer.out"), "{why}");
+    }
+}
+
+#[test]
+fn a_cut_architecture_begins_with_the_weights_of_the_whole() {
+    let arch = Arch::new(rows(3))
+        .layer("a", linear(4), &[("x", "in.x")])
+        .layer("b", linear(2), &[("x", "a.x")])
+        .output("y", "b.x");
+    let whole = session(arch, 2, 7).unwrap();
+    let mut cut = session(whole.arch().unwrap(), 2, 7).unwrap();
+    cut.cut("a.out", &[3, 1]).unwrap();
+    cut.cut("a.out", &[1]).unwrap();
+    // What is left of the whole is written down, whatever it was cut from.
+    let arch = cut.arch().unwrap();
+    assert_eq!(arch.nodes[0].living["out"], [1]);
+    let anew = session(arch, 2, 7).unwrap();
+    let all = |s: &dyn Session| s.weights("all").unwrap();
+    for (path, of_cut) in all(&cut).iter() {
+        assert_eq!(off(&all(&anew)[path], of_cut), 0.0, "{path}");
+    }
+    let expected = all(&whole)["a.weight"].narrow(1, 1, 1);
+    assert_eq!(off(&all(&anew)["a.weight"], &expected), 0.0);
+}
+
+#[test]
+fn what_cannot_be_cut_is_refused_with_its_reason() {
+    let arch = Arch::new(rows(3))
+        .layer("a", linear(3), &[("x", "in.x")])
+        .layer("sum", "baselines/add", &[("a", "in.x"), ("b", "a.x")])
+        .layer(
+            "heads",
+            Recipe::new("baselines/linear").with("out", 4),
+            &[("x", "sum.x")],
+        )
+        .layer("b", linear(2), &[("x", "heads.x")])
+        .output("y", "b.x");
+    let mut session = session(arch, 2, 0).unwrap();
+    let before = session.snapshot("everything").unwrap();
+    let mut check = |axis: &str, keep: &[i64], error: &str| {
+        assert_eq!(session.cut(axis, keep).unwrap_err().to_string(), error);
+    };
+    check(
+        "a.out",
+        &[0],
+        "the units of `a.out` cannot leave\n  found     they are tied to the network's input `in.x.features`",
+    );
+    check(
+        "c.out",
+        &[0],
+        "there is no axis `c.out`\n  found     a.out, b.out, heads.out, in.x.features\n  help: an axis is called by the node at which it comes into being, as `node.out`",
+    );
+    check(
+        "heads.out",
+        &[0, 4],
+        "`heads.out` cannot be cut to these units\n  found     [0, 4]\n  expected  one or more different numbers from 0 to 3",
+    );
+    check(
+        "b.out",
+        &[0],
+        "output `y` has another shape than the task wants\n  found     [rows, 1]\n  expected  [rows, 2]",
+    );
+    // Nothing of it has happened.
+    for (name, t) in session.snapshot("everything").unwrap().iter() {
+        assert!(t.equal(&before[name]), "{name}");
     }
 }

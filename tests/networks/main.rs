@@ -1,5 +1,8 @@
 //! What `Arch` and `Session` promise, on random networks and through plugin files.
 
 mod architectures;
+mod choices;
 mod cutting;
+mod passes;
+mod remembering;
 mod support;

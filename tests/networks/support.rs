@@ -4,9 +4,8 @@ use std::rc::Rc;
 use std::sync::Once;
 
 use pleach_tests::{example, plugin};
-use pleach_worker::{NetSession, Registry};
+use pleach_worker::{NetSession, PlainHost, Registry};
 use plugin_api::prelude::*;
-use plugin_api::role::TaskObj;
 use plugin_api::serde_json::json;
 use plugin_api::testing::graph;
 
@@ -78,16 +77,39 @@ impl Task for Noise {
 
 /// A session on noise.
 pub fn session(arch: Arch, out: i64, seed: u64) -> Result<NetSession> {
+    let inputs = arch.inputs.clone();
+    on(Noise { inputs, out }).on_task(arch, seed)
+}
+
+/// A host for sessions on a task.
+pub fn on(task: impl Task + 'static) -> PlainHost {
     host();
-    let task = Noise {
-        inputs: arch.inputs.clone(),
-        out,
-    };
     let On::Task(task) = On::task(task) else {
         unreachable!("made of a task")
     };
-    let task: Rc<TaskObj> = Rc::new(task);
-    NetSession::new(arch, task, seed, Device::Cpu)
+    PlainHost::new(Rc::new(task), Device::Cpu)
+}
+
+/// The architecture that a point stands for.
+pub fn resolved(arch: &Arch, point: &Point) -> Arch {
+    let inputs = arch.inputs.clone();
+    on(Noise { inputs, out: 1 }).resolve(arch, point).unwrap()
+}
+
+/// What comes out at `y`.
+pub fn run(session: &dyn Session, x: &Batch, ask: &Ask<'_>) -> Tensor {
+    session.forward(x, ask).unwrap().outputs["y"].shallow_clone()
+}
+
+/// The largest distance of two numbers at the same place.
+pub fn off(a: &Tensor, b: &Tensor) -> f64 {
+    assert_eq!(a.size(), b.size());
+    (a - b).abs().max().double_value(&[])
+}
+
+/// Inputs of rows of so many features.
+pub fn rows(features: i64) -> Shapes {
+    Shapes::new().with("x", vec![axis("rows", None), axis("features", features)])
 }
 
 /// Numbers drawn one after the other.
@@ -109,7 +131,8 @@ impl Dice {
     }
 }
 
-fn linear(out: i64) -> Recipe {
+/// A linear map to so many features.
+pub fn linear(out: i64) -> Recipe {
     Recipe::new("baselines/linear").with("out", out)
 }
 

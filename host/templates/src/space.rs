@@ -33,7 +33,7 @@ impl Space for Sandwich {
                 linear.clone().with("out", json!({ "decide": "width" })),
                 &[("x", "in.x")],
             )
-            .mix("middle", Mix::new("layer", self.recipes()), &[("x", "first.x")])
+            .mix("middle", self.middle(), &[("x", "first.x")])
             .layer("last", linear.with("out", classes), &[("x", "middle.x")])
             .output(output, "last.x")
             .decide(Decision::options("width", self.widths.clone()))
@@ -45,5 +45,10 @@ impl Space for Sandwich {
 impl Sandwich {
     fn recipes(&self) -> impl Iterator<Item = Recipe> {
         self.layers.iter().map(|layer| layer.recipe.clone())
+    }
+
+    /// One of the layers.
+    fn middle(&self) -> Mix {
+        Mix::new("layer", self.recipes())
     }
 }

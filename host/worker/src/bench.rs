@@ -109,14 +109,11 @@ impl Bench for SubjectBench {
             let Some(proposal) = searcher.ask(1, &self.plain)?.pop() else {
                 break;
             };
-            let observation = Observation {
-                trial: TrialId(trial),
-                outcome: match caught(|| evaluate(&proposal.point)) {
-                    Ok(metrics) => Outcome::Done(metrics),
-                    Err(error) => Outcome::Failed(error),
-                },
-                point: proposal.point,
+            let outcome = match caught(|| evaluate(&proposal.point)) {
+                Ok(metrics) => Outcome::Done(metrics),
+                Err(error) => Outcome::Failed(error),
             };
+            let observation = Observation::of(TrialId(trial), &proposal, outcome);
             searcher.tell(std::slice::from_ref(&observation), &self.plain)?;
             seen.push(observation);
         }

@@ -45,6 +45,7 @@ mod work;
 pub use bench::SubjectBench;
 pub use check::check;
 pub use load::{load, open};
+pub use plain::PlainHost;
 pub use registry::{Registry, host};
 pub use serve::{cards, doctor, serve};
 pub use session::NetSession;

@@ -4,6 +4,7 @@ mod cost;
 mod cut;
 mod forward;
 mod gradients;
+mod latency;
 mod objectives;
 mod play;
 mod relax;
@@ -17,9 +18,9 @@ use std::rc::Rc;
 use plugin_api::host::Services;
 use plugin_api::role::{Initializer, InitializerObj, Relaxation, Task, TaskObj};
 use plugin_api::{
-    Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Keep, Named, Of, On, Played, Ports,
-    Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec, gradients_of,
-    kind, stream,
+    Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Keep, Latency, Named, Of, On,
+    Played, Ports, Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec,
+    gradients_of, kind, stream,
 };
 use tch::{Device, Kind};
 
@@ -427,6 +428,21 @@ impl Session for NetSession {
 
     fn cost(&self, what: &str, probabilities: &Tensors) -> Result<Tensor> {
         self.cost_of(what, probabilities)
+    }
+
+    fn latency(&self, batch: &Batch, runs: i64) -> Result<Latency> {
+        self.measure(batch, runs)
+    }
+
+    fn recalibrate(&mut self, split: &str, size: i64, batches: i64) -> Result<()> {
+        // The clock stands still: which batch is trained on next is nobody's business here.
+        let positions = self.positions.clone();
+        let settled = (0..batches).try_for_each(|_| {
+            let batch = self.next(split, size)?;
+            tch::no_grad(|| self.run(&batch, &Ask::train())).map(drop)
+        });
+        self.positions = positions;
+        settled
     }
 
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()> {

@@ -3,6 +3,7 @@
 
 mod looking;
 mod networks;
+mod parts;
 mod searching;
 mod services;
 mod training;

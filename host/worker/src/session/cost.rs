@@ -84,6 +84,21 @@ impl NetSession {
         let inputs = self.network.shapes_into(layer);
         let mut costs = layer.layer.cost(&inputs)?;
         costs.retain(|cost| cost.what == what);
+        // The layer speaks of its own axes as they are before any unit left.
+        let axes = layer.specs.iter().flat_map(|s| &s.axes);
+        let axes = axes.chain(layer.gives.values().flatten());
+        let own: Vec<&Axis> = axes.flat_map(Axis::leaves).collect();
+        for cost in &mut costs {
+            let left = |axis: &mut Axis| {
+                let units = format!("{}.{}", layer.place, axis.name);
+                let here = own.iter().find(|a| a.units.as_ref() == Some(&units));
+                if let (None, Some(here)) = (&axis.units, here) {
+                    axis.size = here.size;
+                }
+            };
+            let axes = std::mem::take(&mut cost.axes).into_iter();
+            cost.axes = axes.map(|axis| axis.map(&mut { left })).collect();
+        }
         if costs.is_empty() && ["parameters", "bits"].contains(&what) {
             for spec in &layer.specs {
                 // Shared weights are there once.

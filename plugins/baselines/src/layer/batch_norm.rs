@@ -40,22 +40,32 @@ impl Layer for BatchNorm {
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        let x = x.tensor("x")?;
+        if !pass.train() {
+            let scale = w["var"]
+                .f_add_scalar(self.eps)?
+                .f_rsqrt()?
+                .f_mul(&w["weight"])?;
+            let shift = w["bias"].f_sub(&w["mean"].f_mul(&scale)?)?;
+            let mut channels = vec![1; x.dim()];
+            channels[1] = -1;
+            let (scale, shift) = (scale.f_view(&*channels)?, shift.f_view(&*channels)?);
+            return Ok(Batch::new().with("x", shift.f_addcmul(x, &scale)?));
+        }
         // libtorch moves the running statistics in place; whether these count is the pass's to say.
         let (mean, var) = (w["mean"].f_detach()?.copy(), w["var"].f_detach()?.copy());
-        let y = x.tensor("x")?.f_batch_norm(
+        let y = x.f_batch_norm(
             Some(&w["weight"]),
             Some(&w["bias"]),
             Some(&mean),
             Some(&var),
-            pass.train(),
+            true,
             self.momentum,
             self.eps,
             false,
         )?;
-        if pass.train() {
-            pass.keep("mean", mean.into());
-            pass.keep("var", var.into());
-        }
+        pass.keep("mean", mean.into());
+        pass.keep("var", var.into());
         Ok(Batch::new().with("x", y))
     }
 }

@@ -3,7 +3,7 @@
 use pleach_worker::{NetSession, host};
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
-use plugin_api::{Generated, Json, Keep, serde_json::json};
+use plugin_api::{Generated, Json, serde_json::json};
 
 use crate::close;
 
