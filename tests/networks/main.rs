@@ -3,6 +3,7 @@
 mod architectures;
 mod choices;
 mod cutting;
+mod methods;
 mod passes;
 mod remembering;
 mod support;

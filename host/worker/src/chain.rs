@@ -23,6 +23,9 @@ pub(crate) struct Chain {
     seed: u64,
 }
 
+/// What goes over to the tensor of a path, which begins so, of those that belonged to paths before.
+type Over<'a> = &'a dyn Fn(&Tensors, &str, &Tensor) -> Result<Option<Tensor>>;
+
 impl Chain {
     pub(crate) fn new(
         name: &str,
@@ -64,7 +67,7 @@ impl Chain {
         specs: &[WeightSpec],
         arch: &Arch,
         device: tch::Device,
-        over: &dyn Fn(&Tensors, &str, &Tensor) -> Result<Option<Tensor>>,
+        over: Over<'_>,
     ) -> Result<Self> {
         let mut next = Chain::new(
             &self.name,
