@@ -92,7 +92,7 @@ fn depth_is_options_with_inputs_of_their_own() {
     let all = Choices::new().with("depth", Choice::all(&p));
     let y = run(&open, &x, &Ask::eval().choices(all));
     assert_eq!(y.size(), [2, 6]);
-    let loss = y.square().sum(Kind::Float).into();
+    let loss = y.square().sum(Kind::Float);
     let g = gradients_of(&loss, &Tensors::new().with("p", &p), false).unwrap();
     assert!(
         g["p"].abs().min().double_value(&[]) > 0.0,

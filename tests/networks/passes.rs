@@ -47,7 +47,7 @@ fn gradients_stop_at_a_cut() {
     let weights = session.weights("model").unwrap();
     let slopes = |ask: &Ask<'_>| {
         let y = run(&session, &x(4, 3), ask);
-        gradients_of(&y.square().sum(Kind::Float).into(), &weights, false).unwrap()
+        gradients_of(&y.square().sum(Kind::Float), &weights, false).unwrap()
     };
     let (whole, cut) = (slopes(&Ask::train()), slopes(&Ask::train().cut(["norm.x"])));
     assert_eq!(off(&whole["b.weight"], &cut["b.weight"]), 0.0);
