@@ -243,7 +243,7 @@ fn training(host: Registry) -> Result<()> {
     let batch = session.next("val", 20)?;
     session.forward(&batch, &Ask::eval().tapped(["*"]).hooked(&Double))?;
     session.play("train", &At::ALL)?;
-    session.evaluate("val")?;
+    session.evaluate("val", &Ask::eval())?;
     Ok(())
 }
 

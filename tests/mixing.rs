@@ -219,7 +219,7 @@ fn taps_inside_a_wrapped_foreign_layer_are_shown_and_replaced() -> Result<()> {
 #[test]
 fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
     let mut session = session("baselines/gcn")?;
-    let before = session.evaluate("val")?;
+    let before = session.evaluate("val", &Ask::eval())?;
     let snapshot = session.snapshot("model")?;
     session.chain(
         "main",
@@ -230,7 +230,7 @@ fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
     for _ in 0..60 {
         session.step("main", &batch, &Ask::train())?;
     }
-    let after = session.evaluate("val")?;
+    let after = session.evaluate("val", &Ask::eval())?;
     assert!(after["loss"] < 0.7 * before["loss"], "{before:?} {after:?}");
     assert!(after["accuracy"] > 0.8, "{after:?}");
     for (path, weight) in session.weights("model")?.iter() {

@@ -517,7 +517,7 @@ fn a_fitted_kernel_machine_is_a_network() {
     );
     let report = train(&mut session, &ridge);
     assert_eq!(report.metrics["samples"], 1000.0);
-    let accuracy = session.evaluate("test").unwrap()["accuracy"];
+    let accuracy = session.evaluate("test", &Ask::eval()).unwrap()["accuracy"];
     assert!(accuracy > 0.95, "{accuracy}");
     // The solution of the normal equations: (K + ridge I) dual = Y.
     let w = session.weights("all").unwrap();
@@ -534,7 +534,10 @@ fn a_fitted_kernel_machine_is_a_network() {
         .spawn(&session.arch().unwrap(), On::SameTask, 3)
         .unwrap();
     copy.restore(&session.snapshot("all").unwrap()).unwrap();
-    assert_eq!(copy.evaluate("test").unwrap()["accuracy"], accuracy);
+    assert_eq!(
+        copy.evaluate("test", &Ask::eval()).unwrap()["accuracy"],
+        accuracy
+    );
 }
 
 #[test]
@@ -556,7 +559,7 @@ fn analysis_with_bench_and_host() {
         );
         values.push((
             report.metrics["best"],
-            session.evaluate("val").unwrap()["accuracy"],
+            session.evaluate("val", &Ask::eval()).unwrap()["accuracy"],
         ));
         let snapshot = session.snapshot("all,masks").unwrap();
         bench.put(&format!("e{epochs}"), arch.clone(), snapshot, vec![report]);

@@ -441,8 +441,8 @@ pub trait Session {
     fn terms(&self, seen: &Seen, batch: &Batch) -> Result<Tensors>;
     /// Their sum.
     fn loss(&self, seen: &Seen, batch: &Batch) -> Result<Tensor>;
-    /// The task's metrics on a whole split.
-    fn evaluate(&self, split: &str) -> Result<Named<f64>>;
+    /// The task's metrics on a whole split, from this pass, without gradients.
+    fn evaluate(&self, split: &str, ask: &Ask<'_>) -> Result<Named<f64>>;
     /// Hands the gradients of the selected weights to a sink, sample by sample.
     fn each_gradient(
         &self,

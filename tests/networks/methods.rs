@@ -4,7 +4,7 @@ use plugin_api::host::Services;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;
 
-use crate::support::{host, linear, off, rows, run, session};
+use crate::support::{host, linear, off, on, rows, run, session};
 
 fn with_norm() -> Arch {
     Arch::new(rows(4))
@@ -155,4 +155,201 @@ fn widths_are_chosen_around_a_layer_of_another_plugin() {
     let before = later["relaxation.first"].shallow_clone();
     assert!(open.weights("choice").unwrap()["relaxation.first"].equal(&before));
     go_on(&mut open);
+}
+
+/// `tanh` between two maps, to be found among three functions.
+fn functions() -> Arch {
+    let function = |kind: &str| Recipe::new("baselines/activation").with("kind", kind);
+    let options = ["tanh", "relu", "sigmoid"];
+    Arch::new(rows(4))
+        .of(Dtype::F64)
+        .layer("a", linear(5), &[("x", "in.x")])
+        .layer("norm", "baselines/batch-norm", &[("x", "a.x")])
+        .mix(
+            "f",
+            Mix::new("f", options.map(function)),
+            &[("x", "norm.x")],
+        )
+        .layer("b", linear(1), &[("x", "f.x")])
+        .output("y", "b.x")
+        .decide(Decision::options("f", options))
+}
+
+#[test]
+fn the_gradient_through_a_step_of_the_weights_is_that_of_finite_differences() {
+    let mut session = session(functions(), 1, 3).unwrap();
+    let ahead = 0.1;
+    let unrolled = Recipe::new("wrappers/unrolled").with("ahead", ahead);
+    session.relax(&unrolled).unwrap();
+    let alpha = Tensor::from_slice(&[0.3, -0.2, 0.5]);
+    let path = "relaxation.f";
+    let begin = session.snapshot("everything").unwrap();
+    // Those that a step of the search takes.
+    let train = session.next("train", 0).unwrap();
+    let val = session.next("val", 0).unwrap();
+
+    let loss_ahead = |session: &mut dyn Session, alpha: &Tensor| {
+        session.set(&Tensors::new().with(path, alpha)).unwrap();
+        let weights = session.weights("model").unwrap();
+        let seen = session.forward(&train, &Ask::train().dry()).unwrap();
+        let loss = session.loss(&seen, &train).unwrap();
+        let down = gradients_of(&loss, &weights, false).unwrap();
+        let moved = weights.map(|path, w| w - &down[path] * ahead);
+        let seen = session.forward(&val, &Ask::train().weights(moved)).unwrap();
+        session.loss(&seen, &val).unwrap().double_value(&[])
+    };
+    let mut expected = vec![];
+    for k in 0..3 {
+        let h = Tensor::from_slice(&[i64::from(k)])
+            .one_hot(3)
+            .get(0)
+            .to_kind(Kind::Double)
+            * 1e-4;
+        let up = loss_ahead(&mut session, &(&alpha + &h));
+        expected.push((up - loss_ahead(&mut session, &(&alpha - &h))) / 2e-4);
+    }
+
+    session.restore(&begin).unwrap();
+    session.set(&Tensors::new().with(path, &alpha)).unwrap();
+    let down = Recipe::new("baselines/sgd").with("rate", 1.0);
+    for group in ["model", "choice"] {
+        let name = if group == "model" { "weights" } else { group };
+        session
+            .chain(name, std::slice::from_ref(&down), group)
+            .unwrap();
+    }
+    session.search().unwrap();
+    let moved = &alpha - &session.weights("choice").unwrap()[path];
+    assert!(
+        off(&moved, &Tensor::from_slice(&expected)) < 1e-7,
+        "{moved} {expected:?}"
+    );
+    assert!(moved.abs().max().double_value(&[]) > 1e-4);
+}
+
+#[test]
+fn what_is_decided_is_fixed_in_the_session() {
+    let mut session = session(functions(), 1, 3).unwrap();
+    let inner = json!({ "use": "wrappers/unrolled", "ahead": 0.02 });
+    let perturbed = Recipe::new("wrappers/perturbed")
+        .with("inner", inner)
+        .with("tune", 3);
+    session.relax(&perturbed).unwrap();
+    for _ in 0..10 {
+        session.search().unwrap();
+    }
+    let scores = session.decide().unwrap();
+    assert_eq!(scores["f"].size(), [3]);
+    let best = usize::try_from(scores["f"].argmax(0, false).int64_value(&[])).unwrap();
+    let choice = &session.mixture(false).unwrap()["f"];
+    assert_eq!(choice.active().collect::<Vec<_>>(), [best]);
+    // So it is saved and comes back with it.
+    let saved = session.snapshot("everything").unwrap();
+    assert_eq!(saved["relaxation.fixed-f"].double_value(&[0]), best as f64);
+}
+
+/// Noisy patterns of three classes.
+struct Patterns;
+
+impl Patterns {
+    fn pure() -> Tensor {
+        random::normal(&[3, 120], 1).sign()
+    }
+}
+
+impl Task for Patterns {
+    fn ports(&self) -> Result<Ports> {
+        let shape = || Shapes::new().with("x", vec![axis("rows", None), axis("units", 120)]);
+        Ok(Ports {
+            inputs: shape(),
+            outputs: Shapes::new().with("y", shape()["x"].clone()),
+            metric: "overlap".into(),
+            higher_is_better: true,
+        })
+    }
+
+    fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
+        let flips = random::uniform(&[30, 120], stream(at.seed, split)).ge(0.1);
+        let signs = flips.to_kind(Kind::Float) * 2.0 - 1.0;
+        let target = Patterns::pure().repeat([10, 1]);
+        let class = Tensor::arange(3, (Kind::Int64, Device::Cpu)).repeat([10]);
+        let batch = Batch::new()
+            .with("x", &target * signs)
+            .with("target", target);
+        Ok((at.index == 0).then(|| batch.with("class", class)))
+    }
+
+    fn loss(&self, _: &Batch, _: &Batch) -> Result<Tensors> {
+        bail!("patterns are stored, not learned")
+    }
+
+    fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
+        let overlap = outputs.tensor("y")? * batch.tensor("target")?;
+        Ok(Named::new().with("overlap", overlap.mean(Kind::Double).double_value(&[])))
+    }
+}
+
+#[test]
+fn patterns_are_stored_without_gradients_and_recalled_by_the_layer_itself() {
+    let task = on(Patterns);
+    let arch = Arch::new(Patterns.ports().unwrap().inputs)
+        .layer("memory", "wrappers/hopfield", &[("x", "in.x")])
+        .output("y", "memory.x");
+    let mut session = task.on_task(arch, 0).unwrap();
+    assert!(session.weights("model").unwrap().is_empty());
+    fit(&mut session, "wrappers/store", json!({ "node": "memory" }));
+    let batch = session.batch("test", &At::ALL).unwrap().unwrap();
+    let first = Ask::eval().tapped(["memory/state-0"]);
+    let seen = session.forward(&batch, &first).unwrap();
+    assert!(seen.taps.contains("memory/state-0"));
+    let overlap = session.evaluate("test", &Ask::eval()).unwrap()["overlap"];
+    assert!(overlap > 0.99, "{overlap}");
+}
+
+/// A cell with an output, whose state goes in and out.
+fn recurrent() -> Arch {
+    let state = vec![axis("rows", None), axis("hidden", 5)];
+    Arch::new(rows(3).with("state", state))
+        .of(Dtype::F64)
+        .layer(
+            "cell",
+            "wrappers/cell",
+            &[("x", "in.x"), ("state", "in.state")],
+        )
+        .layer("out", linear(1), &[("x", "cell.x")])
+        .output("y", "out.x")
+        .output("state", "cell.state")
+}
+
+#[test]
+fn two_windows_of_time_with_the_true_gradient_between_them_are_the_whole() {
+    let session = session(recurrent(), 1, 0).unwrap();
+    let x = random::normal(&[4, 6, 3], 1).to_kind(Kind::Double);
+    let y = x.select(2, 0).cumsum(1, Kind::Double).unsqueeze(2);
+    // The loss of a window, its gradients by weights and first state, and its last state; `tail` comes from beyond.
+    let window = |times: std::ops::Range<i64>, state: &Tensor, tail: Option<&Tensor>| {
+        let start = state.detach().set_requires_grad(true);
+        let mut h = start.shallow_clone();
+        let mut loss = Tensor::zeros([0_i64; 0], (Kind::Double, Device::Cpu));
+        for t in times {
+            let step = Batch::new().with("x", x.select(1, t)).with("state", &h);
+            let seen = session.forward(&step, &Ask::train()).unwrap();
+            h = seen.outputs["state"].shallow_clone();
+            let target = Batch::new().with("y", y.select(1, t));
+            loss += &*session.loss(&seen, &target).unwrap();
+        }
+        if let Some(tail) = tail {
+            loss += (&h * tail).sum(Kind::Double);
+        }
+        let of = session.weights("model").unwrap().with("start", &start);
+        (gradients_of(&loss, &of, false).unwrap(), h.detach())
+    };
+    let zero = Tensor::zeros([4, 5], (Kind::Double, Device::Cpu));
+    let (whole, _) = window(0..6, &zero, None);
+    let (_, middle) = window(0..3, &zero, None);
+    let (second, _) = window(3..6, &middle, None);
+    let (first, _) = window(0..3, &zero, Some(&second["start"]));
+    for (path, g) in whole.iter().filter(|(path, _)| *path != "start") {
+        assert!(off(g, &(&first[path] + &second[path])) < 1e-12, "{path}");
+    }
 }

@@ -57,7 +57,7 @@ fn say(what: &str, session: &NetSession) -> Result<()> {
     let parameters = session
         .cost("parameters", &Tensors::new())?
         .f_double_value(&[])?;
-    let accuracy = session.evaluate("test")?["accuracy"];
+    let accuracy = session.evaluate("test", &Ask::eval())?["accuracy"];
     println!(
         "{what:<10}  {parameters:>5} parameters, {:.1} % right",
         100.0 * accuracy

@@ -6,8 +6,8 @@ use plugin_api::boundary::caught;
 use plugin_api::host::Services;
 use plugin_api::role::{Analysis, Space, Task, TaskObj, Trainer};
 use plugin_api::{
-    Arch, Bench, Error, Observation, Outcome, Point, Recipe, Report, Result, Searching, Session,
-    Tensors, TrialId,
+    Arch, Ask, Bench, Error, Observation, Outcome, Point, Recipe, Report, Result, Searching,
+    Session, Tensors, TrialId,
 };
 use tch::Device;
 
@@ -102,7 +102,7 @@ impl Bench for SubjectBench {
             let arch = space.arch(&ports, point, &self.plain)?;
             let mut session = self.plain.on_task(arch, searching.seed)?;
             trainer.fit(&mut session)?;
-            session.evaluate("val")
+            session.evaluate("val", &Ask::eval())
         };
         let mut seen = vec![];
         for trial in 0..u64::try_from(searching.trials)? {

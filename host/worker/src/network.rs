@@ -117,9 +117,10 @@ impl Network {
             mut specs,
             mut errors,
         } = builder;
-        for spec in specs.iter_mut().filter(|s| s.dtype.is_default()) {
-            spec.dtype = arch.dtype;
-        }
+        specs = specs
+            .into_iter()
+            .map(|spec| spec.of_default(arch.dtype))
+            .collect();
         let generators = generators(&arch, &mut specs, &mut errors);
         for spec in &specs {
             if let Some(axis) = spec.axes.iter().find(|a| a.size.is_none()) {
@@ -660,13 +661,8 @@ fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>)
         {
             Ok((own, hypernet)) => {
                 let weights = paths(&own, &prefix);
-                let own = own.into_iter().map(|s| s.under(&prefix));
-                specs.extend(own.map(|mut own| {
-                    if own.dtype.is_default() {
-                        own.dtype = arch.dtype;
-                    }
-                    own
-                }));
+                let own = own.into_iter();
+                specs.extend(own.map(|s| s.under(&prefix).of_default(arch.dtype)));
                 made.push(Generator {
                     name: g.name.clone(),
                     component: g.hypernet.component.clone(),

@@ -356,11 +356,11 @@ impl Session for NetSession {
             .ok_or_else(|| Error::new("the task's loss has no term").into())
     }
 
-    fn evaluate(&self, split: &str) -> Result<Named<f64>> {
+    fn evaluate(&self, split: &str, ask: &Ask<'_>) -> Result<Named<f64>> {
         let batch = self
             .batch(split, &At::ALL)?
             .ok_or_else(|| Error::new(format!("split `{split}` is empty")))?;
-        let seen = tch::no_grad(|| self.run(&batch, &Ask::eval()))?;
+        let seen = tch::no_grad(|| self.run(&batch, ask))?;
         self.task.metrics(&seen.outputs, &batch)
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     }
     let main = session.ports()?.metric;
     for split in &work.evaluate {
-        let measured = session.evaluate(split)?;
+        let measured = session.evaluate(split, &Ask::eval())?;
         if measured.get(&main).is_some_and(|value| value.is_nan()) {
             return Err(Error::new(format!(
                 "`{main}` on `{split}` is no number: the weights have diverged"

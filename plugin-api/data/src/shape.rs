@@ -262,6 +262,14 @@ impl WeightSpec {
         self
     }
 
+    /// The same of this type, where it names none.
+    pub fn of_default(mut self, dtype: Dtype) -> Self {
+        if self.dtype.is_default() {
+            self.dtype = dtype;
+        }
+        self
+    }
+
     /// The same under a longer name.
     pub fn under(mut self, prefix: &str) -> Self {
         self.name.insert_str(0, prefix);

@@ -45,10 +45,10 @@ impl Trainer for Services {
             input: session.ports()?.inputs,
         });
         let child = session.spawn(&session.arch()?, own, 5)?;
-        let own_loss = child.evaluate("train")?["mean"];
+        let own_loss = child.evaluate("train", &Ask::eval())?["mean"];
         let idle = session.spawn(&session.arch()?, On::Nothing, 5)?;
         let refused = idle
-            .evaluate("train")
+            .evaluate("train", &Ask::eval())
             .err()
             .context("it has a task after all")?;
 

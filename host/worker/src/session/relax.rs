@@ -32,7 +32,11 @@ impl NetSession {
         let weights = paths(&specs, &prefix);
         let mut initializers = HashMap::new();
         let mut made = Tensors::new();
-        let specs: Vec<_> = specs.into_iter().map(|s| s.under(&prefix)).collect();
+        let dtype = self.network.arch.dtype;
+        let specs: Vec<_> = specs
+            .into_iter()
+            .map(|s| s.under(&prefix).of_default(dtype))
+            .collect();
         for spec in &specs {
             let arch = &self.network.arch;
             made.put(
