@@ -1,10 +1,10 @@
 //! The shares against their equation, and a step of the search against derivatives worked out by hand.
 
+use plugin_api::NodeKind;
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::role::RelaxationObj;
 use plugin_api::testing::close;
-use plugin_api::NodeKind;
 
 use crate::plugin;
 use crate::session::{RATE, own, session_of, start, x, y};

@@ -47,9 +47,10 @@ impl NetSession {
                 next.chains.insert(name.clone(), chain);
             }
         }
-        let frozen: Vec<String> = self.frozen.iter().cloned().collect();
-        for path in frozen {
-            next.freeze(&path, true)?;
+        for path in &self.frozen {
+            if next.weights.contains(path) {
+                next.freeze(path, true)?;
+            }
         }
         (next.steps, next.positions) = (self.steps, self.positions.clone());
         next.take_objectives(self);
