@@ -7,12 +7,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use pleach_worker::{NetSession, Registry, SubjectBench};
+use plugin_api::Json;
 use plugin_api::host::Services;
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;
 use plugin_api::testing::{Alone, Scripted};
-use plugin_api::{Json, Mix, MixOption, NodeKind};
 use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> Result<()> {
@@ -195,15 +195,9 @@ fn session(host: Registry, task: &Recipe, layer: Recipe) -> Result<NetSession> {
 fn relaxation(host: Registry) -> Result<()> {
     let task = host.task(&"baselines/digits".into())?;
     let options = [linear(), wrapped("layer", linear())];
-    let options = options.into_iter().enumerate();
-    let mix = Mix {
-        decision: "which".into(),
-        options: options
-            .map(|(option, layer)| MixOption { option, layer })
-            .collect(),
-    };
+    let mix = Mix::new("which", options);
     let arch = Arch::new(task.ports()?.inputs)
-        .node("slot", NodeKind::Mix(mix), &[("x", "in.x")])
+        .mix("slot", mix, &[("x", "in.x")])
         .output("y", "slot.x")
         .decide(Decision::options("which", ["plain", "thrice"]));
     let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu)?;
@@ -243,13 +237,13 @@ fn training(host: Registry) -> Result<()> {
     let scores = host
         .pruner(&wrapped("pruner", "baselines/magnitude".into()))?
         .scores(&mut session)?;
-    session.prune(&scores, 0.5, true)?;
+    session.prune(&scores, &Keep::Overall(0.5))?;
     let snapshot = session.snapshot("everything")?;
     session.restore(&snapshot)?;
     let batch = session.next("val", 20)?;
     session.forward(&batch, &Ask::eval().tapped(["*"]).hooked(&Double))?;
     session.play("train", &At::ALL)?;
-    session.evaluate("val")?;
+    session.evaluate("val", &Ask::eval())?;
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use plugin_api::host::Services;
 use plugin_api::role::{Layer, Task};
 use plugin_api::testing::Alone;
 use plugin_api::{
-    Arch, Ask, At, Batch, Graph, Hook, Recipe, Result, Session, Shapes, Tensor, Tensors, axis,
-    gradients_of, random, stream,
+    Arch, Ask, At, Batch, Graph, Hook, Keep, Recipe, Result, Session, Shapes, Tensor, Tensors,
+    axis, gradients_of, random, stream,
 };
 use tch::{Device, Kind};
 
@@ -219,7 +219,7 @@ fn taps_inside_a_wrapped_foreign_layer_are_shown_and_replaced() -> Result<()> {
 #[test]
 fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
     let mut session = session("baselines/gcn")?;
-    let before = session.evaluate("val")?;
+    let before = session.evaluate("val", &Ask::eval())?;
     let snapshot = session.snapshot("model")?;
     session.chain(
         "main",
@@ -230,7 +230,7 @@ fn a_wrapper_around_a_foreign_layer_trains() -> Result<()> {
     for _ in 0..60 {
         session.step("main", &batch, &Ask::train())?;
     }
-    let after = session.evaluate("val")?;
+    let after = session.evaluate("val", &Ask::eval())?;
     assert!(after["loss"] < 0.7 * before["loss"], "{before:?} {after:?}");
     assert!(after["accuracy"] > 0.8, "{after:?}");
     for (path, weight) in session.weights("model")?.iter() {
@@ -244,7 +244,7 @@ fn pruning_counts_are_exact_and_survive_training() -> Result<()> {
     let mut session = session("baselines/gcn")?;
     let scores = session.weights("model")?.map(|_, w| w.abs());
     let total: i64 = scores.values().map(|t| t.numel() as i64).sum();
-    session.prune(&scores, 0.1, true)?;
+    session.prune(&scores, &Keep::Overall(0.1))?;
     let alive = |session: &pleach_worker::NetSession| -> Result<i64> {
         Ok(session
             .weights("model")?
@@ -310,7 +310,7 @@ fn a_snapshot_of_everything_takes_later_masks_and_batches_back() -> Result<()> {
     let second = session.next("train", 50)?;
     assert_ne!(first["x"], second["x"]);
     let scores = session.weights("#prunable")?.map(|_, w| w.abs());
-    session.prune(&scores, 0.1, true)?;
+    session.prune(&scores, &Keep::Overall(0.1))?;
 
     session.restore(&snapshot)?;
     assert!(session.masks()?.is_empty());

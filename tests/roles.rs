@@ -8,7 +8,7 @@ use pleach_worker::{NetSession, Registry, SubjectBench};
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
 use plugin_api::testing::{Alone, Scripted};
-use plugin_api::{Generated, Json, Mix, MixOption, NodeKind, serde_json::json};
+use plugin_api::{Generated, Json, TrialId, serde_json::json};
 
 /// The host with two plugin files.
 fn host() -> Registry {
@@ -158,15 +158,9 @@ fn initializer() {
 /// A supernet of two layers to choose from.
 fn supernet(ports: &Ports) -> Arch {
     let layers = [linear(), wrapped("layer", &linear())];
-    let options = layers.iter().cloned().enumerate();
-    let mix = Mix {
-        decision: "which".into(),
-        options: options
-            .map(|(option, layer)| MixOption { option, layer })
-            .collect(),
-    };
+    let mix = Mix::new("which", layers);
     Arch::new(ports.inputs.clone())
-        .node("slot", NodeKind::Mix(mix), &[("x", "in.x")])
+        .mix("slot", mix, &[("x", "in.x")])
         .output("y", "slot.x")
         .decide(Decision::options("which", ["plain", "thrice"]))
 }
@@ -437,7 +431,7 @@ fn pruner() {
     let kept = |recipe: &Recipe| {
         let mut session = digits();
         let scores = host().pruner(recipe).unwrap().scores(&mut session).unwrap();
-        session.prune(&scores, 0.5, true).unwrap();
+        session.prune(&scores, &Keep::Overall(0.5)).unwrap();
         session.masks().unwrap()["only.weight"].copy()
     };
     let magnitude = Recipe::new("baselines/magnitude");
@@ -455,14 +449,11 @@ fn pruner() {
 fn hypernet() {
     let effective = |hypernet: Recipe| {
         let mut arch = digits().arch().unwrap();
-        arch.generated.push(Generated {
-            name: "maker".into(),
-            hypernet,
-            target: "only.*".into(),
-        });
+        arch.generated
+            .push(Generated::new("maker", hypernet, "only.*"));
         let task = host().task(&"baselines/digits".into()).unwrap();
         let session = NetSession::new(arch, task.into(), 0, Device::Cpu).unwrap();
-        session.effective("only.weight").unwrap()["only.weight"].detach()
+        session.effective("only.weight", &Ask::eval()).unwrap()["only.weight"].detach()
     };
     let mlp = Recipe::new("baselines/mlp");
     let (plain, twice) = (effective(mlp.clone()), effective(wrapped("hypernet", &mlp)));
@@ -526,7 +517,7 @@ fn a_fitted_kernel_machine_is_a_network() {
     );
     let report = train(&mut session, &ridge);
     assert_eq!(report.metrics["samples"], 1000.0);
-    let accuracy = session.evaluate("test").unwrap()["accuracy"];
+    let accuracy = session.evaluate("test", &Ask::eval()).unwrap()["accuracy"];
     assert!(accuracy > 0.95, "{accuracy}");
     // The solution of the normal equations: (K + ridge I) dual = Y.
     let w = session.weights("all").unwrap();
@@ -543,7 +534,10 @@ fn a_fitted_kernel_machine_is_a_network() {
         .spawn(&session.arch().unwrap(), On::SameTask, 3)
         .unwrap();
     copy.restore(&session.snapshot("all").unwrap()).unwrap();
-    assert_eq!(copy.evaluate("test").unwrap()["accuracy"], accuracy);
+    assert_eq!(
+        copy.evaluate("test", &Ask::eval()).unwrap()["accuracy"],
+        accuracy
+    );
 }
 
 #[test]
@@ -565,7 +559,7 @@ fn analysis_with_bench_and_host() {
         );
         values.push((
             report.metrics["best"],
-            session.evaluate("val").unwrap()["accuracy"],
+            session.evaluate("val", &Ask::eval()).unwrap()["accuracy"],
         ));
         let snapshot = session.snapshot("all,masks").unwrap();
         bench.put(&format!("e{epochs}"), arch.clone(), snapshot, vec![report]);
@@ -651,5 +645,60 @@ fn a_network_that_is_replaced_keeps_what_it_can() {
     assert_eq!(
         error,
         "`first.weight` cannot be carried to `end.bias`\n  found     [64, 5] after its indices\n  expected  [10]"
+    );
+}
+
+#[test]
+fn strategies_are_taken_in_and_let_go_while_they_search() {
+    let host_of_search = Scripted::default().sampling(|decisions, n, seed| {
+        let point = |i| {
+            decisions
+                .iter()
+                .map(move |d| (&d.name, Decided::Real(seed as f64 + i as f64)))
+        };
+        Ok((0..n).map(|i| point(i).collect()).collect())
+    });
+    let mut turns = host().strategy(&"wrappers/turns".into()).unwrap();
+    let setting = Setting {
+        decisions: vec![Decision {
+            name: "x".into(),
+            domain: Domain::Real(0.0, 1.0),
+        }],
+        goals: vec![],
+        seed: 3,
+    };
+    turns.begin(&setting).unwrap();
+    let random = |name: &str| (name.to_string(), Recipe::new("baselines/random"));
+    let add = [random("one"), random("two")];
+    turns.control(&add, &[], &host_of_search).unwrap();
+    let who = |proposals: &[Proposal]| -> Vec<String> {
+        proposals.iter().map(|p| p.by.clone().unwrap()).collect()
+    };
+    let proposals = turns.ask(3, &host_of_search).unwrap();
+    assert_eq!(who(&proposals), ["one", "two", "one"]);
+    let seen = proposals.iter().zip(0..).map(|(proposal, trial)| {
+        Observation::of(TrialId(trial), proposal, Outcome::Done(Named::new()))
+    });
+    let seen: Vec<Observation> = seen.collect();
+    assert_eq!(seen[1].by.as_deref(), Some("two"));
+    turns.tell(&seen, &host_of_search).unwrap();
+    let nested = proposals[0].clone().by("portfolio");
+    assert_eq!(nested.by.as_deref(), Some("portfolio/one"));
+
+    turns
+        .control(&[], &["one".to_string()], &host_of_search)
+        .unwrap();
+    let proposals = turns.ask(2, &host_of_search).unwrap();
+    assert_eq!(who(&proposals), ["two", "two"]);
+    let error = turns.control(&[], &["one".to_string()], &host_of_search);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`wrappers/turns`: nobody here is called `one`"
+    );
+    let mut plain = host().strategy(&"baselines/random".into()).unwrap();
+    let error = plain.control(&[random("other")], &[], &host_of_search);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`baselines/random`: the strategy asks no others, so nothing can be added to it or dropped\n  found     other"
     );
 }

@@ -226,6 +226,9 @@ packed!(
     Vec<plugin_api_data::Proposal>,
     Vec<plugin_api_data::Observation>,
     Vec<plugin_api_data::Recipe>,
+    Vec<plugin_api_data::Cost>,
+    crate::Keep,
+    crate::Latency,
     Vec<plugin_api_data::Report>,
     Vec<String>,
     Vec<plugin_api_data::Point>,
@@ -249,6 +252,9 @@ packed_slices!(
     plugin_api_data::Observation,
     plugin_api_data::Recipe,
     plugin_api_data::Point,
+    (String, String),
+    (String, plugin_api_data::Recipe),
+    String,
 );
 
 impl<'a> Cross for &'a str {

@@ -20,7 +20,7 @@
 //! impl Layer for Scale {
 //!     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
 //!         let features = last_axis(inputs, "x")?;
-//!         Ok(vec![WeightSpec::new("scale", &[("features", features)], Recipe::new("baselines/constant").with("value", self.start))])
+//!         Ok(vec![WeightSpec::new("scale", [features], Recipe::new("baselines/constant").with("value", self.start))])
 //!     }
 //!
 //!     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
@@ -72,7 +72,10 @@ pub use optimizer::{AdamStep, SgdStep};
 pub use pass::{Hook, Pass, Within};
 pub use real::Real;
 pub use role::{Draw, Needs, Tick};
-pub use session::{Ask, At, Carry, Choice, Choices, Of, On, Played, Ports, Seen, Session, Sink};
+pub use session::{
+    Ask, At, Carry, Choice, Choices, Keep, Latency, Of, On, Played, Ports, Seen, Session, Sink,
+    hard,
+};
 pub use tensor::{Batch, Tensor, Tensors, Value, gradients_of, kind};
 
 /// What every fallible call of the API returns: authors use `?` on errors of `tch`, of the API and of their own.
@@ -91,15 +94,15 @@ pub fn port<'a>(inputs: &'a Shapes, port: &str) -> Result<&'a Shape> {
     })
 }
 
-/// The length of the last axis of the shape at a port, which a layer's weights need.
+/// The last axis of the shape at a port, of known length: a layer's weights along it have the units of what comes in.
 ///
 /// # Errors
 /// Where nothing comes in at this port, or the length is known at run time only.
-pub fn last_axis(inputs: &Shapes, port: &str) -> Result<i64> {
+pub fn last_axis(inputs: &Shapes, port: &str) -> Result<Axis> {
     let shape = self::port(inputs, port)?;
-    match shape.last().and_then(|axis| axis.size) {
-        Some(size) => Ok(size),
-        None => Err(Error::new(format!(
+    match shape.last() {
+        Some(axis) if axis.size.is_some() => Ok(axis.clone()),
+        _ => Err(Error::new(format!(
             "the last axis at port `{port}` has no known length"
         ))
         .found(show(shape))
@@ -107,11 +110,19 @@ pub fn last_axis(inputs: &Shapes, port: &str) -> Result<i64> {
     }
 }
 
-/// The same shape with a last axis of this length.
-pub fn with_last_axis(shape: &[Axis], size: i64) -> Shape {
+/// The length of that axis.
+///
+/// # Errors
+/// As [`last_axis`].
+pub fn width(inputs: &Shapes, port: &str) -> Result<i64> {
+    Ok(last_axis(inputs, port)?.size.unwrap_or_default())
+}
+
+/// The same shape with another last axis.
+pub fn with_last_axis(shape: &[Axis], axis: Axis) -> Shape {
     let mut shape = shape.to_vec();
     if let Some(last) = shape.last_mut() {
-        last.size = Some(size);
+        *last = axis;
     }
     shape
 }
@@ -123,12 +134,13 @@ pub mod prelude {
         Scorer, Space, Strategy, Task, Trainer, Transform,
     };
     pub use crate::{
-        Acted, AdamStep, Arch, Ask, At, Batch, Bench, Carry, Choice, Choices, Context, Decided,
-        Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host, Named,
-        Needs, Observation, Of, On, Outcome, Pass, Played, Point, Ports, Proposal, Real, Recipe,
-        RecipeOf, Report, Result, Searching, Seen, Session, Setting, SgdStep, Shape, Shapes, Sink,
-        Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis, bail, component, ensure,
-        gradients_of, kind, last_axis, port, random, show, stream, with_last_axis,
+        Acted, AdamStep, Arch, Ask, At, Axis, Batch, Bench, Carry, Choice, Choices, Context, Cost,
+        Decided, Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host,
+        Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Pass, Played, Point, Ports,
+        Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session, Setting,
+        SgdStep, Shape, Shapes, Sink, Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis,
+        bail, component, ensure, gradients_of, hard, kind, last_axis, port, random, refs, show,
+        stream, width, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

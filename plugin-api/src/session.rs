@@ -2,7 +2,9 @@
 
 use abi_stable::StableAbi;
 use abi_stable::std_types::{ROption, RString, RVec};
-use plugin_api_data::{Arch, Named, Recipe, Report, Shapes, WeightSpec};
+use plugin_api_data::{
+    Arch, Decided, Decision, Domain, Named, Point, Recipe, Report, Shapes, WeightSpec,
+};
 use plugin_api_macros::boundary;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +58,11 @@ pub struct Ask<'a> {
     hook: ROption<Shared<HookRef<'a>>>,
     weights: ROption<Tensors>,
     choices: ROption<Choices>,
+    cut: RVec<RString>,
+    only: RVec<RString>,
+    until: ROption<RString>,
+    condition: ROption<Batch>,
+    dry: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -97,6 +104,38 @@ impl<'a> Ask<'a> {
         self
     }
 
+    /// Let no gradient through these taps.
+    pub fn cut<N: AsRef<str>>(mut self, taps: impl IntoIterator<Item = N>) -> Self {
+        let taps = taps.into_iter().map(|t| RString::from(t.as_ref()));
+        self.cut.extend(taps);
+        self
+    }
+
+    /// Run these nodes alone, by their paths. What they take from others the batch holds under its name, `node.port`.
+    pub fn only<N: AsRef<str>>(mut self, nodes: impl IntoIterator<Item = N>) -> Self {
+        let nodes = nodes.into_iter().map(|n| RString::from(n.as_ref()));
+        self.only.extend(nodes);
+        self
+    }
+
+    /// Run no further than this node, by its path; taps show what it gave.
+    pub fn until(mut self, node: &str) -> Self {
+        self.until = ROption::RSome(node.into());
+        self
+    }
+
+    /// What hypernets see in place of the network's inputs, by port.
+    pub fn condition(mut self, condition: Batch) -> Self {
+        self.condition = ROption::RSome(condition);
+        self
+    }
+
+    /// Leave no trace in buffers: as in training, but running statistics stay what they are.
+    pub fn dry(mut self) -> Self {
+        self.dry = true;
+        self
+    }
+
     /// Whether this is a training pass.
     pub fn is_train(&self) -> bool {
         self.train
@@ -104,7 +143,43 @@ impl<'a> Ask<'a> {
 
     /// Whether anybody looks at taps.
     pub fn is_watched(&self) -> bool {
-        !self.taps.is_empty() || self.hook.is_some()
+        !self.taps.is_empty() || !self.cut.is_empty() || self.hook.is_some()
+    }
+
+    /// Whether gradients stop at this tap.
+    pub fn cuts(&self, tap: &str) -> bool {
+        self.cut.iter().any(|t| t == tap)
+    }
+
+    /// Whether this node runs; a network within runs where all of it was asked for, or the node itself.
+    pub fn runs(&self, node: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|n| within(node, n))
+    }
+
+    /// Whether some nodes run alone.
+    pub fn is_partial(&self) -> bool {
+        !self.only.is_empty()
+    }
+
+    /// Whether the pass ends with this node, of nodes in their order.
+    pub fn ends(&self, node: &str, next: Option<&str>) -> bool {
+        let last = self.until.as_ref().into_option();
+        last.is_some_and(|last| within(node, last) && next.is_none_or(|next| !within(next, last)))
+    }
+
+    /// The node with which it ends, if it does not run to the end.
+    pub fn last(&self) -> Option<&str> {
+        self.until.as_ref().map(RString::as_str).into()
+    }
+
+    /// What hypernets see in place of the network's inputs.
+    pub fn conditions(&self) -> Option<&Batch> {
+        self.condition.as_ref().into()
+    }
+
+    /// Whether buffers stay what they are.
+    pub fn is_dry(&self) -> bool {
+        self.dry || self.weights.is_some()
     }
 
     /// Whether this tap is wanted.
@@ -128,6 +203,11 @@ impl<'a> Ask<'a> {
     }
 }
 
+fn within(node: &str, part: &str) -> bool {
+    let inner = node.strip_prefix(part);
+    inner.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// What the options of a decision weigh in a pass.
 #[repr(C)]
 #[derive(StableAbi, Clone, Debug)]
@@ -149,6 +229,12 @@ impl Choice {
         }
     }
 
+    /// This option and no other, of so many.
+    pub fn hard(option: usize, options: usize) -> Self {
+        let weights: Vec<f32> = (0..options).map(|i| f32::from(i == option)).collect();
+        Choice::new(tch::Tensor::from_slice(&weights), [option])
+    }
+
     /// These weights, `[options]`, for options that are all computed.
     pub fn all(weights: impl Into<Tensor>) -> Self {
         let weights = weights.into();
@@ -162,6 +248,17 @@ impl Choice {
     }
 }
 
+/// The choices that a point makes: the decided options and no others. Decisions without options are left out.
+pub fn hard(decisions: &[Decision], point: &Point) -> Choices {
+    let choice = |d: &Decision| match (&d.domain, point.get(&d.name)) {
+        (Domain::Options(options), Some(Decided::Option(chosen))) => {
+            Some((d.name.clone(), Choice::hard(*chosen, options.len())))
+        }
+        _ => None,
+    };
+    decisions.iter().filter_map(choice).collect()
+}
+
 /// What a forward pass gave.
 #[repr(C)]
 #[derive(StableAbi, Clone, Default)]
@@ -170,6 +267,8 @@ pub struct Seen {
     pub outputs: Batch,
     /// The taps that were asked for.
     pub taps: Tensors,
+    /// Training steps done before this pass.
+    pub step: i64,
 }
 
 /// What a session that is spawned works on.
@@ -224,6 +323,36 @@ impl Carry {
     }
 }
 
+/// How many of the scored weights [`Session::prune`] keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// `round(keep * n)` of all `n` together.
+    Overall(f64),
+    /// `round(keep * n)` of the `n` of each tensor.
+    Each(f64),
+    /// Of every `of` entries that follow each other along this axis of each tensor, so many.
+    Pattern {
+        /// How many are kept.
+        kept: i64,
+        /// Of how many.
+        of: i64,
+        /// The axis, counted from 0: that of the inputs in a weight `[in, out]`.
+        axis: usize,
+    },
+}
+
+/// What [`Session::latency`] has measured.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Half of the runs were faster, in seconds.
+    pub median: f64,
+    /// Between the fastest and the slowest quarter, in seconds.
+    pub spread: f64,
+    /// How many runs were measured.
+    pub runs: i64,
+}
+
 /// Of what [`Session::each_gradient`] takes gradients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Of {
@@ -272,26 +401,33 @@ pub trait Session {
 
     /// The live weights, by path; an update happens in place, so they stay good.
     fn weights(&self, select: &str) -> Result<Tensors>;
-    /// The weights as a pass uses them, generated ones too, after masks; differentiable.
-    fn effective(&self, select: &str) -> Result<Tensors>;
+    /// The weights as this pass would use them, generated ones too, after masks; differentiable. What hypernets see is
+    /// the pass's condition.
+    fn effective(&self, select: &str, ask: &Ask<'_>) -> Result<Tensors>;
     /// Overwrites weights by path; masks are applied.
     fn set(&mut self, weights: &Tensors) -> Result<()>;
     /// The masks, by the path of their weight: 1 keeps, 0 prunes.
     fn masks(&self) -> Result<Tensors>;
-    /// Sets masks, and applies them.
+    /// Sets masks, and applies them. A mask of units, `[units]` by axis as `node.out`, masks them in every weight along
+    /// whose axes they lie, beside what is masked there.
     fn mask(&mut self, masks: &Tensors) -> Result<()>;
-    /// Keeps `round(keep * n)` of the `n` scored weights, those with the highest scores, and masks the others. `global`
-    /// ranks all of them together, else each tensor by itself. Of equal scores the earlier weight is kept; what is
-    /// masked already stays masked.
-    fn prune(&mut self, scores: &Tensors, keep: f64, global: bool) -> Result<()>;
+    /// Keeps the scored weights with the highest scores, and masks the others. Of equal scores the earlier weight is
+    /// kept; what is masked already stays masked. Groups with rates of their own are pruned by a call each. Scores are
+    /// those of weights, by path, or of units, by axis: `[units]` at `node.out`.
+    fn prune(&mut self, scores: &Tensors, keep: &Keep) -> Result<()>;
     /// Copies of the weights, and of `masks`, `chains` and `clock` where the selector names them; `everything` is all.
     fn snapshot(&self, select: &str) -> Result<Tensors>;
     /// Puts a snapshot back.
     fn restore(&mut self, snapshot: &Tensors) -> Result<()>;
 
-    /// Goes on with another architecture. Weights of equal path and shape go over by themselves, with masks; `carry` says
-    /// what becomes of others; what is left begins anew. Chains and relaxation are taken away.
+    /// Goes on with another architecture. Weights of equal path and shape go over by themselves, with masks and what
+    /// chains remember of them; `carry` says what becomes of others; what is left begins anew. A chain goes on with what
+    /// its selector matches there, a relaxation where something is open.
     fn replace(&mut self, arch: &Arch, carry: &[Carry]) -> Result<()>;
+    /// Takes units away: along the axis of this name (`node.out`) those that `keep` names stay, in its order. With them go
+    /// all that are tied to them, because a layer takes them only together, as a sum does; weights,
+    /// buffers, masks and moments along such axes are cut alike.
+    fn cut(&mut self, axis: &str, keep: &[i64]) -> Result<()>;
     /// A session of its own, with fresh weights.
     fn spawn(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>>;
 
@@ -305,8 +441,8 @@ pub trait Session {
     fn terms(&self, seen: &Seen, batch: &Batch) -> Result<Tensors>;
     /// Their sum.
     fn loss(&self, seen: &Seen, batch: &Batch) -> Result<Tensor>;
-    /// The task's metrics on a whole split.
-    fn evaluate(&self, split: &str) -> Result<Named<f64>>;
+    /// The task's metrics on a whole split, from this pass, without gradients.
+    fn evaluate(&self, split: &str, ask: &Ask<'_>) -> Result<Named<f64>>;
     /// Hands the gradients of the selected weights to a sink, sample by sample.
     fn each_gradient(
         &self,
@@ -318,6 +454,23 @@ pub trait Session {
     ) -> Result<()>;
     /// Plays one episode with the network as it is.
     fn play(&self, split: &str, at: &At) -> Result<Played>;
+
+    /// Keeps the selected weights as they are, or no longer: chains leave out what is frozen.
+    fn freeze(&mut self, select: &str, on: bool) -> Result<()>;
+    /// Overwrites weights by those of a safetensors file. A pattern and its replacement turn names there into paths
+    /// here, the first that fits: `*` stands for anything in both. Returns the paths that were loaded.
+    fn load(&mut self, file: &str, names: &[(String, String)]) -> Result<Vec<String>>;
+    /// What running the network once takes, `macs` or whatever its layers count, and `parameters` and `bits` of its
+    /// weights: a scalar. Where probabilities of options are given, `[options]` by decision, it is the expectation over
+    /// decided architectures, differentiable in them.
+    fn cost(&self, what: &str, probabilities: &Tensors) -> Result<Tensor>;
+
+    /// How long one evaluation of this batch takes: after a warm-up, on one thread that stays on its processor, so many
+    /// times.
+    fn latency(&self, batch: &Batch, runs: i64) -> Result<Latency>;
+    /// Has running statistics settle on the weights as they are: so many passes as in training over the split's next
+    /// batches of this size, which change buffers and nothing else.
+    fn recalibrate(&mut self, split: &str, size: i64, batches: i64) -> Result<()>;
 
     /// Makes a chain of transforms for the selected weights; the last one's updates are added to them.
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()>;

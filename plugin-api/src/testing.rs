@@ -6,13 +6,15 @@
 
 mod conformance;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use plugin_api_data::{Arch, Decision, Point, Recipe, stream};
 
 pub use conformance::{check_plugin, conformance};
 
-use crate::{Choice, Edges, Error, Graph, Host, On, Pass, Result, Session, Tensor, random};
+use crate::{
+    Choice, Edges, Error, Graph, Host, On, Pass, Result, Session, Tensor, Tensors, random,
+};
 
 /// A graph as its whole adjacency matrix: `rows[i][j]` is the weight of the edge `j -> i`, 0 where there is none.
 struct Dense {
@@ -159,6 +161,7 @@ pub struct Alone {
     train: bool,
     seed: u64,
     draws: Cell<u64>,
+    kept: RefCell<Tensors>,
 }
 
 impl Alone {
@@ -168,6 +171,7 @@ impl Alone {
             train: true,
             seed,
             draws: Cell::new(0),
+            kept: RefCell::default(),
         }
     }
 
@@ -177,6 +181,11 @@ impl Alone {
             train: false,
             ..Alone::train(0)
         }
+    }
+
+    /// What a layer has put into its buffers.
+    pub fn kept(&self) -> Tensors {
+        self.kept.borrow().clone()
     }
 }
 
@@ -197,7 +206,9 @@ impl Pass for Alone {
         None
     }
 
-    fn keep(&self, _: &str, _: Tensor) {}
+    fn keep(&self, buffer: &str, value: Tensor) {
+        self.kept.borrow_mut().put(buffer, value);
+    }
 
     fn uniform(&self, size: &[i64]) -> Tensor {
         let draw = self.draws.replace(self.draws.get() + 1);

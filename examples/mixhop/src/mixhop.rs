@@ -21,8 +21,9 @@ struct MixHop {
 }
 
 impl MixHop {
-    fn width(&self, inputs: &Shapes) -> Result<i64> {
-        let width = last_axis(inputs, "x")?;
+    /// The features of each power.
+    fn parts(&self, inputs: &Shapes) -> Result<Vec<Axis>> {
+        let width = width(inputs, "x")?;
         let out = self.out.unwrap_or(width);
         if out <= self.powers {
             return Err(Error::new(format!(
@@ -33,30 +34,36 @@ impl MixHop {
             .help("set `out` or `powers`")
             .into());
         }
-        Ok(out)
+        let powers = self.powers + 1;
+        let of_power = |power: i64| out / powers + i64::from(power < out % powers);
+        let part = |power| axis(&format!("out-{power}"), of_power(power));
+        Ok((0..powers).map(part).collect())
+    }
+
+    fn out(&self, inputs: &Shapes) -> Result<Axis> {
+        Ok(Axis::sum("out", self.parts(inputs)?))
     }
 }
 
 impl Layer for MixHop {
     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
-        let (width, out) = (last_axis(inputs, "x")?, self.width(inputs)?);
-        let powers = self.powers + 1;
-        let of_power = |power: i64| out / powers + i64::from(power < out % powers);
-        let weight = |power: i64| {
+        let features = last_axis(inputs, "x")?.named("in");
+        let weight = |(power, part): (usize, Axis)| {
             WeightSpec::new(
                 &format!("weight-{power}"),
-                &[("in", width), ("out", of_power(power))],
+                [features.clone(), part],
                 "baselines/glorot",
             )
             .tag("prunable")
         };
-        let bias = WeightSpec::new("bias", &[("out", out)], "baselines/zeros");
-        Ok((0..powers).map(weight).chain([bias]).collect())
+        let bias = WeightSpec::new("bias", [self.out(inputs)?], "baselines/zeros");
+        let parts = self.parts(inputs)?.into_iter().enumerate();
+        Ok(parts.map(weight).chain([bias]).collect())
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
         port(inputs, "graph")?;
-        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.width(inputs)?)))
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.out(inputs)?)))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {

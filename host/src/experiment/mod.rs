@@ -17,7 +17,7 @@ mod write;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use plugin_api_data::{Arch, Json, NodeKind, Params, Recipe};
+use plugin_api_data::{Arch, Json, Params, Recipe};
 
 use crate::cards::Catalog;
 use crate::protocol::{Limits, Step};
@@ -164,10 +164,7 @@ fn component(step: &Step) -> &Recipe {
 
 /// The recipes in an architecture.
 fn recipes(arch: &Arch) -> Vec<&Recipe> {
-    let layers = arch.nodes.iter().flat_map(|node| match &node.kind {
-        NodeKind::Layer(recipe) => vec![recipe],
-        NodeKind::Mix(mix) => mix.options.iter().map(|o| &o.layer).collect(),
-    });
+    let layers = arch.recipes().into_iter().map(|(_, recipe)| recipe);
     layers
         .chain(arch.generated.iter().map(|g| &g.hypernet))
         .collect()

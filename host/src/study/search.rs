@@ -87,11 +87,7 @@ impl Study<'_> {
                     Ok(value) => Outcome::Done(Named::from_iter([(&self.goal.metric, value)])),
                     Err(error) => Outcome::Failed(error),
                 };
-                strategy.tell(Observation {
-                    trial: TrialId(told),
-                    point: proposal.point.clone(),
-                    outcome,
-                })?;
+                strategy.tell(Observation::of(TrialId(told), proposal, outcome))?;
                 told += 1;
             }
         }

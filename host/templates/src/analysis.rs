@@ -18,7 +18,8 @@ impl Analysis for SmallWeights {
         let mut report = Report::default();
         for subject in bench.subjects()? {
             let (mut all, mut small) = (0, 0);
-            for weight in bench.subject(&subject)?.effective("model")?.values() {
+            let session = bench.subject(&subject)?;
+            for weight in session.effective("model", &Ask::eval())?.values() {
                 let is_small = weight.f_abs()?.f_le(self.threshold)?;
                 all += is_small.numel();
                 small += i64::try_from(&is_small.f_sum(Kind::Int64)?)?;

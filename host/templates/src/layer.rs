@@ -16,11 +16,7 @@ impl Layer for Scale {
     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
         let features = last_axis(inputs, "x")?;
         let start = Recipe::new("baselines/constant").with("value", self.start);
-        Ok(vec![WeightSpec::new(
-            "scale",
-            &[("features", features)],
-            start,
-        )])
+        Ok(vec![WeightSpec::new("scale", [features], start)])
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {

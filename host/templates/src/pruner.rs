@@ -23,7 +23,7 @@ impl Pruner for Taylor {
         let batch = session
             .batch("train", &at)?
             .context("the task has no training batch")?;
-        let weights = session.effective("#prunable")?;
+        let weights = session.effective("#prunable", &Ask::eval())?;
         let seen = session.forward(&batch, &Ask::eval().weights(weights.clone()))?;
         let gradients = gradients_of(&*session.loss(&seen, &batch)?, &weights, false)?;
         let mut scores = Tensors::new();

@@ -8,7 +8,7 @@
 //! input. Only the task's port `x` is read.
 
 use plugin_api::prelude::*;
-use plugin_api::{Mix, MixOption, NodeKind, serde_json::json};
+use plugin_api::serde_json::json;
 
 /// Networks with one of several layers between two linear maps.
 #[component(space = "sandwich")]
@@ -25,7 +25,7 @@ impl Space for Sandwich {
     fn supernet(&self, ports: &Ports) -> Result<Option<Arch>> {
         let x = Shapes::new().with("x", port(&ports.inputs, "x")?.clone());
         let (output, _) = (ports.outputs.iter().next()).context("the task wants no output")?;
-        let classes = last_axis(&ports.outputs, output)?;
+        let classes = width(&ports.outputs, output)?;
         let linear = Recipe::new("baselines/linear");
         let arch = Arch::new(x)
             .layer(
@@ -33,7 +33,7 @@ impl Space for Sandwich {
                 linear.clone().with("out", json!({ "decide": "width" })),
                 &[("x", "in.x")],
             )
-            .node("middle", self.middle(), &[("x", "first.x")])
+            .mix("middle", self.middle(), &[("x", "first.x")])
             .layer("last", linear.with("out", classes), &[("x", "middle.x")])
             .output(output, "last.x")
             .decide(Decision::options("width", self.widths.clone()))
@@ -47,14 +47,8 @@ impl Sandwich {
         self.layers.iter().map(|layer| layer.recipe.clone())
     }
 
-    /// The node that is one of the layers.
-    fn middle(&self) -> NodeKind {
-        let options = self.recipes().enumerate();
-        NodeKind::Mix(Mix {
-            decision: "layer".into(),
-            options: options
-                .map(|(option, layer)| MixOption { option, layer })
-                .collect(),
-        })
+    /// One of the layers.
+    fn middle(&self) -> Mix {
+        Mix::new("layer", self.recipes())
     }
 }

@@ -1,10 +1,10 @@
 //! The shares against their equation, and a step of the search against derivatives worked out by hand.
 
+use plugin_api::NodeKind;
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::role::RelaxationObj;
 use plugin_api::testing::close;
-use plugin_api::{Mix, MixOption, NodeKind};
 
 use crate::plugin;
 use crate::session::{RATE, own, session_of, start, x, y};
@@ -45,13 +45,7 @@ fn are_squares_that_add_up_to_one() {
 /// `y = m_0 x w_0 + m_1 2 x w_1`, where both options begin alike and `m = (1/2, 1/2)`.
 #[test]
 fn a_step_moves_the_weights_then_the_shares() {
-    let options = [own("test-map"), own("test-twice")];
-    let mix = Mix {
-        decision: "layer".into(),
-        options: (options.into_iter().enumerate())
-            .map(|(option, layer)| MixOption { option, layer })
-            .collect(),
-    };
+    let mix = Mix::new("layer", [own("test-map"), own("test-twice")]);
     let mut session = session_of(NodeKind::Mix(mix), Some(decision()));
     session.relax(&given()).unwrap();
     relaxation().update(&mut session).unwrap();
@@ -108,7 +102,7 @@ impl Layer for Twice {
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
-        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, 1)))
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, axis("out", 1))))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {

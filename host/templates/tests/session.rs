@@ -104,7 +104,7 @@ impl Layer for Map {
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
-        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, 1)))
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, axis("out", 1))))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {

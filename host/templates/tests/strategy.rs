@@ -52,11 +52,7 @@ fn search(explore: f64, seed: u64) -> Vec<Point> {
         let proposals = climb.ask(1, &numbers()).unwrap();
         let point = proposals[0].point.clone();
         let metrics = Named::new().with("sum", value(&point));
-        let seen = Observation {
-            trial: TrialId(trial),
-            point: point.clone(),
-            outcome: Outcome::Done(metrics),
-        };
+        let seen = Observation::of(TrialId(trial), &proposals[0], Outcome::Done(metrics));
         climb.tell(&[seen], &numbers()).unwrap();
         points.push(point);
     }

@@ -6,8 +6,8 @@ use plugin_api::boundary::caught;
 use plugin_api::host::Services;
 use plugin_api::role::{Analysis, Space, Task, TaskObj, Trainer};
 use plugin_api::{
-    Arch, Bench, Error, Observation, Outcome, Point, Recipe, Report, Result, Searching, Session,
-    Tensors, TrialId,
+    Arch, Ask, Bench, Error, Observation, Outcome, Point, Recipe, Report, Result, Searching,
+    Session, Tensors, TrialId,
 };
 use tch::Device;
 
@@ -102,21 +102,18 @@ impl Bench for SubjectBench {
             let arch = space.arch(&ports, point, &self.plain)?;
             let mut session = self.plain.on_task(arch, searching.seed)?;
             trainer.fit(&mut session)?;
-            session.evaluate("val")
+            session.evaluate("val", &Ask::eval())
         };
         let mut seen = vec![];
         for trial in 0..u64::try_from(searching.trials)? {
             let Some(proposal) = searcher.ask(1, &self.plain)?.pop() else {
                 break;
             };
-            let observation = Observation {
-                trial: TrialId(trial),
-                outcome: match caught(|| evaluate(&proposal.point)) {
-                    Ok(metrics) => Outcome::Done(metrics),
-                    Err(error) => Outcome::Failed(error),
-                },
-                point: proposal.point,
+            let outcome = match caught(|| evaluate(&proposal.point)) {
+                Ok(metrics) => Outcome::Done(metrics),
+                Err(error) => Outcome::Failed(error),
             };
+            let observation = Observation::of(TrialId(trial), &proposal, outcome);
             searcher.tell(std::slice::from_ref(&observation), &self.plain)?;
             seen.push(observation);
         }

@@ -16,16 +16,26 @@ pub(crate) struct Chain {
     transforms: Vec<(String, TransformObj)>,
     /// What each transform remembers.
     state: Vec<Tensors>,
-    /// Its weights.
+    recipes: Vec<Recipe>,
+    name: String,
+    /// What it was made for.
+    pub(crate) select: String,
+    /// Paths of its weights.
+    pub(crate) paths: Vec<String>,
+    /// Those of its weights that are not frozen.
     pub(crate) learned: Rc<Learned>,
     steps: i64,
     seed: u64,
 }
 
+/// What goes over to the tensor of a path, which begins so, of those that belonged to paths before.
+type Over<'a> = &'a dyn Fn(&Tensors, &str, &Tensor) -> Result<Option<Tensor>>;
+
 impl Chain {
     pub(crate) fn new(
         name: &str,
         recipes: &[Recipe],
+        select: &str,
         specs: &[WeightSpec],
         learned: Learned,
         arch: &Arch,
@@ -48,10 +58,53 @@ impl Chain {
         Ok(Chain {
             transforms,
             state,
+            recipes: recipes.to_vec(),
+            name: name.into(),
+            select: select.into(),
+            paths: specs.iter().map(|s| s.name.clone()).collect(),
             learned: Rc::new(learned),
             steps: 0,
             seed: stream(seed, &format!("chain:{name}")),
         })
+    }
+
+    /// The same chain for other weights: what it remembers of a weight goes over as `over` has it.
+    pub(crate) fn go_on(
+        &self,
+        specs: &[WeightSpec],
+        learned: Learned,
+        arch: &Arch,
+        device: tch::Device,
+        over: Over<'_>,
+    ) -> Result<Self> {
+        let mut next = Chain::new(
+            &self.name,
+            &self.recipes,
+            &self.select,
+            specs,
+            learned,
+            arch,
+            0,
+            device,
+        )?;
+        (next.seed, next.steps) = (self.seed, self.steps);
+        for (old, new) in self.state.iter().zip(&mut next.state) {
+            let begun = std::mem::take(new);
+            for (name, begun) in begun {
+                let remembered = match name.split_once(':') {
+                    Some((slot, path)) => over(&old.under(&format!("{slot}:")), path, &begun)?,
+                    None => old.get(&name).map(|t| t.shallow_clone()),
+                };
+                new.put(&name, remembered.map_or(begun, |t| t.copy().into()));
+            }
+            // What it remembers of no weight it may have begun after its first step.
+            for (name, t) in old.iter() {
+                if !name.contains(':') && !new.contains(name) {
+                    new.put(name, t.clone());
+                }
+            }
+        }
+        Ok(next)
     }
 
     /// From gradients to updates.

@@ -4,14 +4,14 @@
 //! A program of one's own links it beside the plugins that it wants, and needs no experiment file:
 //!
 //! ```no_run
-//! use plugin_api::{Recipe, Session};
+//! use plugin_api::{Ask, Recipe, Session};
 //! # fn main() -> plugin_api::Result<()> {
 //! # let arch = plugin_api::Arch::new(plugin_api::Shapes::new());
 //! let host = pleach_worker::host();
 //! let task = host.task(&Recipe::new("baselines/digits"))?;
 //! let mut session = pleach_worker::NetSession::new(arch, task.into(), 0, tch::Device::Cpu)?;
 //! host.trainer(&Recipe::new("baselines/backprop"))?.fit(&mut session)?;
-//! println!("{:?}", session.evaluate("test")?);
+//! println!("{:?}", session.evaluate("test", &Ask::eval())?);
 //! # Ok(())
 //! # }
 //! # use plugin_api::{host::Services as _, role::Trainer as _};
@@ -38,6 +38,7 @@ mod search;
 mod serve;
 mod session;
 mod trace;
+mod units;
 mod variation;
 mod weights;
 mod work;
@@ -46,6 +47,7 @@ pub use bench::SubjectBench;
 pub use check::check;
 pub use load::{load, open};
 pub use memory::keep_memory;
+pub use plain::PlainHost;
 pub use registry::{Registry, host};
 pub use serve::{cards, doctor, serve};
 pub use session::NetSession;

@@ -5,18 +5,18 @@ use std::collections::HashMap;
 use plugin_api::host::Services;
 use plugin_api::role::{Hypernet, HypernetObj, Layer, LayerObj};
 use plugin_api::{
-    Arch, Error, Group, MixOption, Node, NodeKind, Ports, Recipe, Result, Shape, Shapes,
-    WeightSpec, show,
+    Arch, Axis, Error, Group, Mix, Named, Node, NodeKind, NodeRef, Ports, Recipe, Result, Shape,
+    Shapes, WeightSpec, axis, show,
 };
 
 use crate::registry::host;
 
 /// Where the paths of the network's inputs begin.
-const INPUTS: &str = "in";
+pub(crate) const INPUTS: &str = "in";
 /// Where the paths of a relaxation's weights begin.
 pub(crate) const RELAXATION: &str = "relaxation";
 
-/// A network ready to run: its weights are declared, but live in the session.
+/// A network ready to run: its weights are declared, but live in the session. Networks within it are laid out flat.
 pub(crate) struct Network {
     pub(crate) arch: Arch,
     pub(crate) nodes: Vec<Built>,
@@ -24,8 +24,8 @@ pub(crate) struct Network {
     pub(crate) inputs: Vec<(String, usize)>,
     /// Where its outputs are: port and slot.
     pub(crate) outputs: Vec<(String, usize)>,
-    /// Number of values that a pass holds.
-    pub(crate) slots: usize,
+    /// The shapes of the values that a pass holds, by slot.
+    pub(crate) slots: Vec<Shape>,
     /// The weights that the session keeps, by path.
     pub(crate) specs: Vec<WeightSpec>,
     pub(crate) generators: Vec<Generator>,
@@ -33,24 +33,35 @@ pub(crate) struct Network {
 
 /// A node with its layer, or with those that a mix chooses from.
 pub(crate) struct Built {
+    /// Its path: `node`, or `block.node` in a network within.
     pub(crate) name: String,
-    /// What a mix asks.
-    pub(crate) decision: Option<String>,
-    /// One, unless the node is a mix.
+    pub(crate) mix: Option<BuiltMix>,
+    /// One, unless the node is a mix: then its options, and after them the join, if there is one.
     pub(crate) layers: Vec<BuiltLayer>,
-    pub(crate) inputs: Vec<(String, usize)>,
     pub(crate) outputs: Vec<(String, usize)>,
+}
+
+/// What a mix asks.
+pub(crate) struct BuiltMix {
+    pub(crate) decision: String,
+    pub(crate) joined: bool,
 }
 
 /// A layer in its place.
 pub(crate) struct BuiltLayer {
-    /// `node`, or `node.2` for the option 2 of a mix: weights are `place.weight`, taps `place/name`.
+    /// `node`, or `node.2` for the option 2 of a mix: taps are `place/name`.
     pub(crate) place: String,
     /// The option of the mix that it is.
     pub(crate) option: usize,
     /// `plugin/component`.
     pub(crate) component: String,
     pub(crate) layer: LayerObj,
+    pub(crate) inputs: Vec<(String, usize)>,
+    /// What a join is given, which lies in no slot.
+    pub(crate) joins: Shapes,
+    pub(crate) gives: Shapes,
+    /// Its weights as it declares them, by path.
+    pub(crate) specs: Vec<WeightSpec>,
     /// Names of its weights inside the layer, and their paths.
     pub(crate) weights: Vec<(String, String)>,
 }
@@ -60,6 +71,8 @@ pub(crate) struct Generator {
     pub(crate) name: String,
     pub(crate) component: String,
     pub(crate) hypernet: HypernetObj,
+    pub(crate) condition: Vec<String>,
+    pub(crate) each: bool,
     /// What it makes, by path.
     pub(crate) target: Vec<WeightSpec>,
     /// Names of its own weights inside the hypernet, and their paths.
@@ -73,13 +86,9 @@ impl Network {
     /// All of them at once; each names the node, what came in and what was expected.
     pub(crate) fn build(arch: Arch, ports: &Ports) -> Result<Self> {
         let mut builder = Builder::default();
-        if arch.version != Arch::VERSION {
-            let found = format!("version {}", arch.version);
-            return Err(Error::new("the architecture is of another format")
-                .found(found)
-                .expected(format!("version {}", Arch::VERSION))
-                .into());
-        }
+        builder.check_version(&arch);
+        let mut scope = Scope::default();
+        let mut inputs = vec![];
         for (port, shape) in arch.inputs.iter() {
             match ports.inputs.get(port) {
                 Some(offered) if fits(offered, shape) => {}
@@ -93,25 +102,25 @@ impl Network {
                         .found(ports.inputs.names().collect::<Vec<_>>().join(", ")),
                 ),
             }
-            builder.value(format!("in.{port}"), shape.clone());
+            let name = format!("{INPUTS}.{port}");
+            let shape = shape.iter().cloned();
+            let shape = shape.map(|a| a.map(&mut |a| come_into_being(a, &name, "", &Named::new())));
+            let slot = builder.slot(shape.collect());
+            inputs.push((port.to_string(), slot));
+            scope.names.insert(name, Some(slot));
         }
-        let inputs = arch
-            .inputs
-            .names()
-            .enumerate()
-            .map(|(slot, port)| (port.to_string(), slot))
-            .collect();
-        for node in &arch.nodes {
-            builder.node(node);
-        }
-        let outputs = builder.outputs(&arch, ports);
+        builder.nodes(&arch, &mut scope);
+        let outputs = builder.outputs(&arch, &scope, ports);
         let Builder {
             slots,
             nodes,
             mut specs,
             mut errors,
-            ..
         } = builder;
+        specs = specs
+            .into_iter()
+            .map(|spec| spec.of_default(arch.dtype))
+            .collect();
         let generators = generators(&arch, &mut specs, &mut errors);
         for spec in &specs {
             if let Some(axis) = spec.axes.iter().find(|a| a.size.is_none()) {
@@ -126,7 +135,7 @@ impl Network {
                 nodes,
                 inputs,
                 outputs,
-                slots: slots.len(),
+                slots,
                 specs,
                 generators,
                 arch,
@@ -149,137 +158,387 @@ impl Network {
             .iter()
             .chain(self.generators.iter().flat_map(|g| &g.target))
     }
+
+    /// The shapes that come in at a layer.
+    pub(crate) fn shapes_into(&self, layer: &BuiltLayer) -> Shapes {
+        let slots = layer.inputs.iter();
+        let mut shapes: Shapes = slots
+            .map(|(port, slot)| (port, self.slots[*slot].clone()))
+            .collect();
+        shapes.extend(layer.joins.clone());
+        shapes
+    }
 }
+
+/// The names that are known at one place of an architecture.
+#[derive(Default)]
+struct Scope {
+    /// Paths of nodes here begin with this: nothing, or `block.`.
+    place: String,
+    /// Paths of their weights begin with this, which is another where weights are shared.
+    weights: String,
+    /// The slot of `node.port`; `None` where the node failed: what hangs on it is not reported too.
+    names: HashMap<String, Option<usize>>,
+    nodes: Vec<String>,
+}
+
+/// Faults of a node; none where another node is to blame.
+type Faults = Vec<Error>;
 
 #[derive(Default)]
 struct Builder {
     slots: Vec<Shape>,
-    /// `node.port` to slot.
-    names: HashMap<String, usize>,
-    /// Nodes whose outputs are unknown because they failed: what hangs on them is not reported too.
-    failed: Vec<String>,
     nodes: Vec<Built>,
     specs: Vec<WeightSpec>,
     errors: Vec<Error>,
 }
 
 impl Builder {
-    fn value(&mut self, name: String, shape: Shape) -> usize {
+    fn check_version(&mut self, arch: &Arch) {
+        if arch.version != Arch::VERSION {
+            let found = format!("version {}", arch.version);
+            self.errors.push(
+                Error::new("the architecture is of another format")
+                    .found(found)
+                    .expected(format!("version {}", Arch::VERSION)),
+            );
+        }
+    }
+
+    fn slot(&mut self, shape: Shape) -> usize {
         self.slots.push(shape);
-        self.names.insert(name, self.slots.len() - 1);
         self.slots.len() - 1
     }
 
-    fn node(&mut self, node: &Node) {
-        if let Err(error) = self.try_node(node) {
-            self.failed.push(node.name.clone());
-            self.errors.extend(error);
+    fn nodes(&mut self, arch: &Arch, scope: &mut Scope) {
+        for node in &arch.nodes {
+            let outputs = self.node(node, scope);
+            let outputs = outputs.unwrap_or_else(|faults| {
+                self.errors.extend(faults);
+                vec![]
+            });
+            let failed = outputs.is_empty();
+            for (port, slot) in outputs {
+                let name = format!("{}.{port}", node.name);
+                scope.names.insert(name, slot);
+            }
+            if failed {
+                scope.names.insert(format!("{}.", node.name), None);
+            }
+            scope.nodes.push(node.name.clone());
         }
     }
 
-    /// `Err(None)` where another node is to blame.
-    fn try_node(&mut self, node: &Node) -> Result<(), Option<Error>> {
-        let at = |e: anyhow::Error| {
-            Some(
-                Error::new(format!("at node `{}`", node.name))
-                    .caused_by(plugin_api::boundary::as_error(e)),
-            )
-        };
-        if self.nodes.iter().any(|n| n.name == node.name)
-            || [INPUTS, RELAXATION].contains(&node.name.as_str())
-            || node.name.contains(['.', '/'])
+    /// Where the outputs of a node are.
+    fn node(&mut self, node: &Node, scope: &Scope) -> Result<Vec<(String, Option<usize>)>, Faults> {
+        let name = &node.name;
+        let path = format!("{}{name}", scope.place);
+        if scope.nodes.contains(name)
+            || [INPUTS, RELAXATION].contains(&name.as_str())
+            || name.is_empty()
+            || name.contains(['.', '/'])
         {
-            return Err(Some(
-                Error::new(format!("no node can be called `{}`", node.name)).expected(
+            return Err(vec![
+                Error::new(format!("no node can be called `{path}`")).expected(
                     "a name of its own, without `.` and `/`, other than `in` and `relaxation`",
                 ),
-            ));
+            ]);
         }
-        let mut inputs = vec![];
-        for (port, from) in node.inputs.iter() {
-            match self.names.get(&from.0) {
-                Some(slot) => inputs.push((port.to_string(), *slot)),
-                None if self.failed.iter().any(|f| f == from.node()) => return Err(None),
-                None => {
-                    let mut there: Vec<&str> = self.names.keys().map(String::as_str).collect();
-                    there.sort_unstable();
-                    return Err(Some(
-                        Error::new(format!(
-                            "node `{}` takes `{from}`, which nothing before it gives",
-                            node.name
-                        ))
-                        .found(there.join(", ")),
-                    ));
-                }
+        let shared = node.share.as_ref().map(|other| {
+            let there = scope.nodes.contains(other);
+            there.then_some(other).ok_or_else(|| {
+                vec![
+                    Error::new(format!(
+                        "node `{path}` shares the weights of `{other}`, which does not stand before it"
+                    ))
+                    .found(scope.nodes.join(", ")),
+                ]
+            })
+        });
+        let weights = format!("{}{}", scope.weights, shared.transpose()?.unwrap_or(name));
+        let inputs = self.resolve(&path, &node.inputs, scope)?;
+        let outputs = match &node.kind {
+            NodeKind::Layer(recipe) => {
+                let layer = Placed {
+                    node,
+                    path: &path,
+                    weights: &weights,
+                    local: "",
+                    option: 0,
+                };
+                let (layer, gives) = self.layer(&layer, recipe, inputs, Shapes::new())?;
+                self.built(path, None, vec![layer], gives)
             }
-        }
-        let shapes: Shapes = inputs
+            NodeKind::Mix(mix) => self.mix(node, mix, (path, &weights), inputs, scope)?,
+            NodeKind::Network(inner) => {
+                return self.network(inner, (path, weights), inputs);
+            }
+        };
+        let outputs = outputs.into_iter();
+        Ok(outputs.map(|(port, slot)| (port, Some(slot))).collect())
+    }
+
+    /// The slots that references mean.
+    fn resolve(
+        &self,
+        path: &str,
+        inputs: &Named<NodeRef>,
+        scope: &Scope,
+    ) -> Result<Vec<(String, usize)>, Faults> {
+        let slot = |(port, from): (&str, &NodeRef)| match scope.find(from) {
+            Some(Some(slot)) => Ok((port.to_string(), slot)),
+            Some(None) => Err(vec![]),
+            None => Err(vec![
+                Error::new(format!(
+                    "node `{path}` takes `{from}`, which nothing before it gives"
+                ))
+                .found(scope.known()),
+            ]),
+        };
+        inputs.iter().map(slot).collect()
+    }
+
+    fn layer(
+        &mut self,
+        placed: &Placed<'_>,
+        recipe: &Recipe,
+        inputs: Vec<(String, usize)>,
+        joins: Shapes,
+    ) -> Result<(BuiltLayer, Shapes), Faults> {
+        let at = |e: anyhow::Error| {
+            vec![
+                Error::new(format!("at node `{}`", placed.path))
+                    .caused_by(plugin_api::boundary::as_error(e)),
+            ]
+        };
+        let mut shapes: Shapes = inputs
             .iter()
             .map(|(port, slot)| (port, self.slots[*slot].clone()))
             .collect();
-        let name = &node.name;
-        let (decision, recipes): (_, Vec<(String, usize, &Recipe)>) = match &node.kind {
-            NodeKind::Layer(recipe) => (None, vec![(name.clone(), 0, recipe)]),
-            NodeKind::Mix(mix) => {
-                let place = |o: &MixOption| format!("{name}.{}", o.option);
-                let options = mix.options.iter().map(|o| (place(o), o.option, &o.layer));
-                (Some(mix.decision.clone()), options.collect())
-            }
+        shapes.extend(joins.clone());
+        let layer = host().layer(recipe).map_err(at)?;
+        let specs = layer.weights(&shapes).map_err(at)?;
+        let gives = layer.shapes(&shapes).map_err(at)?;
+
+        let place = placed.place(placed.path);
+        let here = |axes: Shape| -> Shape {
+            let living = &placed.node.living;
+            let come = |a: Axis| a.map(&mut |a| come_into_being(a, &place, placed.local, living));
+            axes.into_iter().map(come).collect()
         };
-        let mut given: Option<Shapes> = None;
+        let specs = specs.into_iter().map(|spec| WeightSpec {
+            axes: here(spec.axes),
+            ..spec
+        });
+        let specs: Vec<WeightSpec> = specs.collect();
+        let gives: Shapes = gives
+            .into_iter()
+            .map(|(port, shape)| (port, here(shape)))
+            .collect();
+
+        let prefix = format!("{}.", placed.place(placed.weights));
+        let weights = paths(&specs, &prefix);
+        let specs: Vec<WeightSpec> = specs.into_iter().map(|s| s.under(&prefix)).collect();
+        if placed.node.share.is_some() {
+            for spec in &specs {
+                let theirs = self.specs.iter().find(|s| s.name == spec.name);
+                if theirs.is_none_or(|s| s.size() != spec.size()) {
+                    let size = theirs.map(|s| format!("{:?}", s.size()));
+                    return Err(vec![
+                        Error::new(format!(
+                            "node `{}` cannot share `{}`",
+                            placed.path, spec.name
+                        ))
+                        .found(size.unwrap_or("no such weight".into()))
+                        .expected(format!("{:?}", spec.size())),
+                    ]);
+                }
+            }
+        } else {
+            self.specs.extend(specs.iter().cloned());
+        }
+        let built = BuiltLayer {
+            place,
+            option: placed.option,
+            component: recipe.component.clone(),
+            layer,
+            inputs,
+            joins,
+            gives: gives.clone(),
+            specs,
+            weights,
+        };
+        Ok((built, gives))
+    }
+
+    fn mix(
+        &mut self,
+        node: &Node,
+        mix: &Mix,
+        (path, weights): (String, &str),
+        inputs: Vec<(String, usize)>,
+        scope: &Scope,
+    ) -> Result<Vec<(String, usize)>, Faults> {
         let mut layers = vec![];
-        for (place, option, recipe) in recipes {
-            let layer = host().layer(recipe).map_err(at)?;
-            let specs = layer.weights(&shapes).map_err(at)?;
-            let gives = layer.shapes(&shapes).map_err(at)?;
+        let mut given: Option<Shapes> = None;
+        let mut joins = Shapes::new();
+        for option in &mix.options {
+            let number = option.option;
+            let local = format!("{number}.");
+            let placed = Placed {
+                node,
+                path: &path,
+                weights,
+                local: &local,
+                option: number,
+            };
+            let inputs = match option.inputs.is_empty() {
+                true => inputs.clone(),
+                false => self.resolve(&path, &option.inputs, scope)?,
+            };
+            let (layer, gives) = self.layer(&placed, &option.layer, inputs, Shapes::new())?;
+            layers.push(layer);
             match &given {
+                _ if mix.join.is_some() => match gives.iter().collect::<Vec<_>>()[..] {
+                    [(_, shape)] => joins.put(number.to_string(), shape.clone()),
+                    _ => {
+                        return Err(vec![
+                            Error::new(format!(
+                                "the options of node `{path}` meet in a join, which takes one output of each"
+                            ))
+                            .found(format!("{} from option {number}", show_all(&gives))),
+                        ]);
+                    }
+                },
                 Some(first) if !alike(first, &gives) => {
-                    let what = format!("the options of node `{name}` give different outputs");
-                    return Err(Some(
-                        Error::new(what)
-                            .found(format!("{} from option {option}", show_all(&gives)))
-                            .expected(show_all(first)),
-                    ));
+                    return Err(vec![
+                        Error::new(format!(
+                            "the options of node `{path}` give different outputs"
+                        ))
+                        .found(format!("{} from option {number}", show_all(&gives)))
+                        .expected(show_all(first))
+                        .help("give the mix a `join`, in which unlike outputs meet"),
+                    ]);
                 }
                 Some(_) => {}
                 None => given = Some(gives),
             }
-            let prefix = format!("{place}.");
-            layers.push(BuiltLayer {
-                place,
-                option,
-                component: recipe.component.clone(),
-                layer,
-                weights: paths(&specs, &prefix),
-            });
-            self.specs
-                .extend(specs.into_iter().map(|s| s.under(&prefix)));
+        }
+        let decision = mix.decision.clone();
+        let joined = mix.join.is_some();
+        if let (Some(join), false) = (&mix.join, layers.is_empty()) {
+            joins.put("mix", vec![axis("options", None)]);
+            let placed = Placed {
+                node,
+                path: &path,
+                weights,
+                local: "join.",
+                option: usize::MAX,
+            };
+            let (layer, gives) = self.layer(&placed, join, vec![], joins)?;
+            layers.push(layer);
+            given = Some(gives);
         }
         let given = given.ok_or_else(|| {
-            Some(Error::new(format!(
-                "node `{name}` has nothing to choose from"
-            )))
+            vec![Error::new(format!(
+                "node `{path}` has nothing to choose from"
+            ))]
         })?;
-        let outputs = given
-            .into_iter()
-            .map(|(port, shape)| (port.clone(), self.value(format!("{name}.{port}"), shape)))
-            .collect();
-        self.nodes.push(Built {
-            name: name.clone(),
-            decision,
-            layers,
-            inputs,
-            outputs,
-        });
-        Ok(())
+        let mix = BuiltMix { decision, joined };
+        Ok(self.built(path, Some(mix), layers, given))
     }
 
-    fn outputs(&mut self, arch: &Arch, ports: &Ports) -> Vec<(String, usize)> {
+    fn built(
+        &mut self,
+        name: String,
+        mix: Option<BuiltMix>,
+        layers: Vec<BuiltLayer>,
+        gives: Shapes,
+    ) -> Vec<(String, usize)> {
+        let outputs = gives.into_iter();
+        let outputs: Vec<_> = outputs
+            .map(|(port, shape)| (port, self.slot(shape)))
+            .collect();
+        self.nodes.push(Built {
+            name,
+            mix,
+            layers,
+            outputs: outputs.clone(),
+        });
+        outputs
+    }
+
+    /// Builds a network within.
+    fn network(
+        &mut self,
+        inner: &Arch,
+        (path, weights): (String, String),
+        inputs: Vec<(String, usize)>,
+    ) -> Result<Vec<(String, Option<usize>)>, Faults> {
+        let mut faults = vec![];
+        self.check_version(inner);
+        if !inner.decisions.is_empty() || !inner.generated.is_empty() || !inner.dtype.is_default() {
+            faults.push(
+                Error::new(format!(
+                    "the network at node `{path}` has decisions, generated weights or a type of its own"
+                ))
+                .help("move them to the outermost network: they see all of it"),
+            );
+        }
+        for (port, slot) in &inputs {
+            match inner.inputs.get(port) {
+                Some(wanted) if fits(&self.slots[*slot], wanted) => {}
+                Some(wanted) => faults.push(
+                    Error::new(format!(
+                        "the network at node `{path}` takes another `{port}`"
+                    ))
+                    .found(show(&self.slots[*slot]))
+                    .expected(show(wanted)),
+                ),
+                None => faults.push(Error::new(format!(
+                    "the network at node `{path}` has no input `{port}`"
+                ))),
+            }
+        }
+        let missing = inner.inputs.names();
+        for port in missing.filter(|port| !inputs.iter().any(|(p, _)| p == port)) {
+            faults.push(Error::new(format!(
+                "nothing feeds the input `{port}` of the network at node `{path}`"
+            )));
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let inputs = inputs.into_iter();
+        let mut scope = Scope {
+            place: format!("{path}."),
+            weights: format!("{weights}."),
+            names: inputs
+                .map(|(port, slot)| (format!("{INPUTS}.{port}"), Some(slot)))
+                .collect(),
+            nodes: vec![],
+        };
+        self.nodes(inner, &mut scope);
+        let output = |(port, from): (&str, &NodeRef)| {
+            match scope.find(from) {
+            Some(slot) => Ok((port.to_string(), slot)),
+            None => Err(vec![
+                Error::new(format!(
+                    "output `{port}` of the network at node `{path}` takes `{from}`, which no node gives"
+                ))
+                .found(scope.known()),
+            ]),
+        }
+        };
+        inner.outputs.iter().map(output).collect()
+    }
+
+    fn outputs(&mut self, arch: &Arch, scope: &Scope, ports: &Ports) -> Vec<(String, usize)> {
         let mut outputs = vec![];
         for (port, from) in arch.outputs.iter() {
-            match self.names.get(&from.0) {
-                Some(slot) => outputs.push((port.to_string(), *slot)),
-                None if self.failed.iter().any(|f| f == from.node()) => {}
+            match scope.find(from) {
+                Some(Some(slot)) => outputs.push((port.to_string(), slot)),
+                Some(None) => {}
                 None => self.errors.push(Error::new(format!(
                     "output `{port}` takes `{from}`, which no node gives"
                 ))),
@@ -310,10 +569,70 @@ impl Builder {
     }
 }
 
+impl Scope {
+    fn find(&self, from: &NodeRef) -> Option<Option<usize>> {
+        let failed = || self.names.get(&format!("{}.", from.node()));
+        self.names.get(&from.0).or_else(failed).copied()
+    }
+
+    fn known(&self) -> String {
+        let mut known: Vec<&str> = self
+            .names
+            .iter()
+            .filter_map(|(name, slot)| slot.map(|_| name.as_str()))
+            .collect();
+        known.sort_unstable();
+        known.join(", ")
+    }
+}
+
+/// Where a layer is put.
+struct Placed<'a> {
+    node: &'a Node,
+    /// Of the node.
+    path: &'a str,
+    /// Of the node whose weights it uses.
+    weights: &'a str,
+    /// Nothing, or the layer within a mix: `2.` or `join.`.
+    local: &'a str,
+    option: usize,
+}
+
+impl Placed<'_> {
+    fn place(&self, path: &str) -> String {
+        match self.local.strip_suffix('.') {
+            Some(local) => format!("{path}.{local}"),
+            None => path.into(),
+        }
+    }
+}
+
+/// Gives an axis that a layer has not taken over from its inputs units of its own, as many as are living.
+fn come_into_being(axis: &mut Axis, place: &str, local: &str, living: &Named<Vec<i64>>) {
+    if axis.units.is_some() || axis.fixed {
+        return;
+    }
+    if let Some(units) = living.get(&format!("{local}{}", axis.name)) {
+        axis.size = i64::try_from(units.len()).ok();
+    }
+    axis.units = Some(format!("{place}.{}", axis.name));
+}
+
 /// Takes the weights that hypernets make out of `specs`, and puts the hypernets' own in.
 fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>) -> Vec<Generator> {
     let mut made = vec![];
     for g in &arch.generated {
+        let unknown = g.condition.iter().find(|c| !arch.inputs.contains(c));
+        if let Some(input) = unknown {
+            errors.push(
+                Error::new(format!(
+                    "hypernet `{}` sees `{input}`, which is no input of the network",
+                    g.name
+                ))
+                .found(arch.inputs.names().collect::<Vec<_>>().join(", ")),
+            );
+            continue;
+        }
         let at = |e: anyhow::Error| {
             Error::new(format!("at hypernet `{}`", g.name))
                 .caused_by(plugin_api::boundary::as_error(e))
@@ -342,11 +661,14 @@ fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>)
         {
             Ok((own, hypernet)) => {
                 let weights = paths(&own, &prefix);
-                specs.extend(own.into_iter().map(|s| s.under(&prefix)));
+                let own = own.into_iter();
+                specs.extend(own.map(|s| s.under(&prefix).of_default(arch.dtype)));
                 made.push(Generator {
                     name: g.name.clone(),
                     component: g.hypernet.component.clone(),
                     hypernet,
+                    condition: g.condition.clone(),
+                    each: g.each,
                     target,
                     weights,
                 });
@@ -379,7 +701,7 @@ fn show_all(shapes: &Shapes) -> String {
 }
 
 /// Whether a shape can stand where another is wanted: as many axes, equal where both lengths are known.
-fn fits(found: &[plugin_api::Axis], wanted: &[plugin_api::Axis]) -> bool {
+fn fits(found: &[Axis], wanted: &[Axis]) -> bool {
     found.len() == wanted.len()
         && found
             .iter()

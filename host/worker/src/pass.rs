@@ -32,6 +32,9 @@ impl Run<'_> {
         if self.ask.wants(tap) || self.needed.iter().any(|needed| needed == tap) {
             self.taps.borrow_mut().put(tap, x.clone());
         }
+        if self.ask.cuts(tap) {
+            return x.detach().into();
+        }
         x
     }
 }
@@ -77,7 +80,7 @@ impl Pass for LayerPass<'_> {
 
     fn keep(&self, buffer: &str, value: Tensor) {
         // A pass with other weights than the session's is a thought, not an experience.
-        if self.train() && self.run.ask.replaced().is_none() {
+        if self.train() && !self.run.ask.is_dry() {
             tch::no_grad(|| self.weights[buffer].shallow_clone().copy_(&value));
         }
     }

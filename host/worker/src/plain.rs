@@ -9,15 +9,23 @@ use tch::Device;
 use crate::session::NetSession;
 use crate::{encoding, points, variation};
 
-/// A host without a search.
-pub(crate) struct PlainHost {
+/// A host without a search, for sessions on one task.
+pub struct PlainHost {
     pub(crate) task: Rc<TaskObj>,
     pub(crate) device: Device,
 }
 
 impl PlainHost {
+    /// A host whose sessions are on this task, on this device.
+    pub fn new(task: Rc<TaskObj>, device: Device) -> Self {
+        PlainHost { task, device }
+    }
+
     /// A session on the task, with fresh weights.
-    pub(crate) fn on_task(&self, arch: Arch, seed: u64) -> Result<NetSession> {
+    ///
+    /// # Errors
+    /// Where the architecture does not fit itself or the task.
+    pub fn on_task(&self, arch: Arch, seed: u64) -> Result<NetSession> {
         NetSession::new(arch, Rc::clone(&self.task), seed, self.device)
     }
 }

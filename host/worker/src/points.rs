@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use plugin_api::{
-    Arch, Decided, Decision, Domain, Error, Json, NodeKind, Params, Point, Result, random, stream,
+    Arch, Decided, Decision, Domain, Error, Json, NodeKind, NodeRef, Params, Point, Result, random,
+    stream,
 };
 use rand::RngExt;
 
@@ -18,6 +19,13 @@ pub(crate) fn resolve(supernet: &Arch, point: &Point) -> Result<Arch> {
         decisions: vec![],
         ..supernet.clone()
     };
+    decide(&mut arch, point, &values)?;
+    Ok(arch)
+}
+
+/// Decides all mixes and parameters, and drops what is absent or serves no output.
+fn decide(arch: &mut Arch, point: &Point, values: &HashMap<&str, Json>) -> Result<()> {
+    let mut absent: HashSet<String> = HashSet::new();
     for node in &mut arch.nodes {
         if let NodeKind::Mix(mix) = &node.kind {
             let Some(Decided::Option(chosen)) = point.get(&mix.decision) else {
@@ -27,24 +35,44 @@ pub(crate) fn resolve(supernet: &Arch, point: &Point) -> Result<Arch> {
                 ))
                 .into());
             };
-            let option = mix.options.iter().find(|o| o.option == *chosen);
-            let option = option.ok_or_else(|| {
-                Error::new(format!(
-                    "node `{}` has nothing for option {chosen} of `{}`",
-                    node.name, mix.decision
-                ))
-            })?;
+            let Some(option) = mix.options.iter().find(|o| o.option == *chosen) else {
+                absent.insert(node.name.clone());
+                continue;
+            };
+            let local = format!("{chosen}.");
+            let living = node.living.iter();
+            node.living = living
+                .filter_map(|(axis, units)| Some((axis.strip_prefix(&local)?, units.clone())))
+                .collect();
+            if !option.inputs.is_empty() {
+                node.inputs = option.inputs.clone();
+            }
             node.kind = NodeKind::Layer(option.layer.clone());
         }
-        if let NodeKind::Layer(recipe) = &mut node.kind {
-            for value in recipe.params.values_mut() {
-                fill_in(value, &values)?;
+        let fed = |from: &NodeRef| !absent.contains(from.node());
+        let takes = !node.inputs.is_empty();
+        node.inputs = std::mem::take(&mut node.inputs)
+            .into_iter()
+            .filter(|(_, from)| fed(from))
+            .collect();
+        if takes && node.inputs.is_empty() {
+            absent.insert(node.name.clone());
+            continue;
+        }
+        match &mut node.kind {
+            NodeKind::Layer(recipe) => {
+                for value in recipe.params.values_mut() {
+                    fill_in(value, values)?;
+                }
             }
+            NodeKind::Network(inner) => decide(inner, point, values)?,
+            NodeKind::Mix(_) => {}
         }
     }
-    let needed = needed(&arch);
+    arch.nodes.retain(|node| !absent.contains(&node.name));
+    let needed = needed(arch);
     arch.nodes.retain(|node| needed.contains(&node.name));
-    Ok(arch)
+    Ok(())
 }
 
 /// The supernet with the parameters filled in that have no choice: mixes stay open, for a relaxation.
@@ -53,19 +81,31 @@ pub(crate) fn settle(mut supernet: Arch) -> Result<Arch> {
         Domain::Options(options) if options.len() == 1 => Some(options[0].clone()),
         _ => None,
     };
-    let values: HashMap<&str, Json> = supernet
-        .decisions
+    let decisions = supernet.decisions.clone();
+    let values: HashMap<&str, Json> = decisions
         .iter()
         .filter_map(|d| Some((d.name.as_str(), only(d)?)))
         .collect();
+    settle_with(&mut supernet, &values)?;
+    Ok(supernet)
+}
+
+fn settle_with(supernet: &mut Arch, values: &HashMap<&str, Json>) -> Result<()> {
     for node in &mut supernet.nodes {
         let name = &node.name;
         let recipes = match &mut node.kind {
             NodeKind::Layer(recipe) => vec![recipe],
-            NodeKind::Mix(mix) => mix.options.iter_mut().map(|o| &mut o.layer).collect(),
+            NodeKind::Mix(mix) => {
+                let options = mix.options.iter_mut().map(|o| &mut o.layer);
+                options.chain(&mut mix.join).collect()
+            }
+            NodeKind::Network(inner) => {
+                settle_with(inner, values)?;
+                continue;
+            }
         };
         for value in recipes.into_iter().flat_map(|r| r.params.values_mut()) {
-            fill_in(value, &values).map_err(|e| {
+            fill_in(value, values).map_err(|e| {
                 let what = format!("a relaxation cannot leave a parameter of node `{name}` open");
                 Error::new(what)
                     .caused_by(plugin_api::boundary::as_error(e))
@@ -73,7 +113,7 @@ pub(crate) fn settle(mut supernet: Arch) -> Result<Arch> {
             })?;
         }
     }
-    Ok(supernet)
+    Ok(())
 }
 
 /// Puts the decided value in place of `{ "decide": name }`, however deep it stands.
@@ -105,6 +145,7 @@ fn needed(arch: &Arch) -> HashSet<String> {
     for node in arch.nodes.iter().rev() {
         if needed.contains(&node.name) {
             needed.extend(node.inputs.values().map(|from| from.node().to_string()));
+            needed.extend(node.share.clone());
         }
     }
     needed
@@ -194,18 +235,10 @@ fn domain(domain: &Domain) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plugin_api::{Mix, MixOption, Recipe, Shapes};
+    use plugin_api::{Mix, Recipe, Shapes};
     use serde_json::json;
 
     fn supernet() -> Arch {
-        let options = ["a/one", "a/two"]
-            .iter()
-            .enumerate()
-            .map(|(option, name)| MixOption {
-                option,
-                layer: Recipe::new(*name),
-            })
-            .collect();
         Arch::new(Shapes::new())
             .layer(
                 "first",
@@ -213,12 +246,9 @@ mod tests {
                 &[("x", "in.x")],
             )
             .layer("unused", "a/linear", &[("x", "in.x")])
-            .node(
+            .mix(
                 "slot",
-                NodeKind::Mix(Mix {
-                    decision: "op".into(),
-                    options,
-                }),
+                Mix::new("op", ["a/one", "a/two"]),
                 &[("x", "first.x")],
             )
             .output("y", "slot.x")

@@ -1,29 +1,34 @@
 //! The session: the one place where weights live, and the one training loop.
 
+mod cost;
+mod cut;
 mod forward;
 mod gradients;
+mod latency;
 mod objectives;
 mod play;
 mod relax;
 mod replace;
+mod samples;
 mod state;
 mod step;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use plugin_api::host::Services;
 use plugin_api::role::{Initializer, InitializerObj, Relaxation, Task, TaskObj};
 use plugin_api::{
-    Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Named, Of, On, Played, Ports,
-    Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec, kind, stream,
+    Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Keep, Latency, Named, Of, On,
+    Played, Ports, Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec,
+    kind, stream,
 };
 use tch::{Device, Kind};
 
 use crate::chain::Chain;
 use crate::network::Network;
 use crate::registry::host;
-use crate::{crumb, device, prune};
+use crate::{crumb, device, prune, units};
 use forward::views;
 use objectives::Term;
 use play::NoTask;
@@ -39,6 +44,8 @@ pub struct NetSession {
     device: Device,
     weights: Tensors,
     masks: Tensors,
+    /// Paths of weights that no chain changes.
+    frozen: BTreeSet<String>,
     chains: HashMap<String, Chain>,
     relaxed: Option<Rc<Relaxed>>,
     objectives: Vec<Term>,
@@ -61,14 +68,7 @@ impl NetSession {
     pub fn new(arch: Arch, task: Rc<TaskObj>, seed: u64, device: Device) -> Result<Self> {
         let ports = task.ports()?;
         let network = Network::build(arch, &ports)?;
-        let mut initializers = HashMap::new();
-        let weights = network.specs.iter().map(|spec| {
-            Ok((
-                &spec.name,
-                fresh(spec, &network.arch, seed, device, &mut initializers)?,
-            ))
-        });
-        let weights: Tensors = weights.collect::<Result<_>>()?;
+        let weights = first_weights(&network, &ports, seed, device)?;
         let views = network
             .generators
             .is_empty()
@@ -81,6 +81,7 @@ impl NetSession {
             device,
             weights,
             masks: Tensors::new(),
+            frozen: BTreeSet::new(),
             chains: HashMap::new(),
             relaxed: None,
             objectives: vec![],
@@ -129,12 +130,25 @@ impl NetSession {
         }
     }
 
+    /// What chains can change, of what is selected.
+    fn learned(&self, select: &str) -> Vec<WeightSpec> {
+        let specs = self.network.specs.iter();
+        specs
+            .filter(|s| s.group != Group::Buffer && s.matches(select))
+            .cloned()
+            .collect()
+    }
+
     fn on_device(&self, batch: Batch) -> Result<Batch> {
-        if self.device == Device::Cpu {
+        let kind = kind(self.network.arch.dtype);
+        if self.device == Device::Cpu && kind == Kind::Float {
             return Ok(batch);
         }
         let moved = batch.into_iter().map(|(port, value)| {
             let value: Value = match value {
+                Value::Tensor(t) if t.kind() == Kind::Float => {
+                    t.f_to_device(self.device)?.f_to_kind(kind)?.into()
+                }
                 Value::Tensor(t) => t.f_to_device(self.device)?.into(),
                 Value::Graph(g) => g.on_device(device::number(self.device))?.into(),
             };
@@ -142,6 +156,42 @@ impl NetSession {
         });
         moved.collect()
     }
+}
+
+/// What the weights begin with: where units have left, as in the whole network.
+fn first_weights(network: &Network, ports: &Ports, seed: u64, device: Device) -> Result<Tensors> {
+    let mut initializers = HashMap::new();
+    let mut all = |network: &Network| -> Result<Tensors> {
+        let specs = network.specs.iter();
+        specs
+            .map(|spec| {
+                let begun = fresh(spec, &network.arch, seed, device, &mut initializers)?;
+                Ok((&spec.name, begun))
+            })
+            .collect()
+    };
+    let Some(whole) = units::whole(&network.arch) else {
+        return all(network);
+    };
+    let whole = Network::build(whole, ports)?;
+    let begun = all(&whole)?;
+    let living: HashMap<String, Vec<i64>> = units::living(&network.arch).into_iter().collect();
+    let kept = |units: &str| living.get(units).cloned();
+    let specs = whole.specs.iter().zip(begun.values());
+    let left = specs.map(|(spec, begun)| {
+        let mut left = begun.detach();
+        for (i, axis) in spec.axes.iter().enumerate() {
+            if let Some(places) = units::places(axis, &kept) {
+                let places = tch::Tensor::from_slice(&places).f_to_device(device)?;
+                left = left.f_index_select(i64::try_from(i)?, &places)?;
+            }
+        }
+        Ok((
+            &spec.name,
+            left.set_requires_grad(spec.group != Group::Buffer),
+        ))
+    });
+    left.collect()
 }
 
 fn fresh(
@@ -209,8 +259,8 @@ impl Session for NetSession {
             .collect())
     }
 
-    fn effective(&self, select: &str) -> Result<Tensors> {
-        let live = self.live(&Ask::eval())?;
+    fn effective(&self, select: &str, ask: &Ask<'_>) -> Result<Tensors> {
+        let live = self.live(&Batch::new(), ask)?;
         Ok(self
             .network
             .all_specs()
@@ -228,22 +278,19 @@ impl Session for NetSession {
     }
 
     fn mask(&mut self, masks: &Tensors) -> Result<()> {
+        let masks = &self.spread(masks)?;
         self.check_masks(masks)?;
         for (path, mask) in masks.iter() {
             let mask = mask.f_to_device(self.device)?;
             let kind = self.weights.get(path).map_or(Kind::Float, |w| w.kind());
             self.masks.put(path, mask.f_to_kind(kind)?);
         }
-        // Only here masks come and go under a chain: a relaxation takes its chains with it, and another architecture
-        // begins without.
-        for chain in self.chains.values_mut() {
-            chain.learned = Rc::new(chain.learned.masked_by(&self.masks));
-        }
+        self.relearn();
         self.apply_masks()
     }
 
-    fn prune(&mut self, scores: &Tensors, keep: f64, global: bool) -> Result<()> {
-        let masks = prune::select(scores, &self.masks, keep, global)?;
+    fn prune(&mut self, scores: &Tensors, keep: &Keep) -> Result<()> {
+        let masks = prune::select(scores, &self.masks, keep)?;
         self.mask(&masks)
     }
 
@@ -258,6 +305,10 @@ impl Session for NetSession {
     fn replace(&mut self, arch: &Arch, carry: &[Carry]) -> Result<()> {
         *self = self.grown_to(arch, carry)?;
         Ok(())
+    }
+
+    fn cut(&mut self, axis: &str, keep: &[i64]) -> Result<()> {
+        self.cut_units(axis, keep)
     }
 
     fn spawn(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>> {
@@ -308,11 +359,11 @@ impl Session for NetSession {
             .ok_or_else(|| Error::new("the task's loss has no term").into())
     }
 
-    fn evaluate(&self, split: &str) -> Result<Named<f64>> {
+    fn evaluate(&self, split: &str, ask: &Ask<'_>) -> Result<Named<f64>> {
         let batch = self
             .batch(split, &At::ALL)?
             .ok_or_else(|| Error::new(format!("split `{split}` is empty")))?;
-        let seen = tch::no_grad(|| self.run(&batch, &Ask::eval()))?;
+        let seen = tch::no_grad(|| self.run(&batch, ask))?;
         self.task.metrics(&seen.outputs, &batch)
     }
 
@@ -358,14 +409,48 @@ impl Session for NetSession {
         relaxed.relaxation.decide(self)
     }
 
+    fn freeze(&mut self, select: &str, on: bool) -> Result<()> {
+        let paths: Vec<String> = self.learned(select).into_iter().map(|s| s.name).collect();
+        if paths.is_empty() {
+            return Err(Error::new(format!("`{select}` matches no weight to freeze")).into());
+        }
+        for path in paths {
+            let _ = self.weights[&path].set_requires_grad(!on);
+            if on {
+                self.frozen.insert(path);
+            } else {
+                self.frozen.remove(&path);
+            }
+        }
+        self.relearn();
+        Ok(())
+    }
+
+    fn load(&mut self, file: &str, names: &[(String, String)]) -> Result<Vec<String>> {
+        self.load_file(file, names)
+    }
+
+    fn cost(&self, what: &str, probabilities: &Tensors) -> Result<Tensor> {
+        self.cost_of(what, probabilities)
+    }
+
+    fn latency(&self, batch: &Batch, runs: i64) -> Result<Latency> {
+        self.measure(batch, runs)
+    }
+
+    fn recalibrate(&mut self, split: &str, size: i64, batches: i64) -> Result<()> {
+        // The clock stands still: which batch is trained on next is nobody's business here.
+        let positions = self.positions.clone();
+        let settled = (0..batches).try_for_each(|_| {
+            let batch = self.next(split, size)?;
+            tch::no_grad(|| self.run(&batch, &Ask::train())).map(drop)
+        });
+        self.positions = positions;
+        settled
+    }
+
     fn chain(&mut self, name: &str, transforms: &[Recipe], select: &str) -> Result<()> {
-        let specs: Vec<WeightSpec> = self
-            .network
-            .specs
-            .iter()
-            .filter(|s| s.group != Group::Buffer && s.matches(select))
-            .cloned()
-            .collect();
+        let specs = self.learned(select);
         if specs.is_empty() {
             return Err(Error::new(format!(
                 "chain `{name}` has no weights: `{select}` matches none"
@@ -373,11 +458,13 @@ impl Session for NetSession {
             .into());
         }
         let paths = specs.iter().map(|spec| spec.name.as_str());
+        let learned = self.leaves(paths);
         let chain = Chain::new(
             name,
             transforms,
+            select,
             &specs,
-            Learned::find(paths, &self.weights, &self.masks),
+            learned,
             &self.network.arch,
             self.seed,
             self.device,

@@ -70,12 +70,14 @@ fn kind(dtype: Dtype) -> Result<Kind> {
     Ok(match dtype {
         Dtype::F32 => Kind::Float,
         Dtype::F64 => Kind::Double,
+        Dtype::F16 => Kind::Half,
+        Dtype::BF16 => Kind::BFloat16,
         Dtype::I64 => Kind::Int64,
         Dtype::BOOL => Kind::Bool,
         other => {
             return Err(
                 Error::new(format!("weights of type {other:?} cannot be loaded"))
-                    .expected("f32, f64, i64 or bool")
+                    .expected("f32, f64, f16, bf16, i64 or bool")
                     .into(),
             );
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pleach::protocol::{Done, Step, Subject, Work};
 use plugin_api::host::Services;
 use plugin_api::role::{Pruner, Space, Task, TaskObj, Trainer};
-use plugin_api::{Arch, Error, Generated, Named, Recipe, Report, Result, Session};
+use plugin_api::{Arch, Ask, Error, Generated, Keep, Named, Recipe, Report, Result, Session};
 use tch::Device;
 
 use crate::bench::SubjectBench;
@@ -45,7 +45,7 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     }
     let main = session.ports()?.metric;
     for split in &work.evaluate {
-        let measured = session.evaluate(split)?;
+        let measured = session.evaluate(split, &Ask::eval())?;
         if measured.get(&main).is_some_and(|value| value.is_nan()) {
             return Err(Error::new(format!(
                 "`{main}` on `{split}` is no number: the weights have diverged"
@@ -114,7 +114,11 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
                 let _here = crumb::enter(&recipe.component);
                 pruner.scores(session)?
             };
-            session.prune(&scores, 1.0 - sparsity, *global)?;
+            let keep = match global {
+                true => Keep::Overall(1.0 - sparsity),
+                false => Keep::Each(1.0 - sparsity),
+            };
+            session.prune(&scores, &keep)?;
             let (parameters, alive) = sizes(session)?;
             Ok(Report::default()
                 .metric("before", parameters)
@@ -123,11 +127,8 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
         Step::Generate { hypernet, target } => {
             let mut arch = session.arch()?;
             let name = format!("hypernet-{}", arch.generated.len());
-            arch.generated.push(Generated {
-                name,
-                hypernet: hypernet.clone(),
-                target: target.clone(),
-            });
+            arch.generated
+                .push(Generated::new(&name, hypernet.clone(), target));
             let before = session.snapshot("all,masks")?;
             *session = plain.on_task(arch, work.seed)?;
             // What no hypernet makes stays what it was.
@@ -136,7 +137,7 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
                 |name: &str| name == "masks" || name.starts_with("mask:") || own.contains(name);
             session.restore(&before.into_iter().filter(|(name, _)| stays(name)).collect())?;
             let made: i64 = session
-                .effective("model")?
+                .effective("model", &Ask::eval())?
                 .values()
                 .map(|t| t.numel() as i64)
                 .sum();
@@ -184,7 +185,7 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
 /// seen by no layer.
 fn sizes(session: &NetSession) -> Result<(f64, f64)> {
     let parameters: usize = session.weights("model")?.values().map(|t| t.numel()).sum();
-    let (masks, effective) = (session.masks()?, session.effective("model")?);
+    let (masks, effective) = (session.masks()?, session.effective("model", &Ask::eval())?);
     let hypernets: Vec<String> = session
         .arch()?
         .generated

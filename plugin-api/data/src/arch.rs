@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Decision, Named, Recipe, Shapes};
+use crate::{Decision, Dtype, Named, Recipe, Shapes};
 
 /// `node.port`, or `in.port` for an input of the network.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ impl From<&str> for NodeRef {
 pub struct Arch {
     /// Version of this format.
     pub version: u32,
+    /// Type of the weights that layers leave at their default, and of the floats that a task feeds.
+    #[serde(default, skip_serializing_if = "Dtype::is_default")]
+    pub dtype: Dtype,
     /// Input ports, with their shapes.
     pub inputs: Shapes,
     /// What it computes, in order.
@@ -60,6 +63,13 @@ pub struct Node {
     /// What it is.
     #[serde(flatten)]
     pub kind: NodeKind,
+    /// The node beside it whose weights it uses in place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<String>,
+    /// The units that are left, in their order, by the axis at which they come into being: `out`, or `2.out` in the
+    /// option 2 of a mix. They begin as the same units of the whole network do.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub living: Named<Vec<i64>>,
 }
 
 /// What a node is.
@@ -70,15 +80,24 @@ pub enum NodeKind {
     Layer(Recipe),
     /// One of several layers, by a decision.
     Mix(Mix),
+    /// A network of its own: its inputs are the node's, its outputs too. Its nodes are called `node.inner`. What is
+    /// generated, and what is open, stands in the outermost one.
+    Network(Box<Arch>),
 }
 
-/// Several layers of which a decision takes one.
+/// Several layers of which a decision takes one. Several mixes may ask the same decision, each with part of its options;
+/// where what is chosen is not among them, the node is absent, with all that hangs on it alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mix {
     /// The decision that is asked.
     pub decision: String,
     /// What it chooses from.
     pub options: Vec<MixOption>,
+    /// The layer in which options of unlike shapes meet: its ports are the options by their number, `0`, `1`, …, as far
+    /// as they are active, and `mix`, the weights of all options of the decision: `[options]`. Without it the options
+    /// are alike, and summed by weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Recipe>,
 }
 
 /// One option of a mix.
@@ -88,6 +107,47 @@ pub struct MixOption {
     pub option: usize,
     /// The layer that it stands for.
     pub layer: Recipe,
+    /// Its inputs, where they are others than the node's.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub inputs: Named<NodeRef>,
+}
+
+impl Mix {
+    /// Asks a decision for one of these layers, which are its options in this order.
+    pub fn new<R: Into<Recipe>>(decision: &str, layers: impl IntoIterator<Item = R>) -> Self {
+        let option = |(option, layer): (usize, R)| MixOption {
+            option,
+            layer: layer.into(),
+            inputs: Named::new(),
+        };
+        Mix {
+            decision: decision.into(),
+            options: layers.into_iter().enumerate().map(option).collect(),
+            join: None,
+        }
+    }
+
+    /// The same where its options begin with this one of the decision.
+    pub fn starting(mut self, first: usize) -> Self {
+        for (i, option) in self.options.iter_mut().enumerate() {
+            option.option = first + i;
+        }
+        self
+    }
+
+    /// The same with inputs of its own for each option, in their order.
+    pub fn fed(mut self, inputs: impl IntoIterator<Item = Named<NodeRef>>) -> Self {
+        for (option, inputs) in self.options.iter_mut().zip(inputs) {
+            option.inputs = inputs;
+        }
+        self
+    }
+
+    /// The same with a layer in which the options meet.
+    pub fn joined(mut self, join: impl Into<Recipe>) -> Self {
+        self.join = Some(join.into());
+        self
+    }
 }
 
 /// Weights that come from a hypernet instead of being learned themselves.
@@ -99,6 +159,37 @@ pub struct Generated {
     pub hypernet: Recipe,
     /// Selector of the weights that it makes.
     pub target: String,
+    /// Inputs of the network that the hypernet sees.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub condition: Vec<String>,
+    /// Whether every sample has weights of its own, made from its part of the condition.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub each: bool,
+}
+
+impl Generated {
+    /// Weights that this hypernet makes, from nothing but its own.
+    pub fn new(name: &str, hypernet: impl Into<Recipe>, target: &str) -> Self {
+        Generated {
+            name: name.into(),
+            hypernet: hypernet.into(),
+            target: target.into(),
+            condition: vec![],
+            each: false,
+        }
+    }
+
+    /// The same from these inputs of the network.
+    pub fn conditioned<N: Into<String>>(mut self, inputs: impl IntoIterator<Item = N>) -> Self {
+        self.condition = inputs.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same for every sample alone.
+    pub fn each(mut self) -> Self {
+        self.each = true;
+        self
+    }
 }
 
 impl Arch {
@@ -109,6 +200,7 @@ impl Arch {
     pub fn new(inputs: Shapes) -> Self {
         Arch {
             version: Self::VERSION,
+            dtype: Dtype::default(),
             inputs,
             nodes: vec![],
             outputs: Named::new(),
@@ -117,23 +209,95 @@ impl Arch {
         }
     }
 
+    /// The same with weights of this type.
+    pub fn of(mut self, dtype: Dtype) -> Self {
+        self.dtype = dtype;
+        self
+    }
+
     /// The same with one more layer.
     pub fn layer(self, name: &str, layer: impl Into<Recipe>, inputs: &[(&str, &str)]) -> Self {
         self.node(name, NodeKind::Layer(layer.into()), inputs)
     }
 
+    /// The same with one more choice between layers.
+    pub fn mix(self, name: &str, mix: Mix, inputs: &[(&str, &str)]) -> Self {
+        self.node(name, NodeKind::Mix(mix), inputs)
+    }
+
+    /// The same with one more network in it.
+    pub fn nested(self, name: &str, network: Arch, inputs: &[(&str, &str)]) -> Self {
+        self.node(name, NodeKind::Network(Box::new(network)), inputs)
+    }
+
     /// The same with one more node.
     pub fn node(mut self, name: &str, kind: NodeKind, inputs: &[(&str, &str)]) -> Self {
-        let inputs = inputs
-            .iter()
-            .map(|(port, from)| (*port, NodeRef::from(*from)))
-            .collect();
         self.nodes.push(Node {
             name: name.into(),
-            inputs,
+            inputs: refs(inputs),
             kind,
+            share: None,
+            living: Named::new(),
         });
         self
+    }
+
+    /// The same where the last node uses the weights of another.
+    pub fn sharing(mut self, node: &str) -> Self {
+        if let Some(last) = self.nodes.last_mut() {
+            last.share = Some(node.into());
+        }
+        self
+    }
+
+    /// The same with weights that a hypernet makes.
+    pub fn generate(mut self, generated: Generated) -> Self {
+        self.generated.push(generated);
+        self
+    }
+
+    /// The node of this path: `block.inner` stands in the network that `block` is.
+    pub fn find(&self, path: &str) -> Option<&Node> {
+        let (name, inner) = split(path);
+        let node = self.nodes.iter().find(|n| n.name == name)?;
+        match (inner, &node.kind) {
+            (None, _) => Some(node),
+            (Some(inner), NodeKind::Network(network)) => network.find(inner),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn find_mut(&mut self, path: &str) -> Option<&mut Node> {
+        let (name, inner) = split(path);
+        let node = self.nodes.iter_mut().find(|n| n.name == name)?;
+        match inner {
+            None => Some(node),
+            Some(inner) => match &mut node.kind {
+                NodeKind::Network(network) => network.find_mut(inner),
+                _ => None,
+            },
+        }
+    }
+
+    /// All layers that it names, those of mixes and of networks within it too, with the path of their node.
+    pub fn recipes(&self) -> Vec<(String, &Recipe)> {
+        let mut found = vec![];
+        for node in &self.nodes {
+            let name = &node.name;
+            match &node.kind {
+                NodeKind::Layer(recipe) => found.push((name.clone(), recipe)),
+                NodeKind::Mix(mix) => {
+                    let layers = mix.options.iter().map(|o| &o.layer).chain(&mix.join);
+                    found.extend(layers.map(|recipe| (name.clone(), recipe)));
+                }
+                NodeKind::Network(network) => {
+                    let inner = network.recipes().into_iter();
+                    found.extend(inner.map(|(path, r)| (format!("{name}.{path}"), r)));
+                }
+            }
+        }
+        found
     }
 
     /// The same with one more output.
@@ -142,9 +306,22 @@ impl Arch {
         self
     }
 
-    /// The same with one more decision.
+    /// The same with one more decision that is open.
     pub fn decide(mut self, decision: Decision) -> Self {
         self.decisions.push(decision);
         self
     }
+}
+
+/// References by port, as a node's inputs are.
+pub fn refs(inputs: &[(&str, &str)]) -> Named<NodeRef> {
+    let each = inputs
+        .iter()
+        .map(|(port, from)| (*port, NodeRef::from(*from)));
+    each.collect()
+}
+
+fn split(path: &str) -> (&str, Option<&str>) {
+    path.split_once('.')
+        .map_or((path, None), |(name, inner)| (name, Some(inner)))
 }

@@ -11,7 +11,7 @@ mod seed;
 mod shape;
 mod study;
 
-pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef};
+pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef, refs};
 pub use card::{API, Card, LIBTORCH, Note, PluginCard, SECTION, TCH};
 pub use decision::{Decided, Decision, Domain, Point};
 pub use error::Error;
@@ -19,7 +19,7 @@ pub use named::Named;
 pub use recipe::{Params, Recipe};
 pub use report::{Report, Table};
 pub use seed::stream;
-pub use shape::{Axis, Dtype, Group, Shape, Shapes, WeightSpec, axis, show};
+pub use shape::{Axis, Cost, Dtype, Group, Parts, Shape, Shapes, WeightSpec, axis, show};
 pub use study::{Goal, Observation, Outcome, Proposal, Setting, TrialId};
 
 /// Any JSON value; parameters are made of them.

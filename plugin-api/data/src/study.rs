@@ -45,11 +45,30 @@ pub struct Proposal {
     /// The earlier trial whose weights may be inherited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<TrialId>,
+    /// Who proposed it, where a strategy asks others: the name that it gives the other one, `evolution` or
+    /// `portfolio/evolution`. It comes back with what was seen, for credit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+impl Proposal {
+    /// The same in the name of whoever proposed it, before whatever stands there.
+    pub fn by(mut self, who: &str) -> Self {
+        self.by = Some(match self.by {
+            Some(inner) => format!("{who}/{inner}"),
+            None => who.into(),
+        });
+        self
+    }
 }
 
 impl From<Point> for Proposal {
     fn from(point: Point) -> Self {
-        Proposal { point, from: None }
+        Proposal {
+            point,
+            from: None,
+            by: None,
+        }
     }
 }
 
@@ -60,6 +79,9 @@ pub struct Observation {
     pub trial: TrialId,
     /// What was tried.
     pub point: Point,
+    /// Who proposed it, as the proposal had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// How it went.
     pub outcome: Outcome,
 }
@@ -72,4 +94,16 @@ pub enum Outcome {
     Done(Named<f64>),
     /// It did not, for this reason.
     Failed(Error),
+}
+
+impl Observation {
+    /// What was seen of a proposal.
+    pub fn of(trial: TrialId, proposal: &Proposal, outcome: Outcome) -> Self {
+        Observation {
+            trial,
+            point: proposal.point.clone(),
+            by: proposal.by.clone(),
+            outcome,
+        }
+    }
 }

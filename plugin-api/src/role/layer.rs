@@ -1,6 +1,6 @@
 //! Pure functions of weights and inputs.
 
-use plugin_api_data::{Shapes, WeightSpec};
+use plugin_api_data::{Cost, Shapes, WeightSpec};
 use plugin_api_macros::boundary;
 
 use crate::{Batch, Pass, Result, Tensors};
@@ -22,4 +22,12 @@ pub trait Layer: Send + Sync {
 
     /// Runs it. Sizes are read from `w` and `x`, never from `self`, so that cut weights just work.
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch>;
+
+    /// What running it takes; the session counts `parameters`, and `bits` where no layer speaks of them, from the
+    /// weights.
+    #[since(1.1)]
+    fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
+        let _ = inputs;
+        Ok(vec![])
+    }
 }

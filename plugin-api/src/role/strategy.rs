@@ -1,9 +1,9 @@
 //! Which point to try next.
 
-use plugin_api_data::{Observation, Proposal, Setting};
+use plugin_api_data::{Observation, Proposal, Recipe, Setting};
 use plugin_api_macros::boundary;
 
-use crate::{Host, Result};
+use crate::{Error, Host, Result};
 
 /// `history -> points to try next`. All that it does follows from the seed, the history and what it was asked before, so
 /// that resuming is replaying.
@@ -15,4 +15,23 @@ pub trait Strategy: Send {
     fn ask(&mut self, n: i64, host: &dyn Host) -> Result<Vec<Proposal>>;
     /// Learns from what was seen, in the order of the trials.
     fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()>;
+    /// Takes others in, by name, and lets others go, while it searches: for strategies that ask others.
+    ///
+    /// # Errors
+    /// Where it asks nobody, or does not know whom to let go.
+    #[since(1.1)]
+    fn control(
+        &mut self,
+        add: &[(String, Recipe)],
+        drop: &[String],
+        host: &dyn Host,
+    ) -> Result<()> {
+        let _ = host;
+        let names = add.iter().map(|(name, _)| name).chain(drop);
+        Err(
+            Error::new("the strategy asks no others, so nothing can be added to it or dropped")
+                .found(names.cloned().collect::<Vec<_>>().join(", "))
+                .into(),
+        )
+    }
 }

@@ -76,7 +76,10 @@ struct Boastful {}
 impl Layer for Boastful {
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
         let shape = port(inputs, "x")?;
-        Ok(Shapes::new().with("x", with_last_axis(shape, 2 * last_axis(inputs, "x")?)))
+        Ok(Shapes::new().with(
+            "x",
+            with_last_axis(shape, axis("out", 2 * width(inputs, "x")?)),
+        ))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {

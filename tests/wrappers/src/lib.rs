@@ -2,7 +2,9 @@
 //! that shows. So every call crosses twice: from the host to this file, and from this file to the other.
 
 mod looking;
+mod methods;
 mod networks;
+mod parts;
 mod searching;
 mod services;
 mod training;

@@ -82,11 +82,11 @@ impl Analysis for Wider {
         let subjects = bench.subjects()?;
         let mut subject = bench.subject(&subjects[0])?;
         let ports = subject.ports()?;
-        let before = subject.evaluate("val")?[&*ports.metric];
+        let before = subject.evaluate("val", &Ask::eval())?[&*ports.metric];
         // What is done to a subject is done to a copy.
         let zeros = subject.weights("model")?.map(|_, t| t.zeros_like());
         subject.set(&zeros)?;
-        let after = bench.subject(&subjects[0])?.evaluate("val")?[&*ports.metric];
+        let after = bench.subject(&subjects[0])?.evaluate("val", &Ask::eval())?[&*ports.metric];
         ensure!(before == after, "the bench gave out its own subject");
         let fresh = host.session(&subject.arch()?, On::SameTask, 7)?;
 
@@ -106,7 +106,10 @@ impl Analysis for Wider {
         Ok(report
             .metric("subjects", subjects.len() as f64)
             .metric("first", before)
-            .metric("fresh", fresh.evaluate("val")?[&*ports.metric])
+            .metric(
+                "fresh",
+                fresh.evaluate("val", &Ask::eval())?[&*ports.metric],
+            )
             .metric("trials", seen.len() as f64)
             .metric("found", values.fold(f64::NAN, f64::max)))
     }

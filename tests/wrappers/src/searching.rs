@@ -1,6 +1,7 @@
 //! What a search is made of: space, strategy, relaxation.
 
 use plugin_api::prelude::*;
+use plugin_api::services;
 
 /// Another space, of which every point stands for its mutation by one seed; scores speak for what scores lowest.
 #[component(space = "space")]
@@ -56,6 +57,63 @@ impl Strategy for Children {
 
     fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()> {
         self.inner.tell(seen, host)
+    }
+}
+
+/// Asks others in turn, in whose name it proposes; each is told of its own points alone.
+#[component(strategy = "turns")]
+struct Turns {
+    /// The others, by name.
+    #[serde(skip)]
+    others: Vec<(String, Box<dyn Strategy>)>,
+    /// What the search is about.
+    #[serde(skip)]
+    setting: Option<Setting>,
+    /// How often somebody was asked.
+    #[serde(skip)]
+    asked: usize,
+}
+
+impl Strategy for Turns {
+    fn begin(&mut self, setting: &Setting) -> Result<()> {
+        (self.others, self.asked) = (vec![], 0);
+        self.setting = Some(setting.clone());
+        Ok(())
+    }
+
+    fn ask(&mut self, n: i64, host: &dyn Host) -> Result<Vec<Proposal>> {
+        let mut proposals = vec![];
+        while proposals.len() < usize::try_from(n)? && !self.others.is_empty() {
+            let turn = self.asked % self.others.len();
+            let (name, other) = &mut self.others[turn];
+            let asked = other.ask(1, host)?;
+            proposals.extend(asked.into_iter().map(|proposal| proposal.by(name)));
+            self.asked += 1;
+        }
+        Ok(proposals)
+    }
+
+    fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()> {
+        for (name, other) in &mut self.others {
+            let own = seen.iter().filter(|o| o.by.as_ref() == Some(name));
+            other.tell(&own.cloned().collect::<Vec<_>>(), host)?;
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, add: &[(String, Recipe)], drop: &[String], _: &dyn Host) -> Result<()> {
+        for name in drop {
+            let known = self.others.iter().position(|(other, _)| other == name);
+            let known = known.with_context(|| format!("nobody here is called `{name}`"))?;
+            self.others.remove(known);
+        }
+        let setting = self.setting.as_ref().context("the search has not begun")?;
+        for (name, recipe) in add {
+            let mut other = services()?.strategy(recipe)?;
+            other.begin(setting)?;
+            self.others.push((name.clone(), Box::new(other)));
+        }
+        Ok(())
     }
 }
 

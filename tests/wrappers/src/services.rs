@@ -45,10 +45,10 @@ impl Trainer for Services {
             input: session.ports()?.inputs,
         });
         let child = session.spawn(&session.arch()?, own, 5)?;
-        let own_loss = child.evaluate("train")?["mean"];
+        let own_loss = child.evaluate("train", &Ask::eval())?["mean"];
         let idle = session.spawn(&session.arch()?, On::Nothing, 5)?;
         let refused = idle
-            .evaluate("train")
+            .evaluate("train", &Ask::eval())
             .err()
             .context("it has a task after all")?;
 
@@ -128,7 +128,7 @@ impl Task for Own {
     }
 
     fn batch(&self, _: &str, at: &At) -> Result<Option<Batch>> {
-        let width = last_axis(&self.input, "x")?;
+        let width = width(&self.input, "x")?;
         let ones = Tensor::f_ones([2, width], (Kind::Float, Device::Cpu))?;
         Ok((at.index == 0).then(|| Batch::new().with("x", ones)))
     }

@@ -6,14 +6,14 @@ use std::cell::{Cell, RefCell};
 use plugin_api::role::{Hypernet, Layer};
 use plugin_api::{Ask, Batch, Error, Result, Seen, Tensors, Value};
 
-use super::NetSession;
+use super::{NetSession, samples};
 use crate::crumb;
 use crate::network::{Built, BuiltLayer, Generator, Network};
 use crate::pass::{LayerPass, Run};
 
 impl NetSession {
     /// All weights of a pass: the session's own, then those that hypernets make, replaced and masked.
-    pub(super) fn live(&self, ask: &Ask<'_>) -> Result<Tensors> {
+    pub(super) fn live(&self, x: &Batch, ask: &Ask<'_>) -> Result<Tensors> {
         let none = Tensors::new();
         let replaced = ask.replaced().unwrap_or(&none);
         let mut all = self.weights.map(|path, own| match replaced.get(path) {
@@ -22,7 +22,7 @@ impl NetSession {
         });
         // A later hypernet may make the weights of an earlier one.
         for generator in self.network.generators.iter().rev() {
-            let made = generate(generator, &all)?;
+            let made = generate(generator, &all, ask.conditions().unwrap_or(x))?;
             all.extend(made);
         }
         for (path, other) in replaced.iter() {
@@ -43,16 +43,29 @@ impl NetSession {
     }
 
     /// The weights as each layer sees them.
-    fn views_of(&self, ask: &Ask<'_>) -> Result<Cow<'_, [Tensors]>> {
+    fn views_of(&self, x: &Batch, ask: &Ask<'_>) -> Result<Cow<'_, [Tensors]>> {
         if let (Some(views), None) = (&self.views, ask.replaced()) {
             return Ok(Cow::Borrowed(views));
         }
-        let live = self.live(ask)?;
+        let live = self.live(x, ask)?;
         Ok(Cow::Owned(views(&self.network, &live)))
     }
 
-    /// Runs the nodes one after the other. What a batch lacks, the layers that would take it lack too.
+    /// Runs the network; where every sample has weights of its own, one sample after the other.
     pub(super) fn run(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen> {
+        let each = |g: &&Generator| g.each && !g.condition.is_empty();
+        match self.network.generators.iter().find(each) {
+            Some(generator) if ask.conditions().is_none() => {
+                let samples = x.tensor(&generator.condition[0])?.size()[0];
+                samples::one_by_one(x, samples, |alone| self.run_once(alone, ask))
+            }
+            _ => self.run_once(x, ask),
+        }
+    }
+
+    /// Runs the nodes one after the other. What a batch lacks, the layers that would take it lack too; a node that
+    /// lacks all its inputs is absent, and so is a mix that does not offer what is chosen.
+    fn run_once(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen> {
         let run = Run {
             ask,
             step: self.steps,
@@ -60,71 +73,130 @@ impl NetSession {
             taps: RefCell::default(),
             watched: ask.is_watched() || !self.needed_taps.is_empty(),
             needed: &self.needed_taps,
-            choices: self.choices_of(ask)?,
+            choices: self.choices_of(x, ask)?,
         };
-        let views = self.views_of(ask)?;
+        self.check_nodes(ask)?;
+        let views = self.views_of(x, ask)?;
         let mut rest: &[Tensors] = &views;
-        let mut values: Vec<Option<Value>> = vec![None; self.network.slots];
+        let mut values: Vec<Option<Value>> = vec![None; self.network.slots.len()];
         for (port, slot) in &self.network.inputs {
             values[*slot] = x.get(port).cloned();
         }
-        for node in &self.network.nodes {
+        for (i, node) in self.network.nodes.iter().enumerate() {
             let own;
             (own, rest) = rest.split_at(node.layers.len());
-            let mut given = run_node(node, own, &named(&node.inputs, &values), &run)?;
-            for (port, slot) in &node.outputs {
-                let value = given.remove(port).ok_or_else(|| {
-                    let component = &node.layers[0].component;
-                    let what = format!("gave no output `{port}`, which it had promised");
-                    Error::new(format!("`{component}` at node `{}` {what}", node.name))
-                })?;
-                values[*slot] = Some(match value {
-                    Value::Tensor(t) if run.watched => {
-                        run.show(&format!("{}.{port}", node.name), t).into()
-                    }
-                    value => value,
-                });
+            let outputs = |port: &str| format!("{}.{port}", node.name);
+            if !ask.runs(&node.name) {
+                for (port, slot) in &node.outputs {
+                    values[*slot] = x.get(&outputs(port)).cloned();
+                }
+            } else if let Some(mut given) = run_node(node, own, &values, &run)? {
+                for (port, slot) in &node.outputs {
+                    let value = given.remove(port).ok_or_else(|| {
+                        let component = &node.layers[0].component;
+                        let what = format!("gave no output `{port}`, which it had promised");
+                        Error::new(format!("`{component}` at node `{}` {what}", node.name))
+                    })?;
+                    values[*slot] = Some(match value {
+                        Value::Tensor(t) if run.watched => run.show(&outputs(port), t).into(),
+                        value => value,
+                    });
+                }
+            }
+            let next = self.network.nodes.get(i + 1);
+            if ask.ends(&node.name, next.map(|n| n.name.as_str())) {
+                break;
             }
         }
         Ok(Seen {
             outputs: named(&self.network.outputs, &values),
             taps: run.taps.into_inner(),
+            step: self.steps,
         })
+    }
+
+    /// Refuses a part of the network that is not there.
+    fn check_nodes(&self, ask: &Ask<'_>) -> Result<()> {
+        if ask.last().is_none() && !ask.is_partial() {
+            return Ok(());
+        }
+        let names = || self.network.nodes.iter().map(|n| n.name.as_str());
+        let missing = match ask.last() {
+            Some(last) if !names().any(|name| ask.ends(name, None)) => Some(last),
+            _ => None,
+        };
+        let nothing = !names().any(|name| ask.runs(name));
+        match (missing, nothing) {
+            (None, false) => Ok(()),
+            (last, _) => {
+                let last = last.map_or("nodes to run alone".into(), |l| format!("node `{l}`"));
+                Err(Error::new(format!("there is no {last}"))
+                    .found(names().collect::<Vec<_>>().join(", "))
+                    .into())
+            }
+        }
     }
 }
 
-fn run_node(node: &Built, own: &[Tensors], x: &Batch, run: &Run<'_>) -> Result<Batch> {
-    let Some(decision) = &node.decision else {
-        return run_layer(&node.layers[0], &own[0], x, run);
+/// What a node gives; `None` where it is absent.
+fn run_node(
+    node: &Built,
+    own: &[Tensors],
+    values: &[Option<Value>],
+    run: &Run<'_>,
+) -> Result<Option<Batch>> {
+    let Some(mix) = &node.mix else {
+        let layer = &node.layers[0];
+        let x = inputs(layer, values);
+        return x.map(|x| run_layer(layer, &own[0], &x, run)).transpose();
     };
+    let decision = &mix.decision;
     let choices = run.choices.as_ref();
     let choice = choices.and_then(|c| c.get(decision)).ok_or_else(|| {
         Error::new(format!("node `{}` is still open", node.name)).help(format!(
             "decide `{decision}`, or have a relaxation choose: session.relax"
         ))
     })?;
-    let mut sum = Batch::new();
+    let mut joined = Batch::new();
+    let mut sum: Option<Batch> = None;
     for option in choice.active() {
-        let i = node.layers.iter().position(|l| l.option == option);
-        let i = i.ok_or_else(|| {
-            let what = format!("node `{}` has nothing for option {option}", node.name);
-            Error::new(format!("{what} of `{decision}`"))
-        })?;
-        let weight = choice.weights.f_get(i64::try_from(option)?)?;
-        for (port, value) in run_layer(&node.layers[i], &own[i], x, run)? {
-            let Value::Tensor(t) = value else {
-                let what = format!("`{port}` of node `{}` carries a graph", node.name);
-                return Err(Error::new(format!("{what}, which cannot be weighed")).into());
-            };
-            let weighed = t.f_mul(&weight)?;
-            let sum_so_far = match sum.get(&port) {
-                Some(Value::Tensor(before)) => before.f_add(&weighed)?,
-                _ => weighed,
-            };
-            sum.put(&port, sum_so_far);
+        let offered = node.layers.iter().position(|l| l.option == option);
+        let Some(i) = offered else { continue };
+        let Some(x) = inputs(&node.layers[i], values) else {
+            continue;
+        };
+        let given = run_layer(&node.layers[i], &own[i], &x, run)?;
+        if mix.joined {
+            joined.extend(given.into_iter().map(|(_, v)| (option.to_string(), v)));
+        } else {
+            let weight = choice.weights.f_get(i64::try_from(option)?)?;
+            let sum = sum.get_or_insert_default();
+            for (port, value) in given {
+                let Value::Tensor(t) = value else {
+                    let what = format!("`{port}` of node `{}` carries a graph", node.name);
+                    return Err(Error::new(format!("{what}, which cannot be weighed")).into());
+                };
+                let weighed = t.f_mul(&weight)?;
+                let so_far = match sum.get(&port) {
+                    Some(Value::Tensor(before)) => before.f_add(&weighed)?,
+                    _ => weighed,
+                };
+                sum.put(&port, so_far);
+            }
         }
     }
-    Ok(sum)
+    if joined.is_empty() {
+        return Ok(sum);
+    }
+    joined.put("mix", choice.weights.clone());
+    let join = node.layers.len() - 1;
+    run_layer(&node.layers[join], &own[join], &joined, run).map(Some)
+}
+
+/// What comes in at a layer; `None` where it takes something and all of it is lacking.
+fn inputs(layer: &BuiltLayer, values: &[Option<Value>]) -> Option<Batch> {
+    let x = named(&layer.inputs, values);
+    (!x.is_empty() || layer.inputs.is_empty()).then_some(x)
 }
 
 fn run_layer(layer: &BuiltLayer, w: &Tensors, x: &Batch, run: &Run<'_>) -> Result<Batch> {
@@ -139,16 +211,28 @@ fn run_layer(layer: &BuiltLayer, w: &Tensors, x: &Batch, run: &Run<'_>) -> Resul
 }
 
 /// What a hypernet makes of its own weights, held to what it promised.
-fn generate(generator: &Generator, all: &Tensors) -> Result<Tensors> {
+fn generate(generator: &Generator, all: &Tensors, x: &Batch) -> Result<Tensors> {
     let Generator {
         name,
         component,
         hypernet,
+        condition,
         target,
         weights,
+        ..
     } = generator;
+    let seen = condition.iter().map(|port| {
+        let value = x.get(port).ok_or_else(|| {
+            Error::new(format!(
+                "hypernet `{name}` sees `{port}`, which is not there"
+            ))
+            .help("give it with the batch, or as the condition of the pass")
+        });
+        Ok((port, value?.clone()))
+    });
+    let condition: Batch = seen.collect::<Result<_>>()?;
     let _here = crumb::enter(component);
-    let mut made = hypernet.generate(&view(weights, all), &Batch::new(), target)?;
+    let mut made = hypernet.generate(&view(weights, all), &condition, target)?;
     let promised = target.iter().map(|spec| {
         let found = made.remove(&spec.name);
         let size = found.as_ref().map(|t| t.size());

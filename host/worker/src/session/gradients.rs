@@ -1,9 +1,10 @@
 //! Gradients sample by sample.
 
-use plugin_api::{Ask, Batch, Error, Result, Session, Sink, Tensors, Value, gradients_of};
+use plugin_api::{Ask, Batch, Error, Result, Session, Sink, Tensors, gradients_of};
 use tch::Tensor;
 
 use super::NetSession;
+use super::samples::{only, samples};
 
 impl NetSession {
     /// Of the loss of each sample alone.
@@ -59,33 +60,4 @@ impl NetSession {
         }
         Ok(())
     }
-}
-
-/// How many samples a batch holds: the common length of the first axes of its tensors.
-fn samples(batch: &Batch) -> Result<i64> {
-    let mut length = None;
-    for (port, value) in batch.iter() {
-        let Value::Tensor(t) = value else {
-            let what = format!("a batch with a graph (`{port}`) cannot be taken apart");
-            return Err(Error::new(what)
-                .help("take gradients of an output, sample by sample, instead of the loss")
-                .into());
-        };
-        let first = t.size().first().copied();
-        if first.is_none() || length.is_some_and(|length| Some(length) != first) {
-            let what = format!("`{port}` has not one row for each sample");
-            return Err(Error::new(what).found(format!("{:?}", t.size())).into());
-        }
-        length = first;
-    }
-    length.ok_or_else(|| Error::new("the batch is empty").into())
-}
-
-/// One sample of a batch.
-fn only(batch: &Batch, sample: i64) -> Result<Batch> {
-    let one = batch.names().map(|port| {
-        let row = batch.tensor(port)?.f_narrow(0, sample, 1)?;
-        Ok((port, row))
-    });
-    one.collect()
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use plugin_api::host::Services;
 use plugin_api::role::{Draw, Relaxation, RelaxationObj};
-use plugin_api::{Ask, Choices, Error, Recipe, Result, Tensors};
+use plugin_api::{Ask, Batch, Choices, Error, Recipe, Result, Tensors};
 
 use super::forward::view;
 use super::{NetSession, fresh};
@@ -17,6 +17,7 @@ use crate::registry::host;
 pub(super) struct Relaxed {
     /// `plugin/component`.
     pub(super) component: String,
+    pub(super) recipe: Recipe,
     pub(super) relaxation: RelaxationObj,
     /// Names of its weights, and their paths.
     weights: Vec<(String, String)>,
@@ -31,7 +32,11 @@ impl NetSession {
         let weights = paths(&specs, &prefix);
         let mut initializers = HashMap::new();
         let mut made = Tensors::new();
-        let specs: Vec<_> = specs.into_iter().map(|s| s.under(&prefix)).collect();
+        let dtype = self.network.arch.dtype;
+        let specs: Vec<_> = specs
+            .into_iter()
+            .map(|s| s.under(&prefix).of_default(dtype))
+            .collect();
         for spec in &specs {
             let arch = &self.network.arch;
             made.put(
@@ -42,7 +47,7 @@ impl NetSession {
 
         // Chains of weights that are no more.
         self.chains
-            .retain(|_, chain| !chain.learned.paths().any(|path| path.starts_with(&prefix)));
+            .retain(|_, chain| !chain.paths.iter().any(|path| path.starts_with(&prefix)));
         self.network.specs.retain(|s| !s.name.starts_with(&prefix));
         let kept = |(name, _): &(String, _)| !name.starts_with(&prefix);
         self.weights = std::mem::take(&mut self.weights)
@@ -53,6 +58,7 @@ impl NetSession {
         self.weights.extend(made);
         self.relaxed = Some(Rc::new(Relaxed {
             component: recipe.component.clone(),
+            recipe: recipe.clone(),
             relaxation,
             weights,
         }));
@@ -82,12 +88,12 @@ impl NetSession {
     }
 
     /// What is chosen in a pass, if anything is.
-    pub(super) fn choices_of(&self, ask: &Ask<'_>) -> Result<Option<Choices>> {
+    pub(super) fn choices_of(&self, x: &Batch, ask: &Ask<'_>) -> Result<Option<Choices>> {
         match (ask.chosen(), &self.relaxed) {
             (Some(chosen), _) => Ok(Some(chosen.clone())),
             (None, Some(relaxed)) => {
                 let all = match ask.replaced() {
-                    Some(_) => &self.live(ask)?,
+                    Some(_) => &self.live(x, ask)?,
                     None => &self.weights,
                 };
                 self.mix(relaxed, ask.is_train(), all).map(Some)

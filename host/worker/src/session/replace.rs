@@ -1,8 +1,8 @@
-//! Going on with another architecture: what becomes of weights and masks.
+//! Going on with another architecture: what becomes of weights, masks, chains and the relaxation.
 
 use std::rc::Rc;
 
-use plugin_api::{Arch, Carry, Error, Result, Tensors};
+use plugin_api::{Arch, Carry, Error, Result, Session, Tensors};
 use tch::{Kind, Tensor};
 
 use super::NetSession;
@@ -12,41 +12,65 @@ impl NetSession {
     pub(super) fn grown_to(&mut self, arch: &Arch, carry: &[Carry]) -> Result<NetSession> {
         let mut next =
             NetSession::new(arch.clone(), Rc::clone(&self.task), self.seed, self.device)?;
-        let (mut weights, mut masks) = (Tensors::new(), Tensors::new());
-        for spec in &next.network.specs {
-            let (path, carried) = (&spec.name, |c: &Carry| c.to == *spec.name);
-            if carry.iter().any(carried) {
-                continue;
-            }
-            let same = |t: &Tensor| t.size() == spec.size();
-            if let Some(weight) = self.weights.get(path).filter(|w| same(w)) {
-                weights.put(path, weight.clone());
-            }
-            if let Some(mask) = self.masks.get(path).filter(|m| same(m)) {
-                masks.put(path, mask.clone());
-            }
+        if let Some(relaxed) = self.relaxed.as_ref().filter(|_| !arch.decisions.is_empty()) {
+            next.attach(&relaxed.recipe)?;
         }
         for carry in carry {
-            let (from, to) = (carry.from.as_str(), carry.to.as_str());
-            let there = |t: Option<&plugin_api::Tensor>, path: &str| {
-                t.map(|t| t.detach())
-                    .ok_or_else(|| Error::new(format!("there is no weight `{path}` to carry")))
-            };
-            let old = there(self.weights.get(from), from)?;
-            let begun = there(next.weights.get(to), to)?;
-            weights.put(to, carried(&old, &begun, carry)?);
-            if let Some(mask) = self.masks.get(from) {
-                masks.put(
-                    to,
-                    carried(mask, &begun.f_ones_like()?.f_to_kind(mask.kind())?, carry)?,
-                );
+            for (there, path) in [(&self.weights, &carry.from), (&next.weights, &carry.to)] {
+                if !there.contains(path) {
+                    return Err(Error::new(format!("there is no weight `{path}` to carry")).into());
+                }
+            }
+        }
+        let mut weights = Tensors::new();
+        for (path, begun) in next.weights.iter() {
+            if let Some(weight) = over(&self.weights, path, begun, carry)? {
+                weights.put(path, weight);
+            }
+        }
+        let mut masks = Tensors::new();
+        for spec in next.network.all_specs() {
+            let all = Tensor::f_ones(spec.size(), (Kind::Float, self.device))?;
+            if let Some(mask) = over(&self.masks, &spec.name, &all, carry)? {
+                masks.put(&spec.name, mask);
             }
         }
         next.overwrite(&weights)?;
-        plugin_api::Session::mask(&mut next, &masks)?;
+        Session::mask(&mut next, &masks)?;
+        for (name, chain) in &self.chains {
+            let specs = next.learned(&chain.select);
+            if !specs.is_empty() {
+                let over =
+                    |slots: &Tensors, path: &str, begun: &Tensor| over(slots, path, begun, carry);
+                let (arch, device) = (&next.network.arch, self.device);
+                let learned = next.leaves(specs.iter().map(|spec| spec.name.as_str()));
+                let chain = chain.go_on(&specs, learned, arch, device, &over)?;
+                next.chains.insert(name.clone(), chain);
+            }
+        }
+        for path in &self.frozen {
+            if next.weights.contains(path) {
+                next.freeze(path, true)?;
+            }
+        }
         (next.steps, next.positions) = (self.steps, self.positions.clone());
         next.take_objectives(self);
         Ok(next)
+    }
+}
+
+/// What goes over to the tensor of a path, of those that belong to paths; `None` where it begins anew.
+fn over(old: &Tensors, path: &str, begun: &Tensor, carry: &[Carry]) -> Result<Option<Tensor>> {
+    match carry.iter().find(|c| c.to == path) {
+        Some(carry) => {
+            let old = old.get(&carry.from);
+            old.map(|old| carried(&old.detach(), begun, carry))
+                .transpose()
+        }
+        None => {
+            let same = old.get(path).filter(|t| t.size() == begun.size());
+            Ok(same.map(|t| t.detach()))
+        }
     }
 }
 

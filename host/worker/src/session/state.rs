@@ -2,7 +2,10 @@
 
 use plugin_api::{Error, Named, Result, Session, Tensor, Tensors, WeightSpec};
 
+use std::path::Path;
+
 use super::NetSession;
+use crate::weights;
 
 impl NetSession {
     /// Copies of what `select` names.
@@ -95,6 +98,40 @@ impl NetSession {
         self.apply_masks()
     }
 
+    /// Overwrites weights by those of a file, under the names that a map gives them.
+    pub(super) fn load_file(
+        &mut self,
+        file: &str,
+        names: &[(String, String)],
+    ) -> Result<Vec<String>> {
+        let mut loaded = Tensors::new();
+        let mut unknown = vec![];
+        for (name, t) in weights::load(Path::new(file))? {
+            let renamed = names.iter().find_map(|(from, to)| renamed(&name, from, to));
+            let path = match renamed {
+                Some(path) => path,
+                None if names.is_empty() => name.clone(),
+                None => continue,
+            };
+            if self.weights.contains(&path) {
+                loaded.put(path, t);
+            } else {
+                unknown.push(path);
+            }
+        }
+        if loaded.is_empty() || !unknown.is_empty() {
+            return Err(
+                Error::new(format!("`{file}` holds other weights than these"))
+                    .found(unknown.join(", "))
+                    .expected(self.weights.names().collect::<Vec<_>>().join(", "))
+                    .help("map the file's names to paths: (\"encoder.*\", \"body.*\")")
+                    .into(),
+            );
+        }
+        self.overwrite(&loaded)?;
+        Ok(loaded.names().map(str::to_string).collect())
+    }
+
     pub(super) fn check_masks(&self, masks: &Tensors) -> Result<()> {
         self.check_fit("mask", masks, self.network.all_specs())
     }
@@ -130,5 +167,16 @@ impl NetSession {
             }
         }
         Ok(())
+    }
+}
+
+/// The name that a pattern gives to another, with what its `*` stands for.
+fn renamed(name: &str, from: &str, to: &str) -> Option<String> {
+    match from.split_once('*') {
+        None => (name == from).then(|| to.to_string()),
+        Some((begin, end)) => {
+            let middle = name.strip_prefix(begin)?.strip_suffix(end)?;
+            Some(to.replacen('*', middle, 1))
+        }
     }
 }

@@ -19,11 +19,7 @@ pub(crate) struct Learned {
 
 impl Learned {
     /// The weights of these paths, which must be there.
-    pub(super) fn find<'a>(
-        paths: impl Iterator<Item = &'a str>,
-        weights: &Tensors,
-        masks: &Tensors,
-    ) -> Self {
+    fn find<'a>(paths: impl Iterator<Item = &'a str>, weights: &Tensors, masks: &Tensors) -> Self {
         let leaves: Tensors = paths.map(|path| (path, &weights[path])).collect();
         Learned {
             masks: leaves
@@ -33,15 +29,6 @@ impl Learned {
             weights: leaves.map(|_, weight| weight.detach()),
             leaves,
         }
-    }
-
-    /// The same weights with other masks.
-    pub(super) fn masked_by(&self, masks: &Tensors) -> Self {
-        Learned::find(self.paths(), &self.leaves, masks)
-    }
-
-    pub(crate) fn paths(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.leaves.names()
     }
 
     /// Whether these have the names and shapes of the weights, in their order.
@@ -81,6 +68,21 @@ impl Learned {
 }
 
 impl NetSession {
+    /// The weights of these paths, as far as they are not frozen.
+    pub(super) fn leaves<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Learned {
+        let free = paths.filter(|path| !self.frozen.contains(*path));
+        Learned::find(free, &self.weights, &self.masks)
+    }
+
+    /// Tells the chains that masks, or what is frozen, have changed.
+    pub(super) fn relearn(&mut self) {
+        let mut chains = std::mem::take(&mut self.chains);
+        for chain in chains.values_mut() {
+            chain.learned = Rc::new(self.leaves(chain.paths.iter().map(String::as_str)));
+        }
+        self.chains = chains;
+    }
+
     /// A step on the gradients of a batch's loss, which is returned.
     pub(super) fn step_by(&mut self, chain: &str, batch: &Batch, ask: &Ask<'_>) -> Result<f64> {
         let loss = self.loss(&self.run(batch, ask)?, batch)?;
@@ -95,10 +97,13 @@ impl NetSession {
         let mut learned = Rc::clone(&self.chain_of(chain)?.learned);
         if !learned.is_like(gradients) {
             self.check_fit("gradient", gradients, &self.network.specs)?;
-            let paths = gradients.names();
-            learned = Rc::new(Learned::find(paths, &self.weights, &self.masks));
+            learned = Rc::new(self.leaves(gradients.names()));
         }
-        self.advance(chain, &learned, gradients.map(|_, g| g.detach()))
+        let free = gradients
+            .iter()
+            .filter(|(path, _)| !self.frozen.contains(*path));
+        let free = free.map(|(path, g)| (path, Tensor::from(g.detach())));
+        self.advance(chain, &learned, free.collect())
     }
 
     /// Gradients, in the order of `learned`, through the chain and into the weights.

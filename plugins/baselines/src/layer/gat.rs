@@ -26,8 +26,9 @@ struct Gat {
 }
 
 impl Gat {
-    fn width(&self, inputs: &Shapes) -> Result<i64> {
-        let width = last_axis(inputs, "x")?;
+    /// The heads, and the features of each.
+    fn heads(&self, inputs: &Shapes) -> Result<[Axis; 2]> {
+        let width = width(inputs, "x")?;
         let out = self.out.unwrap_or(width);
         if out % self.heads != 0 {
             return Err(Error::new(format!(
@@ -38,30 +39,33 @@ impl Gat {
             .help("set `out` or `heads`")
             .into());
         }
-        Ok(out)
+        Ok([axis("heads", self.heads), axis("head", out / self.heads)])
+    }
+
+    fn out(&self, inputs: &Shapes) -> Result<Axis> {
+        Ok(Axis::product("out", self.heads(inputs)?))
     }
 }
 
 impl Layer for Gat {
     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
-        let out = self.width(inputs)?;
-        let of_head = [("heads", self.heads), ("features", out / self.heads)];
+        let (of_head, out) = (self.heads(inputs)?, self.out(inputs)?);
         Ok(vec![
             WeightSpec::new(
                 "weight",
-                &[("in", last_axis(inputs, "x")?), ("out", out)],
+                [last_axis(inputs, "x")?.named("in"), out.clone()],
                 "baselines/glorot",
             )
             .tag("prunable"),
-            WeightSpec::new("source", &of_head, "baselines/glorot"),
-            WeightSpec::new("target", &of_head, "baselines/glorot"),
-            WeightSpec::new("bias", &[("out", out)], "baselines/zeros"),
+            WeightSpec::new("source", of_head.clone(), "baselines/glorot"),
+            WeightSpec::new("target", of_head, "baselines/glorot"),
+            WeightSpec::new("bias", [out], "baselines/zeros"),
         ])
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
         port(inputs, "graph")?;
-        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.width(inputs)?)))
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.out(inputs)?)))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {

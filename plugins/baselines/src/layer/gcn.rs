@@ -13,29 +13,29 @@ struct Gcn {
 }
 
 impl Gcn {
-    fn width(&self, inputs: &Shapes) -> Result<i64> {
-        let width = last_axis(inputs, "x")?;
-        Ok(self.out.unwrap_or(width))
+    fn out(&self, inputs: &Shapes) -> Result<Axis> {
+        let width = width(inputs, "x")?;
+        Ok(axis("out", self.out.unwrap_or(width)))
     }
 }
 
 impl Layer for Gcn {
     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
-        let out = self.width(inputs)?;
+        let out = self.out(inputs)?;
         Ok(vec![
             WeightSpec::new(
                 "weight",
-                &[("in", last_axis(inputs, "x")?), ("out", out)],
+                [last_axis(inputs, "x")?.named("in"), out.clone()],
                 "baselines/glorot",
             )
             .tag("prunable"),
-            WeightSpec::new("bias", &[("out", out)], "baselines/zeros"),
+            WeightSpec::new("bias", [out], "baselines/zeros"),
         ])
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
         port(inputs, "graph")?;
-        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.width(inputs)?)))
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.out(inputs)?)))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
@@ -46,5 +46,13 @@ impl Layer for Gcn {
             .normalised()?
             .matmul(&messages)?;
         Ok(Batch::new().with("x", y.f_add(&w["bias"])?))
+    }
+
+    /// Of `x W`, a node; what runs over the edges is not counted, as no shape tells their number.
+    fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
+        let features = last_axis(inputs, "x")?.named("in");
+        let rows = port(inputs, "x")?.iter().rev().skip(1).cloned();
+        let axes = [features, self.out(inputs)?].into_iter().chain(rows);
+        Ok(vec![Cost::new("macs", 1.0, axes)])
     }
 }

@@ -21,13 +21,17 @@ struct KernelMachine {
 
 impl Layer for KernelMachine {
     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
-        let buffer = |name, last: (&str, i64)| {
-            WeightSpec::new(name, &[("samples", self.samples), last], "baselines/zeros")
-                .group(Group::Buffer)
+        let buffer = |name, last: Axis| {
+            WeightSpec::new(
+                name,
+                [axis("samples", self.samples), last],
+                "baselines/zeros",
+            )
+            .group(Group::Buffer)
         };
-        let support = buffer("support", ("in", last_axis(inputs, "x")?));
+        let support = buffer("support", last_axis(inputs, "x")?.named("in"));
         let kernel = self.kernel.weights()?;
-        Ok([support, buffer("dual", ("out", self.out))]
+        Ok([support, buffer("dual", axis("out", self.out))]
             .into_iter()
             .chain(kernel.into_iter().map(|spec| spec.under("kernel.")))
             .collect())
@@ -42,7 +46,7 @@ impl Layer for KernelMachine {
                 .expected("[batch, in]")
                 .into());
         }
-        Ok(Shapes::new().with("x", with_last_axis(x, self.out)))
+        Ok(Shapes::new().with("x", with_last_axis(x, axis("out", self.out))))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {

@@ -16,29 +16,29 @@ struct Linear {
 }
 
 impl Linear {
-    fn width(&self, inputs: &Shapes) -> Result<i64> {
-        let width = last_axis(inputs, "x")?;
-        Ok(self.out.unwrap_or(width))
+    fn out(&self, inputs: &Shapes) -> Result<Axis> {
+        let width = width(inputs, "x")?;
+        Ok(axis("out", self.out.unwrap_or(width)))
     }
 }
 
 impl Layer for Linear {
     fn weights(&self, inputs: &Shapes) -> Result<Vec<WeightSpec>> {
-        let out = self.width(inputs)?;
+        let out = self.out(inputs)?;
         let weight = WeightSpec::new(
             "weight",
-            &[("in", last_axis(inputs, "x")?), ("out", out)],
+            [last_axis(inputs, "x")?.named("in"), out.clone()],
             "baselines/glorot",
         )
         .tag("prunable");
         let bias = self
             .bias
-            .then(|| WeightSpec::new("bias", &[("out", out)], "baselines/zeros"));
+            .then(|| WeightSpec::new("bias", [out], "baselines/zeros"));
         Ok([weight].into_iter().chain(bias).collect())
     }
 
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
-        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.width(inputs)?)))
+        Ok(Shapes::new().with("x", with_last_axis(port(inputs, "x")?, self.out(inputs)?)))
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
@@ -48,5 +48,12 @@ impl Layer for Linear {
             None => y,
         };
         Ok(Batch::new().with("x", y))
+    }
+
+    fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
+        let features = last_axis(inputs, "x")?.named("in");
+        let rows = port(inputs, "x")?.iter().rev().skip(1).cloned();
+        let axes = [features, self.out(inputs)?].into_iter().chain(rows);
+        Ok(vec![Cost::new("macs", 1.0, axes)])
     }
 }

@@ -11,7 +11,7 @@ struct Magnitude {}
 impl Pruner for Magnitude {
     fn scores(&self, session: &mut dyn Session) -> Result<Tensors> {
         let mut scores = Tensors::new();
-        for (path, weight) in session.effective("#prunable")? {
+        for (path, weight) in session.effective("#prunable", &Ask::eval())? {
             scores.put(path, weight.f_detach()?.f_abs()?);
         }
         Ok(scores)

@@ -9,7 +9,7 @@
 //! `graph`, they get it too.
 
 use plugin_api::prelude::*;
-use plugin_api::{Json, Mix, MixOption, NodeKind, serde_json};
+use plugin_api::{Json, serde_json};
 
 /// Networks of equal slots, each filled with one of several layers; for tasks with a graph and without.
 #[component(space = "gnn")]
@@ -43,19 +43,9 @@ impl Gnn {
         shared.into_iter().chain(slots).collect()
     }
 
-    fn slot(&self, k: usize) -> NodeKind {
-        let options = self
-            .layers
-            .iter()
-            .enumerate()
-            .map(|(option, layer)| MixOption {
-                option,
-                layer: layer.recipe.clone(),
-            });
-        NodeKind::Mix(Mix {
-            decision: format!("layer-{k}"),
-            options: options.collect(),
-        })
+    fn slot(&self, k: usize) -> Mix {
+        let layers = self.layers.iter().map(|layer| layer.recipe.clone());
+        Mix::new(&format!("layer-{k}"), layers)
     }
 }
 
@@ -84,7 +74,7 @@ impl Space for Gnn {
                     .into());
             }
         };
-        let classes = last_axis(&ports.outputs, output)?;
+        let classes = width(&ports.outputs, output)?;
 
         let linear = Recipe::new("baselines/linear");
         let mut arch = Arch::new(ports.inputs.clone()).layer(
@@ -101,7 +91,7 @@ impl Space for Gnn {
                 inputs.push(("graph", "in.graph"));
             }
             arch = arch
-                .node(&slot, self.slot(k), &inputs)
+                .mix(&slot, self.slot(k), &inputs)
                 .layer(
                     &activation,
                     Recipe::new("baselines/activation").with("kind", decided("activation")),

@@ -134,7 +134,7 @@ impl Backprop {
 
 /// The main metric on `val`.
 fn validate(session: &dyn Session, metric: &str) -> Result<f64> {
-    let metrics = session.evaluate("val")?;
+    let metrics = session.evaluate("val", &Ask::eval())?;
     let there = || metrics.names().collect::<Vec<_>>().join(", ");
     Ok(*metrics.get(metric).ok_or_else(|| {
         Error::new(format!("the task does not give its main metric `{metric}`")).found(there())

@@ -25,7 +25,7 @@ impl Trainer for KernelRidge {
             .ok_or_else(|| Error::new("the task has no training batch"))?;
         let ports = session.ports()?;
         let support = batch.counted(batch.tensor("x")?)?; // [samples, in]
-        let wanted = targets(&batch, last_axis(&ports.outputs, "y")?)?; // [samples, out]
+        let wanted = targets(&batch, width(&ports.outputs, "y")?)?; // [samples, out]
         let (samples, out) = wanted.size2()?;
 
         let machine = Recipe::new("baselines/kernel-machine")

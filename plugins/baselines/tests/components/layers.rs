@@ -336,3 +336,130 @@ fn a_layer_that_is_begun_differs_in_how_its_weights_begin_alone() {
         linear.shapes(&inputs(3)).unwrap()
     );
 }
+
+#[test]
+fn a_convolution_is_a_sum_over_windows() {
+    let conv = layer(
+        "conv",
+        json!({ "out": 2, "kernel": 2, "stride": 2, "padding": 1 }),
+    );
+    let inputs = Shapes::new().with(
+        "x",
+        vec![axis("batch", None), axis("channels", 2), axis("length", 5)],
+    );
+    assert_eq!(show(&conv.shapes(&inputs).unwrap()["x"]), "[batch, 2, 3]");
+    let specs = conv.weights(&inputs).unwrap();
+    assert_eq!((specs[0].size(), specs[1].size()), (vec![2, 2, 2], vec![2]));
+    let w = Tensors::new()
+        .with(
+            "weight",
+            random::normal(&[2, 2, 2], 1).to_kind(Kind::Double),
+        )
+        .with("bias", Tensor::from_slice(&[0.5, -0.5]));
+    let x = random::normal(&[3, 2, 5], 2).to_kind(Kind::Double);
+    let y = run(&conv, &w, &Batch::new().with("x", &x));
+    let mut expected = vec![];
+    for (sample, out, window) in triples(3, 2, 3) {
+        let mut sum = w["bias"].double_value(&[out]);
+        for (channel, d) in (0..2).flat_map(|c| (0..2).map(move |d| (c, d))) {
+            let at = 2 * window + d - 1;
+            if (0..5).contains(&at) {
+                sum += w["weight"].double_value(&[out, channel, d])
+                    * x.double_value(&[sample, channel, at]);
+            }
+        }
+        expected.push(sum);
+    }
+    close(&numbers(&y), &expected);
+    let macs = conv.cost(&inputs).unwrap();
+    let numbers: i64 = macs[0].axes.iter().filter_map(|a| a.size).product();
+    assert_eq!(numbers, 2 * 3 * 2 * 2);
+
+    let short = Shapes::new().with(
+        "x",
+        vec![axis("batch", None), axis("channels", 2), axis("length", 1)],
+    );
+    let error = layer("conv", json!({ "kernel": 4, "padding": 0 })).shapes(&short);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "`baselines/conv`: the window is longer than what it slides over\n  found     4 along `length`\n  expected  at most 1"
+    );
+}
+
+/// All triples below these numbers, the last running fastest.
+fn triples(a: i64, b: i64, c: i64) -> impl Iterator<Item = (i64, i64, i64)> {
+    (0..a).flat_map(move |i| (0..b).flat_map(move |j| (0..c).map(move |k| (i, j, k))))
+}
+
+#[test]
+fn normalisation_over_the_batch_moves_its_statistics_in_training_alone() {
+    let norm = layer("batch-norm", json!({ "momentum": 0.5, "eps": 1e-12 }));
+    let inputs = Shapes::new().with("x", vec![axis("batch", None), axis("channels", 2)]);
+    let specs = norm.weights(&inputs).unwrap();
+    let names: Vec<&str> = specs.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["weight", "bias", "mean", "var"]);
+    let w = Tensors::new()
+        .with("weight", Tensor::from_slice(&[2.0, 1.0]))
+        .with("bias", Tensor::from_slice(&[1.0, 0.0]))
+        .with("mean", Tensor::from_slice(&[0.0, 1.0]))
+        .with("var", Tensor::from_slice(&[1.0, 4.0]));
+    let x = Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0]).view([2, 2]);
+    let x = Batch::new().with("x", x);
+    close(&numbers(&run(&norm, &w, &x)), &[3.0, 0.5, 7.0, 1.5]);
+    let pass = Alone::train(0);
+    let y = norm.forward(&w, &x, &pass).unwrap();
+    close(&numbers(y.tensor("x").unwrap()), &[-1.0, -1.0, 3.0, 1.0]);
+    // Half way to the means 2 and 3, and to the unbiased variances 2 and 2.
+    let kept = pass.kept();
+    close(&numbers(&kept["mean"]), &[1.0, 2.0]);
+    close(&numbers(&kept["var"]), &[1.5, 3.0]);
+    close(&numbers(&w["mean"]), &[0.0, 1.0]);
+}
+
+#[test]
+fn sums_and_sequences_of_inputs_keep_their_units() {
+    let with = |units: &str, size| Axis {
+        units: Some(units.into()),
+        ..axis("features", size)
+    };
+    let of = |a: Axis, b: Axis| {
+        let shape = |a| vec![axis("batch", None), a];
+        Shapes::new().with("0", shape(a)).with("1", shape(b))
+    };
+    let add = layer("add", json!({}));
+    let sum = add.shapes(&of(with("a", 3), with("b", 3))).unwrap();
+    assert_eq!(sum["x"][1].units.as_deref(), Some("a"));
+    let error = add.shapes(&of(with("a", 3), with("b", 2))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`baselines/add`: input `1` cannot be added\n  found     [batch, 2]\n  expected  [batch, 3]"
+    );
+    let concat = layer("concat", json!({}));
+    let both = concat.shapes(&of(with("a", 3), with("b", 2))).unwrap();
+    let units: Vec<_> = both["x"][1]
+        .leaves()
+        .iter()
+        .map(|a| a.units.clone())
+        .collect();
+    assert_eq!(
+        (both["x"][1].size, units),
+        (Some(5), vec![Some("a".into()), Some("b".into())])
+    );
+    let x = |size: i64| Tensor::ones([2, size], (Kind::Double, Device::Cpu));
+    let inputs = Batch::new().with("0", x(3)).with("1", x(2) * 2.0);
+    let y = run(&concat, &Tensors::new(), &inputs);
+    close(
+        &numbers(&y),
+        &[1.0, 1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0, 2.0, 2.0],
+    );
+    let inputs = Batch::new().with("0", x(2)).with("1", x(2) * 2.0);
+    close(&numbers(&run(&add, &Tensors::new(), &inputs)), &[3.0; 4]);
+
+    let flatten = layer("flatten", json!({}));
+    let image = vec![axis("batch", None), with("a", 3), axis("length", 2)];
+    let flat = flatten.shapes(&Shapes::new().with("x", image)).unwrap();
+    assert_eq!(
+        (flat["x"][1].size, flat["x"][1].leaves().len()),
+        (Some(6), 2)
+    );
+}

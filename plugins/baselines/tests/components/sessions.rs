@@ -69,7 +69,7 @@ fn training_learns_digits_from_a_hundred_labels_and_their_neighbours() {
     .unwrap();
     // 300 images, of which chance gets a tenth; k-nearest-neighbour methods get over nine tenths.
     assert!(report.metrics["best"] > 0.85, "{report:?}");
-    assert!(session.evaluate("test").unwrap()["accuracy"] > 0.85);
+    assert!(session.evaluate("test", &Ask::eval()).unwrap()["accuracy"] > 0.85);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn the_best_weights_come_back() {
     assert_eq!(
         (
             report.metrics["best"],
-            kept.evaluate("val").unwrap()["accuracy"]
+            kept.evaluate("val", &Ask::eval()).unwrap()["accuracy"]
         ),
         (best, best)
     );
@@ -127,7 +127,7 @@ fn the_best_weights_come_back() {
     let mut last = session("digits", 16, 0.0, 0);
     let report = fit(&mut last, given(false)).unwrap();
     assert_eq!(
-        last.evaluate("val").unwrap()["accuracy"],
+        last.evaluate("val", &Ask::eval()).unwrap()["accuracy"],
         report.tables["curve"].rows[29][2]
     );
 
@@ -246,7 +246,7 @@ fn magnitude_keeps_the_large() {
     }
     let mut sorted = numbers(&scores);
     sorted.sort_by(f64::total_cmp);
-    session.prune(&scores, 0.25, true).unwrap();
+    session.prune(&scores, &Keep::Overall(0.25)).unwrap();
     let kept: Vec<f64> = numbers(&session.weights("#prunable").unwrap())
         .into_iter()
         .map(f64::abs)
@@ -260,11 +260,8 @@ fn magnitude_keeps_the_large() {
 fn a_hypernet_s_network_learns() {
     let task = host().task(&recipe("digits", json!({}))).unwrap();
     let mut arch = session("digits", 16, 0.0, 0).arch().unwrap();
-    arch.generated.push(Generated {
-        name: "hyper".into(),
-        hypernet: "baselines/mlp".into(),
-        target: "*".into(),
-    });
+    arch.generated
+        .push(Generated::new("hyper", "baselines/mlp", "*"));
     let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu).unwrap();
     assert!(
         session

@@ -85,6 +85,7 @@ fn seen(lent: &Tensors, whose: &str) -> Seen {
     let of = |what: &str| lent.under(&format!("{whose}{what} "));
     let outputs: Batch = of("output").into_iter().collect();
     Seen {
+        step: 0,
         outputs,
         taps: of("tap"),
     }

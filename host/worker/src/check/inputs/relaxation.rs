@@ -4,9 +4,7 @@ use std::rc::Rc;
 
 use plugin_api::host::Services;
 use plugin_api::role::{Draw, Relaxation, RelaxationObj, Task};
-use plugin_api::{
-    Arch, Choices, Decision, Mix, MixOption, NodeKind, Recipe, Result, Session, Shapes, Tensors,
-};
+use plugin_api::{Arch, Choices, Decision, Mix, Recipe, Result, Session, Shapes, Tensors};
 use tch::Device;
 
 use super::super::differs;
@@ -110,21 +108,14 @@ fn one_an_option(output: &Output, decisions: &[(&str, i64)]) -> Result<()> {
 fn supernet(seed: u64) -> Result<NetSession> {
     let task = session::task()?;
     let options = ["baselines/linear", "baselines/activation"].map(Recipe::new);
-    let mix = Mix {
-        decision: "slot".into(),
-        options: options
-            .iter()
-            .enumerate()
-            .map(|(option, layer)| MixOption {
-                option,
-                layer: layer.clone(),
-            })
-            .collect(),
-    };
     let linear = |out: i64| Recipe::new("baselines/linear").with("out", out);
     let arch = Arch::new(task.ports()?.inputs)
         .layer("first", linear(8), &[("x", "in.x")])
-        .node("slot", NodeKind::Mix(mix), &[("x", "first.x")])
+        .mix(
+            "slot",
+            Mix::new("slot", options.clone()),
+            &[("x", "first.x")],
+        )
         .layer("last", linear(10), &[("x", "slot.x")])
         .output("y", "last.x")
         .decide(Decision::options("slot", options));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use plugin_api::host::Services;
 use plugin_api::role::{Pruner, Scorer, Task, TaskObj, Trainer};
-use plugin_api::{Arch, Error, Recipe, Report, Result, Session, Tensors};
+use plugin_api::{Arch, Ask, Error, Recipe, Report, Result, Session, Tensors};
 use tch::{Device, Tensor};
 
 use super::super::differs;
@@ -25,7 +25,7 @@ pub(super) fn pruner(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         })
     };
     let promise = move |output: &Output| {
-        let weights = session(seed)?.effective("all")?;
+        let weights = session(seed)?.effective("all", &Ask::eval())?;
         for (path, scores) in output.tensors.iter() {
             let weight = weights.get(path).ok_or_else(|| {
                 Error::new(format!("`{path}` has scores, but there is no such weight"))

@@ -81,17 +81,13 @@ fn history(strategy: &RefCell<StrategyObj>, setting: &Setting) -> Result<Vec<Pro
     let mut all = vec![];
     for _ in 0..3 {
         let proposals = strategy.ask(3, &host)?;
-        let seen = proposals
-            .iter()
-            .enumerate()
-            .map(|(i, proposal)| Observation {
-                trial: TrialId((all.len() + i) as u64),
-                point: proposal.point.clone(),
-                outcome: match i {
-                    1 => Outcome::Failed(Error::new("a trial that failed")),
-                    _ => Outcome::Done(Named::new().with("accuracy", worth(&proposal.point))),
-                },
-            });
+        let seen = proposals.iter().enumerate().map(|(i, proposal)| {
+            let outcome = match i {
+                1 => Outcome::Failed(Error::new("a trial that failed")),
+                _ => Outcome::Done(Named::new().with("accuracy", worth(&proposal.point))),
+            };
+            Observation::of(TrialId((all.len() + i) as u64), proposal, outcome)
+        });
         strategy.tell(&seen.collect::<Vec<_>>(), &host)?;
         all.extend(proposals);
     }

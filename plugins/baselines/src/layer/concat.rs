@@ -1,0 +1,46 @@
+//! All inputs, one after the other along an axis.
+//!
+//! Any ports, alike but for that axis, to `x`.
+
+use plugin_api::prelude::*;
+
+/// All inputs, one after the other along an axis.
+#[component(layer = "concat")]
+struct Concat {
+    /// The axis, counted from 0: 1 is that of features or channels.
+    #[param(default = 1)]
+    axis: usize,
+}
+
+impl Layer for Concat {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        let mut shapes = inputs.iter();
+        let (_, first) = shapes.next().context("nothing comes in")?;
+        for (port, shape) in shapes {
+            let alike = shape.len() == first.len()
+                && shape.iter().zip(first).enumerate().all(|(i, (a, b))| {
+                    i == self.axis || a.size == b.size || a.size.is_none() || b.size.is_none()
+                });
+            if !alike {
+                return Err(
+                    Error::new(format!("input `{port}` cannot follow the others"))
+                        .found(show(shape))
+                        .expected(format!("{} but for its axis {}", show(first), self.axis))
+                        .into(),
+                );
+            }
+        }
+        let mut shape = first.clone();
+        let along = shape.get_mut(self.axis).ok_or_else(|| {
+            Error::new(format!("the inputs have no axis {}", self.axis)).found(show(first))
+        })?;
+        *along = Axis::sum(&along.name, inputs.values().map(|s| s[self.axis].clone()));
+        Ok(Shapes::new().with("x", shape))
+    }
+
+    fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+        let parts = x.names().map(|port| x.tensor(port));
+        let parts = parts.collect::<Result<Vec<&Tensor>>>()?;
+        Ok(Batch::new().with("x", Tensor::f_cat(&parts, i64::try_from(self.axis)?)?))
+    }
+}

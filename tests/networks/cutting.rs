@@ -1,0 +1,167 @@
+//! A cut network equals the masked one, and goes on learning as it does.
+
+use plugin_api::prelude::*;
+
+use crate::support::{Dice, graphs, images, linear, off, rows, run, session};
+
+/// All units that a network has, and that are not its inputs'.
+fn axes(session: &dyn Session) -> Vec<String> {
+    let mut axes = vec![];
+    for spec in session.specs("model").unwrap() {
+        for leaf in spec.axes.iter().flat_map(Axis::leaves) {
+            let Some(units) = leaf.units.clone() else {
+                continue;
+            };
+            if !units.starts_with("in.") && !axes.contains(&units) {
+                axes.push(units);
+            }
+        }
+    }
+    axes
+}
+
+fn length(session: &dyn Session, units: &str) -> i64 {
+    let specs = session.specs("model").unwrap();
+    let mut leaves = specs.iter().flat_map(|s| &s.axes).flat_map(Axis::leaves);
+    let leaf = leaves.find(|leaf| leaf.units.as_deref() == Some(units));
+    leaf.unwrap().size.unwrap()
+}
+
+fn outputs(session: &dyn Session) -> Tensor {
+    let batch = session.batch("val", &At::ALL).unwrap().unwrap();
+    run(session, &batch, &Ask::eval())
+}
+
+fn train(session: &mut dyn Session, steps: usize) {
+    for _ in 0..steps {
+        let batch = session.next("train", 0).unwrap();
+        session.step("main", &batch, &Ask::train()).unwrap();
+    }
+}
+
+/// Cuts random units of random networks; returns how many could be cut, and why others could not.
+fn cut_some(make: fn(&mut Dice) -> Arch, seeds: u64, answer: i64) -> (usize, Vec<String>) {
+    let (mut cuts, mut refused) = (0, vec![]);
+    for seed in 0..seeds {
+        let mut dice = Dice::new(seed);
+        let arch = make(&mut dice);
+        let begin = || {
+            let mut session = session(arch.clone(), answer, seed).unwrap();
+            session
+                .chain("main", &["baselines/adam".into()], "model")
+                .unwrap();
+            train(&mut session, 3);
+            session
+        };
+        for units in axes(&begin()) {
+            let (mut masked, mut cut) = (begin(), begin());
+            let n = length(&masked, &units);
+            let mut keep: Vec<i64> = (0..n).filter(|_| dice.roll(2) == 0).collect();
+            keep.is_empty().then(|| keep.push(0));
+            if let Err(error) = cut.cut(&units, &keep) {
+                refused.push(format!("{units}: {error}"));
+                continue;
+            }
+            let alive = Tensor::zeros([n], (Kind::Float, Device::Cpu)).index_fill(
+                0,
+                &Tensor::from_slice(&keep),
+                1,
+            );
+            masked.mask(&Tensors::new().with(&units, alive)).unwrap();
+            let whole = format!("seed {seed}, `{units}` to {keep:?}\n{arch:?}");
+            assert!(off(&outputs(&masked), &outputs(&cut)) < 1e-6, "{whole}");
+            train(&mut masked, 3);
+            train(&mut cut, 3);
+            assert!(
+                off(&outputs(&masked), &outputs(&cut)) < 1e-6,
+                "learning: {whole}"
+            );
+            assert_eq!(length(&cut, &units), keep.len() as i64);
+            cuts += 1;
+        }
+    }
+    (cuts, refused)
+}
+
+#[test]
+fn a_cut_network_of_images_equals_the_masked_one() {
+    let (cuts, refused) = cut_some(images, 8, 3);
+    assert!(cuts > 50, "{cuts}");
+    for why in refused {
+        assert!(why.starts_with("answer.out"), "{why}");
+    }
+}
+
+#[test]
+fn a_cut_network_of_graphs_equals_the_masked_one() {
+    let (cuts, refused) = cut_some(graphs, 12, 2);
+    assert!(cuts > 40, "{cuts}");
+    for why in refused {
+        assert!(why.starts_with("answer.out"), "{why}");
+    }
+}
+
+#[test]
+fn a_cut_architecture_begins_with_the_weights_of_the_whole() {
+    let arch = Arch::new(rows(3))
+        .layer("a", linear(4), &[("x", "in.x")])
+        .layer("b", linear(2), &[("x", "a.x")])
+        .output("y", "b.x");
+    let whole = session(arch, 2, 7).unwrap();
+    let mut cut = session(whole.arch().unwrap(), 2, 7).unwrap();
+    cut.cut("a.out", &[3, 1]).unwrap();
+    cut.cut("a.out", &[1]).unwrap();
+    // What is left of the whole is written down, whatever it was cut from.
+    let arch = cut.arch().unwrap();
+    assert_eq!(arch.nodes[0].living["out"], [1]);
+    let anew = session(arch, 2, 7).unwrap();
+    let all = |s: &dyn Session| s.weights("all").unwrap();
+    for (path, of_cut) in all(&cut).iter() {
+        assert_eq!(off(&all(&anew)[path], of_cut), 0.0, "{path}");
+    }
+    let expected = all(&whole)["a.weight"].narrow(1, 1, 1);
+    assert_eq!(off(&all(&anew)["a.weight"], &expected), 0.0);
+}
+
+#[test]
+fn what_cannot_be_cut_is_refused_with_its_reason() {
+    let arch = Arch::new(rows(3))
+        .layer("a", linear(3), &[("x", "in.x")])
+        .layer("sum", "baselines/add", &[("a", "in.x"), ("b", "a.x")])
+        .layer(
+            "heads",
+            Recipe::new("baselines/linear").with("out", 4),
+            &[("x", "sum.x")],
+        )
+        .layer("b", linear(2), &[("x", "heads.x")])
+        .output("y", "b.x");
+    let mut session = session(arch, 2, 0).unwrap();
+    let before = session.snapshot("everything").unwrap();
+    let mut check = |axis: &str, keep: &[i64], error: &str| {
+        assert_eq!(session.cut(axis, keep).unwrap_err().to_string(), error);
+    };
+    check(
+        "a.out",
+        &[0],
+        "the units of `a.out` cannot leave\n  found     they are tied to the network's input `in.x.features`",
+    );
+    check(
+        "c.out",
+        &[0],
+        "there is no axis `c.out`\n  found     a.out, b.out, heads.out, in.x.features\n  help: an axis is called by the node at which it comes into being, as `node.out`",
+    );
+    check(
+        "heads.out",
+        &[0, 4],
+        "`heads.out` cannot be cut to these units\n  found     [0, 4]\n  expected  one or more different numbers from 0 to 3",
+    );
+    check(
+        "b.out",
+        &[0],
+        "output `y` has another shape than the task wants\n  found     [rows, 1]\n  expected  [rows, 2]",
+    );
+    // Nothing of it has happened.
+    for (name, t) in session.snapshot("everything").unwrap().iter() {
+        assert!(t.equal(&before[name]), "{name}");
+    }
+}

@@ -1,0 +1,9 @@
+//! What `Arch` and `Session` promise, on random networks and through plugin files.
+
+mod architectures;
+mod choices;
+mod cutting;
+mod methods;
+mod passes;
+mod remembering;
+mod support;
