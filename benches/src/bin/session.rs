@@ -15,7 +15,7 @@ use plugin_api::boundary::Owner;
 use plugin_api::prelude::{Device, Kind};
 use plugin_api::role::{Task, TaskObj};
 use plugin_api::{
-    Arch, Ask, At, Batch, Named, Ports, Recipe, Session, Shapes, Tensors, axis, random,
+    Arch, Ask, At, Batch, Keep, Named, Ports, Recipe, Session, Shapes, Tensors, axis, random,
 };
 
 fn main() -> Result<ExitCode> {
