@@ -190,8 +190,7 @@ fn lenet(optimizer: &Recipe, kept: f64) -> Result<(NetSession, Batch)> {
     if kept < 1.0 {
         session.prune(
             &session.weights("#prunable")?.map(|_, w| w.abs()),
-            kept,
-            true,
+            &Keep::Overall(kept),
         )?;
     }
     step(&mut session, &batch, 5)?;
