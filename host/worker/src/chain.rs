@@ -11,15 +11,21 @@ use crate::crumb;
 use crate::registry::host;
 use crate::session::Learned;
 
+/// What a chain is to be.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) transforms: Vec<Recipe>,
+    /// Which weights it changes.
+    pub(crate) select: String,
+}
+
 /// Transforms one after the other, for some of the weights.
 pub(crate) struct Chain {
     transforms: Vec<(String, TransformObj)>,
     /// What each transform remembers.
     state: Vec<Tensors>,
-    recipes: Vec<Recipe>,
-    name: String,
-    /// What it was made for.
-    pub(crate) select: String,
+    pub(crate) plan: Plan,
     /// Paths of its weights.
     pub(crate) paths: Vec<String>,
     /// Those of its weights that are not frozen.
@@ -33,21 +39,23 @@ type Over<'a> = &'a dyn Fn(&Tensors, &str, &Tensor) -> Result<Option<Tensor>>;
 
 impl Chain {
     pub(crate) fn new(
-        name: &str,
-        recipes: &[Recipe],
-        select: &str,
+        plan: Plan,
         specs: &[WeightSpec],
         learned: Learned,
         arch: &Arch,
         seed: u64,
         device: tch::Device,
     ) -> Result<Self> {
-        if recipes.is_empty() {
+        let Plan {
+            name, transforms, ..
+        } = &plan;
+        if transforms.is_empty() {
             return Err(Error::new(format!("chain `{name}` has no transform"))
                 .help("it needs one that turns gradients into updates, e.g. baselines/adam")
                 .into());
         }
-        let transforms = recipes
+        let seed = stream(seed, &format!("chain:{name}"));
+        let transforms = transforms
             .iter()
             .map(|r| Ok((r.component.clone(), host().transform(r)?)))
             .collect::<Result<Vec<_>>>()?;
@@ -58,13 +66,11 @@ impl Chain {
         Ok(Chain {
             transforms,
             state,
-            recipes: recipes.to_vec(),
-            name: name.into(),
-            select: select.into(),
+            plan,
             paths: specs.iter().map(|s| s.name.clone()).collect(),
             learned: Rc::new(learned),
             steps: 0,
-            seed: stream(seed, &format!("chain:{name}")),
+            seed,
         })
     }
 
@@ -77,16 +83,7 @@ impl Chain {
         device: tch::Device,
         over: Over<'_>,
     ) -> Result<Self> {
-        let mut next = Chain::new(
-            &self.name,
-            &self.recipes,
-            &self.select,
-            specs,
-            learned,
-            arch,
-            0,
-            device,
-        )?;
+        let mut next = Chain::new(self.plan.clone(), specs, learned, arch, 0, device)?;
         (next.seed, next.steps) = (self.seed, self.steps);
         for (old, new) in self.state.iter().zip(&mut next.state) {
             let begun = std::mem::take(new);

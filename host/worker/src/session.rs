@@ -25,7 +25,7 @@ use plugin_api::{
 };
 use tch::{Device, Kind};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Plan};
 use crate::network::Network;
 use crate::registry::host;
 use crate::{crumb, device, prune, units};
@@ -459,10 +459,13 @@ impl Session for NetSession {
         }
         let paths = specs.iter().map(|spec| spec.name.as_str());
         let learned = self.leaves(paths);
+        let plan = Plan {
+            name: name.into(),
+            transforms: transforms.to_vec(),
+            select: select.into(),
+        };
         let chain = Chain::new(
-            name,
-            transforms,
-            select,
+            plan,
             &specs,
             learned,
             &self.network.arch,

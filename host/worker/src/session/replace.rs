@@ -38,7 +38,7 @@ impl NetSession {
         next.overwrite(&weights)?;
         Session::mask(&mut next, &masks)?;
         for (name, chain) in &self.chains {
-            let specs = next.learned(&chain.select);
+            let specs = next.learned(&chain.plan.select);
             if !specs.is_empty() {
                 let over =
                     |slots: &Tensors, path: &str, begun: &Tensor| over(slots, path, begun, carry);
