@@ -139,8 +139,8 @@ pub mod prelude {
         Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Pass, Played, Point, Ports,
         Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session, Setting,
         SgdStep, Shape, Shapes, Sink, Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis,
-        bail, component, ensure, gradients_of, hard, kind, last_axis, port, random, refs, show,
-        stream, width, with_last_axis,
+        bail, component, ensure, fits, gradients_of, hard, kind, last_axis, port, random, refs,
+        show, stream, width, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

@@ -425,13 +425,13 @@ pub trait Session {
     /// its selector matches there, a relaxation where something is open.
     fn replace(&mut self, arch: &Arch, carry: &[Carry]) -> Result<()>;
     /// Takes units away: along the axis of this name (`node.out`) those that `keep` names stay, in its order. With them go
-    /// all that are tied to them, because a layer takes them only together, as a sum does; weights,
-    /// buffers, masks and moments along such axes are cut alike.
+    /// all that are tied to them, because a layer takes them only together, as a sum does; weights, buffers, masks and
+    /// moments along such axes are cut alike.
     fn cut(&mut self, axis: &str, keep: &[i64]) -> Result<()>;
     /// A session of its own, with fresh weights.
     fn spawn(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>>;
 
-    /// A batch of a split, on the session's device.
+    /// A batch of a split, on the session's device, its floats of the architecture's type.
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>>;
     /// The next batch of a split, of this many samples (0: the whole split); epochs follow each other.
     fn next(&mut self, split: &str, size: i64) -> Result<Batch>;
@@ -455,7 +455,8 @@ pub trait Session {
     /// Plays one episode with the network as it is.
     fn play(&self, split: &str, at: &At) -> Result<Played>;
 
-    /// Keeps the selected weights as they are, or no longer: chains leave out what is frozen.
+    /// Keeps the selected weights as they are, or no longer: chains leave out what is frozen. Their gradients can be asked
+    /// for all the same.
     fn freeze(&mut self, select: &str, on: bool) -> Result<()>;
     /// Overwrites weights by those of a safetensors file. A pattern and its replacement turn names there into paths
     /// here, the first that fits: `*` stands for anything in both. Returns the paths that were loaded.

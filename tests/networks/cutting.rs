@@ -165,3 +165,27 @@ fn what_cannot_be_cut_is_refused_with_its_reason() {
         assert!(t.equal(&before[name]), "{name}");
     }
 }
+
+#[test]
+fn living_units_that_are_none_are_refused() {
+    let left = |axis: &str, units: &[i64]| {
+        let mut arch = Arch::new(rows(3))
+            .layer("a", linear(4), &[("x", "in.x")])
+            .layer("b", linear(2), &[("x", "a.x")])
+            .output("y", "b.x");
+        arch.nodes[0].living.put(axis, units.to_vec());
+        session(arch, 2, 0).map(drop).unwrap_err().to_string()
+    };
+    assert_eq!(
+        left("outt", &[0]),
+        "node `a` has no axis `outt` whose units could be left\n  found     out"
+    );
+    assert_eq!(
+        left("out", &[1, 1]),
+        "these units of `a.out` cannot be left\n  found     [1, 1]\n  expected  one or more different numbers, counted from 0"
+    );
+    assert_eq!(
+        left("out", &[1, 4]),
+        "these units of `a.out` cannot be left\n  found     [1, 4]\n  expected  numbers below 4"
+    );
+}

@@ -134,6 +134,19 @@ fn every_sample_has_weights_of_its_own() {
 }
 
 #[test]
+fn weights_for_every_sample_need_samples() {
+    let arch = Arch::new(rows(3))
+        .layer("map", linear(2), &[("x", "in.x")])
+        .output("y", "map.x")
+        .generate(Generated::new("hyper", "wrappers/scaled", "map.weight").each());
+    let error = session(arch, 2, 0).map(drop).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "hypernet `hyper` makes weights for every sample, but sees none\n  help: name the inputs that it sees: `condition`"
+    );
+}
+
+#[test]
 fn a_layer_shares_the_weights_of_another() {
     let arch = Arch::new(rows(3))
         .layer("a", linear(3), &[("x", "in.x")])

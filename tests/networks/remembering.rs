@@ -122,6 +122,18 @@ fn what_is_frozen_stays() {
     let after = session.snapshot("all").unwrap();
     assert!(after["answer.weight"].equal(&before["answer.weight"]));
     assert!(!after["hidden.weight"].equal(&before["hidden.weight"]));
+    // What is frozen has gradients all the same: pruners and scorers may ask.
+    let batch = session.batch("val", &At::ALL).unwrap().unwrap();
+    let seen = session.forward(&batch, &Ask::eval()).unwrap();
+    let loss = session.loss(&seen, &batch).unwrap();
+    let slopes = gradients_of(&loss, &session.weights("model").unwrap(), false).unwrap();
+    assert!(slopes["answer.weight"].abs().max().double_value(&[]) > 0.0);
+    // Nor does another architecture thaw it.
+    let arch = session.arch().unwrap();
+    session.replace(&arch, &[]).unwrap();
+    train(&mut session, 1);
+    let after = session.snapshot("all").unwrap();
+    assert!(after["answer.weight"].equal(&before["answer.weight"]));
     session.freeze("answer.*", false).unwrap();
     train(&mut session, 1);
     let thawed = session.snapshot("all").unwrap();

@@ -164,8 +164,8 @@ fn component(step: &Step) -> &Recipe {
 
 /// The recipes in an architecture.
 fn recipes(arch: &Arch) -> Vec<&Recipe> {
-    let layers = arch.recipes().into_iter().map(|(_, recipe)| recipe);
-    layers
+    arch.recipes()
+        .into_iter()
         .chain(arch.generated.iter().map(|g| &g.hypernet))
         .collect()
 }

@@ -1,12 +1,12 @@
 //! Building an architecture: names are resolved and shapes checked once, before anything runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use plugin_api::host::Services;
 use plugin_api::role::{Hypernet, HypernetObj, Layer, LayerObj};
 use plugin_api::{
     Arch, Axis, Error, Group, Mix, Named, Node, NodeKind, NodeRef, Ports, Recipe, Result, Shape,
-    Shapes, WeightSpec, axis, show,
+    Shapes, WeightSpec, axis, fits, show,
 };
 
 use crate::registry::host;
@@ -267,7 +267,7 @@ impl Builder {
                     option: 0,
                 };
                 let (layer, gives) = self.layer(&layer, recipe, inputs, Shapes::new())?;
-                self.built(path, None, vec![layer], gives)
+                self.built(node, path, None, vec![layer], gives)?
             }
             NodeKind::Mix(mix) => self.mix(node, mix, (path, &weights), inputs, scope)?,
             NodeKind::Network(inner) => {
@@ -445,16 +445,18 @@ impl Builder {
             ))]
         })?;
         let mix = BuiltMix { decision, joined };
-        Ok(self.built(path, Some(mix), layers, given))
+        self.built(node, path, Some(mix), layers, given)
     }
 
     fn built(
         &mut self,
+        node: &Node,
         name: String,
         mix: Option<BuiltMix>,
         layers: Vec<BuiltLayer>,
         gives: Shapes,
-    ) -> Vec<(String, usize)> {
+    ) -> Result<Vec<(String, usize)>, Faults> {
+        check_living(node, &name, &layers)?;
         let outputs = gives.into_iter();
         let outputs: Vec<_> = outputs
             .map(|(port, shape)| (port, self.slot(shape)))
@@ -465,7 +467,7 @@ impl Builder {
             layers,
             outputs: outputs.clone(),
         });
-        outputs
+        Ok(outputs)
     }
 
     /// Builds a network within.
@@ -618,10 +620,49 @@ fn come_into_being(axis: &mut Axis, place: &str, local: &str, living: &Named<Vec
     axis.units = Some(format!("{place}.{}", axis.name));
 }
 
+/// Refuses units that are none: of an axis that no layer of the node has, or not one and the other by their numbers.
+fn check_living(node: &Node, path: &str, layers: &[BuiltLayer]) -> Result<(), Faults> {
+    let specs = layers.iter().flat_map(|l| &l.specs).flat_map(|s| &s.axes);
+    let gives = layers.iter().flat_map(|l| l.gives.values()).flatten();
+    let units = specs.chain(gives).flat_map(Axis::leaves);
+    let begin = format!("{path}.");
+    let own: BTreeSet<&str> = units
+        .filter_map(|leaf| leaf.units.as_deref()?.strip_prefix(&begin))
+        .collect();
+    let faults = node.living.iter().filter_map(|(axis, units)| {
+        let distinct: BTreeSet<&i64> = units.iter().collect();
+        if !own.contains(axis) {
+            let what = format!("node `{path}` has no axis `{axis}` whose units could be left");
+            let own: Vec<&str> = own.iter().copied().collect();
+            return Some(Error::new(what).found(own.join(", ")));
+        }
+        let counted = distinct.len() == units.len() && units.iter().all(|unit| *unit >= 0);
+        (units.is_empty() || !counted).then(|| {
+            Error::new(format!("these units of `{path}.{axis}` cannot be left"))
+                .found(format!("{units:?}"))
+                .expected("one or more different numbers, counted from 0")
+        })
+    });
+    match faults.collect::<Faults>() {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(faults),
+    }
+}
+
 /// Takes the weights that hypernets make out of `specs`, and puts the hypernets' own in.
 fn generators(arch: &Arch, specs: &mut Vec<WeightSpec>, errors: &mut Vec<Error>) -> Vec<Generator> {
     let mut made = vec![];
     for g in &arch.generated {
+        if g.each && g.condition.is_empty() {
+            errors.push(
+                Error::new(format!(
+                    "hypernet `{}` makes weights for every sample, but sees none",
+                    g.name
+                ))
+                .help("name the inputs that it sees: `condition`"),
+            );
+            continue;
+        }
         let unknown = g.condition.iter().find(|c| !arch.inputs.contains(c));
         if let Some(input) = unknown {
             errors.push(
@@ -698,13 +739,4 @@ fn show_all(shapes: &Shapes) -> String {
         .iter()
         .map(|(port, shape)| format!("{port}: {}", show(shape)));
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// Whether a shape can stand where another is wanted: as many axes, equal where both lengths are known.
-fn fits(found: &[Axis], wanted: &[Axis]) -> bool {
-    found.len() == wanted.len()
-        && found
-            .iter()
-            .zip(wanted)
-            .all(|(f, w)| f.size.is_none() || w.size.is_none() || f.size == w.size)
 }

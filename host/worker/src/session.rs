@@ -176,6 +176,17 @@ fn first_weights(network: &Network, ports: &Ports, seed: u64, device: Device) ->
     let whole = Network::build(whole, ports)?;
     let begun = all(&whole)?;
     let living: HashMap<String, Vec<i64>> = units::living(&network.arch).into_iter().collect();
+    for (axis, left) in &living {
+        let length = units::length(&whole, axis)?;
+        if left.iter().any(|unit| *unit >= length) {
+            return Err(
+                Error::new(format!("these units of `{axis}` cannot be left"))
+                    .found(format!("{left:?}"))
+                    .expected(format!("numbers below {length}"))
+                    .into(),
+            );
+        }
+    }
     let kept = |units: &str| living.get(units).cloned();
     let specs = whole.specs.iter().zip(begun.values());
     let left = specs.map(|(spec, begun)| {
@@ -415,7 +426,6 @@ impl Session for NetSession {
             return Err(Error::new(format!("`{select}` matches no weight to freeze")).into());
         }
         for path in paths {
-            let _ = self.weights[&path].set_requires_grad(!on);
             if on {
                 self.frozen.insert(path);
             } else {

@@ -256,20 +256,12 @@ impl Arch {
         self
     }
 
-    /// The node of this path: `block.inner` stands in the network that `block` is.
-    pub fn find(&self, path: &str) -> Option<&Node> {
-        let (name, inner) = split(path);
-        let node = self.nodes.iter().find(|n| n.name == name)?;
-        match (inner, &node.kind) {
-            (None, _) => Some(node),
-            (Some(inner), NodeKind::Network(network)) => network.find(inner),
-            _ => None,
-        }
-    }
-
-    /// The same, to be changed.
+    /// The node of this path, to be changed: `block.inner` stands in the network that `block` is.
     pub fn find_mut(&mut self, path: &str) -> Option<&mut Node> {
-        let (name, inner) = split(path);
+        let (name, inner) = match path.split_once('.') {
+            Some((name, inner)) => (name, Some(inner)),
+            None => (path, None),
+        };
         let node = self.nodes.iter_mut().find(|n| n.name == name)?;
         match inner {
             None => Some(node),
@@ -280,24 +272,19 @@ impl Arch {
         }
     }
 
-    /// All layers that it names, those of mixes and of networks within it too, with the path of their node.
-    pub fn recipes(&self) -> Vec<(String, &Recipe)> {
-        let mut found = vec![];
-        for node in &self.nodes {
-            let name = &node.name;
-            match &node.kind {
-                NodeKind::Layer(recipe) => found.push((name.clone(), recipe)),
+    /// All layers that it names, those of mixes and of networks within it too.
+    pub fn recipes(&self) -> Vec<&Recipe> {
+        self.nodes
+            .iter()
+            .flat_map(|node| match &node.kind {
+                NodeKind::Layer(recipe) => vec![recipe],
                 NodeKind::Mix(mix) => {
-                    let layers = mix.options.iter().map(|o| &o.layer).chain(&mix.join);
-                    found.extend(layers.map(|recipe| (name.clone(), recipe)));
+                    let options = mix.options.iter().map(|o| &o.layer);
+                    options.chain(&mix.join).collect()
                 }
-                NodeKind::Network(network) => {
-                    let inner = network.recipes().into_iter();
-                    found.extend(inner.map(|(path, r)| (format!("{name}.{path}"), r)));
-                }
-            }
-        }
-        found
+                NodeKind::Network(network) => network.recipes(),
+            })
+            .collect()
     }
 
     /// The same with one more output.
@@ -319,9 +306,4 @@ pub fn refs(inputs: &[(&str, &str)]) -> Named<NodeRef> {
         .iter()
         .map(|(port, from)| (*port, NodeRef::from(*from)));
     each.collect()
-}
-
-fn split(path: &str) -> (&str, Option<&str>) {
-    path.split_once('.')
-        .map_or((path, None), |(name, inner)| (name, Some(inner)))
 }

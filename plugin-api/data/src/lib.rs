@@ -19,7 +19,7 @@ pub use named::Named;
 pub use recipe::{Params, Recipe};
 pub use report::{Report, Table};
 pub use seed::stream;
-pub use shape::{Axis, Cost, Dtype, Group, Parts, Shape, Shapes, WeightSpec, axis, show};
+pub use shape::{Axis, Cost, Dtype, Group, Parts, Shape, Shapes, WeightSpec, axis, fits, show};
 pub use study::{Goal, Observation, Outcome, Proposal, Setting, TrialId};
 
 /// Any JSON value; parameters are made of them.

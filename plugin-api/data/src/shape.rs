@@ -177,6 +177,13 @@ impl Cost {
     }
 }
 
+/// Whether a shape can stand where another is wanted: as many axes, equal where both lengths are known.
+pub fn fits(found: &[Axis], wanted: &[Axis]) -> bool {
+    let unknown = |axis: &Axis| axis.size.is_none();
+    found.len() == wanted.len()
+        && (found.iter().zip(wanted)).all(|(f, w)| unknown(f) || unknown(w) || f.size == w.size)
+}
+
 /// Type of a tensor's elements.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

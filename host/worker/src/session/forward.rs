@@ -53,8 +53,7 @@ impl NetSession {
 
     /// Runs the network; where every sample has weights of its own, one sample after the other.
     pub(super) fn run(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen> {
-        let each = |g: &&Generator| g.each && !g.condition.is_empty();
-        match self.network.generators.iter().find(each) {
+        match self.network.generators.iter().find(|g| g.each) {
             Some(generator) if ask.conditions().is_none() => {
                 let samples = x.tensor(&generator.condition[0])?.size()[0];
                 samples::one_by_one(x, samples, |alone| self.run_once(alone, ask))

@@ -1,8 +1,8 @@
 //! Normal numbers of a variance that keeps activations of equal size from layer to layer behind rectifiers:
 //! `w ~ N(0, gain^2 / in)`.
 //!
-//! `in` is the product of the weight's axes but `out`; of a weight without other axes it is its length. Source: He et al. 2015, equation 10, whose gain of `sqrt(2)` makes up
-//! for the half that a rectifier cuts off.
+//! `in` is the product of the weight's axes but `out`; of a weight without other axes it is its length. Source: He et
+//! al. 2015, equation 10, whose gain of `sqrt(2)` makes up for the half that a rectifier cuts off.
 
 use plugin_api::prelude::*;
 

@@ -13,12 +13,7 @@ impl Layer for Add {
         let mut shapes = inputs.iter();
         let (_, first) = shapes.next().context("nothing comes in")?;
         for (port, shape) in shapes {
-            let alike = shape.len() == first.len()
-                && shape
-                    .iter()
-                    .zip(first)
-                    .all(|(a, b)| a.size == b.size || a.size.is_none() || b.size.is_none());
-            if !alike {
+            if !fits(shape, first) {
                 return Err(Error::new(format!("input `{port}` cannot be added"))
                     .found(show(shape))
                     .expected(show(first))

@@ -16,12 +16,16 @@ impl Layer for Concat {
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
         let mut shapes = inputs.iter();
         let (_, first) = shapes.next().context("nothing comes in")?;
+        // Alike, whatever their lengths along the axis.
+        let but_one = |shape: &[Axis]| {
+            let mut shape = shape.to_vec();
+            if let Some(along) = shape.get_mut(self.axis) {
+                *along = axis(&along.name, None);
+            }
+            shape
+        };
         for (port, shape) in shapes {
-            let alike = shape.len() == first.len()
-                && shape.iter().zip(first).enumerate().all(|(i, (a, b))| {
-                    i == self.axis || a.size == b.size || a.size.is_none() || b.size.is_none()
-                });
-            if !alike {
+            if !fits(&but_one(shape), &but_one(first)) {
                 return Err(
                     Error::new(format!("input `{port}` cannot follow the others"))
                         .found(show(shape))
