@@ -7,7 +7,7 @@ use plugin_api_macros::boundary;
 
 use crate::role::*;
 use crate::trace::TracerObj;
-use crate::{AdamStep, Error, Graph, On, Result, Session, SgdStep, Tensor};
+use crate::{AdamStep, Error, Graph, On, Result, Session, SgdStep, Tensor, Tensors};
 
 /// What spaces and strategies may ask of the host; lent for the time of a call.
 #[boundary(lent)]
@@ -96,29 +96,30 @@ pub trait Services: Send + Sync {
     fn analysis(&self, recipe: &Recipe) -> Result<AnalysisObj> {
         Err(older_than_role("analysis", recipe))
     }
-    /// The updates of a step of Adam, and moments that go on in place, tensor by tensor: see [`AdamStep::updates`].
+    /// The updates of a step of Adam, and moments that go on in place, tensor by tensor in the order of the gradients:
+    /// see [`AdamStep::updates`].
     #[since(1.1)]
     fn adam(
         &self,
         step: &AdamStep,
-        gradients: &[Tensor],
+        gradients: Tensors,
         weights: &[Tensor],
         first: &[Tensor],
         second: &[Tensor],
-    ) -> Result<Vec<Tensor>> {
-        step.plain(gradients, weights, first, second)
+    ) -> Result<Tensors> {
+        step.plain(&gradients, weights, first, second)
     }
-    /// The updates of a step of gradient descent, and momentum that goes on in place, tensor by tensor: see
-    /// [`SgdStep::updates`]. `moved` is empty where there is no momentum.
+    /// The updates of a step of gradient descent, and momentum that goes on in place, tensor by tensor in the order of
+    /// the gradients: see [`SgdStep::updates`]. `moved` is empty where there is no momentum.
     #[since(1.1)]
     fn sgd(
         &self,
         step: &SgdStep,
-        gradients: &[Tensor],
+        gradients: Tensors,
         weights: &[Tensor],
         moved: &[Tensor],
-    ) -> Result<Vec<Tensor>> {
-        step.plain(gradients, weights, moved)
+    ) -> Result<Tensors> {
+        step.plain(&gradients, weights, moved)
     }
 }
 

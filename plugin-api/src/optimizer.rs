@@ -25,24 +25,23 @@ pub struct AdamStep {
 }
 
 impl AdamStep {
-    /// From gradients to updates; the moments, `first:PATH` and `second:PATH`, go on in place.
+    /// From gradients to updates, in the same memory where it can be; the moments, `first:PATH` and `second:PATH`, go on in place.
     ///
     /// # Errors
     /// Where shapes or kinds do not fit.
     pub fn updates(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         weights: &Tensors,
         state: &mut Tensors,
     ) -> Result<Tensors> {
-        let first = slots("first", gradients, state)?;
-        let second = slots("second", gradients, state)?;
-        let (g, w) = (all(gradients), weights_of(gradients, weights)?);
-        let made = match services() {
-            Ok(host) => host.adam(self, &g, &w, &first, &second)?,
-            Err(_) => self.plain(&g, &w, &first, &second)?,
-        };
-        Ok(renamed(gradients, made))
+        let first = slots("first", &gradients, state)?;
+        let second = slots("second", &gradients, state)?;
+        let weights = weights_of(&gradients, weights)?;
+        match services() {
+            Ok(host) => host.adam(self, gradients, &weights, &first, &second),
+            Err(_) => self.plain(&gradients, &weights, &first, &second),
+        }
     }
 
     /// By what the root of the second moment, and the quotient, are multiplied: the moments begin at zero, which is
@@ -59,15 +58,15 @@ impl AdamStep {
     /// Where shapes or kinds do not fit.
     pub fn plain(
         &self,
-        gradients: &[Tensor],
+        gradients: &Tensors,
         weights: &[Tensor],
         first: &[Tensor],
         second: &[Tensor],
-    ) -> Result<Vec<Tensor>> {
+    ) -> Result<Tensors> {
         let (root, length) = self.factors();
         let moments = first.iter().zip(second);
         let each = gradients.iter().zip(weights).zip(moments);
-        let updates = each.map(|((gradient, weight), (first, second))| {
+        let updates = each.map(|(((path, gradient), weight), (first, second))| {
             let gradient = decayed(gradient, weight, self.decay)?;
             let (mut first, mut second) = (first.shallow_clone(), second.shallow_clone());
             let _ = first
@@ -80,7 +79,7 @@ impl AdamStep {
                 .f_sqrt()?
                 .f_mul_scalar(root)?
                 .f_add_scalar(self.epsilon)?;
-            Ok(first.f_div(&below)?.f_mul_scalar(length)?.into())
+            Ok((path, first.f_div(&below)?.f_mul_scalar(length)?))
         });
         tch::no_grad(|| updates.collect())
     }
@@ -101,26 +100,25 @@ pub struct SgdStep {
 }
 
 impl SgdStep {
-    /// From gradients to updates; where there is momentum, `momentum:PATH` goes on in place.
+    /// From gradients to updates, in the same memory where it can be; where there is momentum, `momentum:PATH` goes on in place.
     ///
     /// # Errors
     /// Where shapes or kinds do not fit.
     pub fn updates(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         weights: &Tensors,
         state: &mut Tensors,
     ) -> Result<Tensors> {
         let moved = match self.momentum {
             0.0 => vec![],
-            _ => slots("momentum", gradients, state)?,
+            _ => slots("momentum", &gradients, state)?,
         };
-        let (g, w) = (all(gradients), weights_of(gradients, weights)?);
-        let made = match services() {
-            Ok(host) => host.sgd(self, &g, &w, &moved)?,
-            Err(_) => self.plain(&g, &w, &moved)?,
-        };
-        Ok(renamed(gradients, made))
+        let weights = weights_of(&gradients, weights)?;
+        match services() {
+            Ok(host) => host.sgd(self, gradients, &weights, &moved),
+            Err(_) => self.plain(&gradients, &weights, &moved),
+        }
     }
 
     /// The same by operations of libtorch: tensors of any layout, on any device. `moved` is empty where there is no
@@ -130,12 +128,12 @@ impl SgdStep {
     /// Where shapes or kinds do not fit.
     pub fn plain(
         &self,
-        gradients: &[Tensor],
+        gradients: &Tensors,
         weights: &[Tensor],
         moved: &[Tensor],
-    ) -> Result<Vec<Tensor>> {
+    ) -> Result<Tensors> {
         let each = gradients.iter().zip(weights).enumerate();
-        let updates = each.map(|(i, (gradient, weight))| {
+        let updates = each.map(|(i, ((path, gradient), weight))| {
             let gradient = decayed(gradient, weight, self.decay)?;
             let along = match moved.get(i) {
                 Some(moved) => {
@@ -148,7 +146,7 @@ impl SgdStep {
                 }
                 None => gradient,
             };
-            Ok(along.f_mul_scalar(-self.rate)?.into())
+            Ok((path, along.f_mul_scalar(-self.rate)?))
         });
         tch::no_grad(|| updates.collect())
     }
@@ -159,19 +157,6 @@ fn decayed(gradient: &Tensor, weight: &Tensor, decay: f64) -> Result<tch::Tensor
         0.0 => gradient.shallow_clone(),
         _ => gradient.f_add(&weight.f_mul_scalar(decay)?)?,
     })
-}
-
-fn all(tensors: &Tensors) -> Vec<Tensor> {
-    tensors.values().cloned().collect()
-}
-
-/// The same names with other tensors.
-fn renamed(tensors: &Tensors, others: Vec<Tensor>) -> Tensors {
-    let mut renamed = tensors.clone();
-    for ((_, t), other) in renamed.iter_mut().zip(others) {
-        *t = other;
-    }
-    renamed
 }
 
 fn weights_of(gradients: &Tensors, weights: &Tensors) -> Result<Vec<Tensor>> {

@@ -337,7 +337,7 @@ pub enum Keep {
         kept: i64,
         /// Of how many.
         of: i64,
-        /// The axis, counted from 0: that of the inputs in a weight `[in, out]`.
+        /// The axis, counted from 0: that of the inputs, 1, in a weight `[out, in]`.
         axis: usize,
     },
 }

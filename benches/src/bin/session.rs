@@ -1,4 +1,4 @@
-//! What the session costs: a layer more in a pass, a training step, masks.
+//! What the session costs: a layer more in a pass, a training step, masks, a pass through convolutions.
 //!
 //! `cargo xtask bench session`. One thread, CPU time; each figure is a median, beside a peer that was measured in turn
 //! with it, and its bound; exit code 1 where one does not hold.
@@ -15,7 +15,8 @@ use plugin_api::boundary::Owner;
 use plugin_api::prelude::{Device, Kind};
 use plugin_api::role::{Task, TaskObj};
 use plugin_api::{
-    Arch, Ask, At, Batch, Keep, Named, Ports, Recipe, Session, Shapes, Tensors, axis, random,
+    Arch, Ask, At, Batch, Keep, Named, Ports, Recipe, Session, Shapes, Tensors, axis, gradients_of,
+    random,
 };
 
 fn main() -> Result<ExitCode> {
@@ -25,7 +26,7 @@ fn main() -> Result<ExitCode> {
     let built = std::env::current_exe()?;
     let built = built.parent().context("a program stands in a folder")?;
     pleach_worker::load(&plugin(built, "baselines"))?;
-    let all = [layers()?, steps()?, masks()?];
+    let all = [layers()?, steps()?, masks()?, cells()?];
     Ok(match all.into_iter().all(|holds| holds) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -51,28 +52,29 @@ fn ratio(what: &str, ours: Duration, whose: &str, peer: Duration, bound: f64) ->
     verdict(ratio, bound)
 }
 
-/// Rows of numbers into ten classes, always the same batch.
-struct Rows {
-    features: i64,
+/// Samples `[batch, ..]` into ten classes, always the same batch.
+struct Samples {
     x: tch::Tensor,
     y: tch::Tensor,
 }
 
-impl Rows {
-    fn new(samples: i64, features: i64) -> Self {
-        Rows {
-            features,
-            x: random::uniform(&[samples, features], 1).into(),
-            y: (&*random::uniform(&[samples], 2) * 10.0).to_kind(Kind::Int64),
+impl Samples {
+    fn new(size: &[i64]) -> Self {
+        Samples {
+            x: random::uniform(size, 1).into(),
+            y: (&*random::uniform(&size[..1], 2) * 10.0).to_kind(Kind::Int64),
         }
     }
 }
 
-impl Task for Rows {
+impl Task for Samples {
     fn ports(&self) -> Result<Ports> {
-        let rows = vec![axis("batch", None), axis("features", self.features)];
+        let size = self.x.size();
+        let rest = size[1..].iter().zip(["features", "height", "width"]);
+        let rest = rest.map(|(length, name)| axis(name, *length));
+        let x = [axis("batch", None)].into_iter().chain(rest).collect();
         Ok(Ports {
-            inputs: Shapes::new().with("x", rows),
+            inputs: Shapes::new().with("x", x),
             outputs: Shapes::new(),
             metric: "none".into(),
             higher_is_better: true,
@@ -100,9 +102,8 @@ impl Task for Rows {
 }
 
 /// A session of these widths, with relus in between where they are wanted, and its batch.
-fn session(rows: Rows, widths: &[i64], relu: bool) -> Result<(NetSession, Batch)> {
-    let task = TaskObj::new(Box::new(rows), Owner::UNNAMED);
-    let mut arch = Arch::new(task.ports()?.inputs);
+fn mlp(samples: Samples, widths: &[i64], relu: bool) -> Result<(NetSession, Batch)> {
+    let mut arch = Arch::new(samples.ports()?.inputs);
     let mut from = "in.x".to_string();
     for (i, width) in widths.iter().enumerate() {
         let linear = Recipe::new("baselines/linear").with("out", *width);
@@ -117,7 +118,11 @@ fn session(rows: Rows, widths: &[i64], relu: bool) -> Result<(NetSession, Batch)
             from = format!("relu-{i}.x");
         }
     }
-    let arch = arch.output("y", &from);
+    session(samples, arch.output("y", &from))
+}
+
+fn session(samples: Samples, arch: Arch) -> Result<(NetSession, Batch)> {
+    let task = TaskObj::new(Box::new(samples), Owner::UNNAMED);
     let session = NetSession::new(arch, Rc::new(task), 0, Device::Cpu)?;
     let batch = session.batch("train", &At::ALL)?.context("a batch")?;
     Ok((session, batch))
@@ -129,7 +134,7 @@ fn layers() -> Result<bool> {
     let lengths = [10, 100];
     let sessions = lengths
         .iter()
-        .map(|n| session(Rows::new(WIDTH, WIDTH), &vec![WIDTH; *n], false))
+        .map(|n| mlp(Samples::new(&[WIDTH, WIDTH]), &vec![WIDTH; *n], false))
         .collect::<Result<Vec<_>>>()?;
     let weights = sessions.iter().map(|(session, _)| {
         let weights = session.weights("all")?;
@@ -152,7 +157,7 @@ fn layers() -> Result<bool> {
         for _ in 0..passes {
             let mut y = x.shallow_clone();
             for layer in weights[i].chunks(2) {
-                y = y.f_matmul(&layer[0])?.f_add(&layer[1])?;
+                y = y.f_linear(&layer[0], Some(&*layer[1]))?;
             }
             let _ = black_box(y);
         }
@@ -182,10 +187,12 @@ fn layers() -> Result<bool> {
 
 const LENET: [i64; 3] = [300, 100, 10];
 const REPETITIONS: usize = 31;
+/// Steps in a turn: enough that it counts little that the other one has used the caches.
+const STEPS: u32 = 50;
 
 /// LeNet-300-100 with a chain of this optimizer, after its first steps.
 fn lenet(optimizer: &Recipe, kept: f64) -> Result<(NetSession, Batch)> {
-    let (mut session, batch) = session(Rows::new(60, 784), &LENET, true)?;
+    let (mut session, batch) = mlp(Samples::new(&[60, 784]), &LENET, true)?;
     session.chain("main", std::slice::from_ref(optimizer), "model")?;
     if kept < 1.0 {
         session.prune(
@@ -222,8 +229,8 @@ fn steps() -> Result<bool> {
         peer.time(&format!("{name} 5"))?;
         let (mut ours, mut peers) = (vec![], vec![]);
         for _ in 0..REPETITIONS {
-            ours.push(step(&mut session, &batch, 10)?);
-            peers.push(peer.time(&format!("{name} 10"))?);
+            ours.push(step(&mut session, &batch, STEPS)?);
+            peers.push(peer.time(&format!("{name} {STEPS}"))?);
         }
         let what = format!("a step of LeNet-300-100, {name}");
         all &= ratio(&what, median(ours), "PyTorch", median(peers), bound);
@@ -239,11 +246,111 @@ fn masks() -> Result<bool> {
             (lenet(&optimizer, 0.1)?, lenet(&optimizer, 1.0)?);
         let (mut ours, mut peers) = (vec![], vec![]);
         for _ in 0..REPETITIONS {
-            ours.push(step(&mut masked, &batch, 10)?);
-            peers.push(step(&mut dense, &batch, 10)?);
+            ours.push(step(&mut masked, &batch, STEPS)?);
+            peers.push(step(&mut dense, &batch, STEPS)?);
         }
         let what = format!("the same with 90 % masked, {name}");
         all &= ratio(&what, median(ours), "dense", median(peers), 1.05);
     }
     Ok(all)
+}
+
+/// A network of NAS-Bench-201's kind, node by node as `peers/cells.py` has it.
+struct Cells {
+    arch: Arch,
+    nodes: usize,
+}
+
+impl Cells {
+    /// Adds a layer, and says where its output is.
+    fn layer(&mut self, layer: Recipe, inputs: &[&str]) -> String {
+        let name = format!("n{}", self.nodes);
+        self.nodes += 1;
+        let ports = ["x", "a", "b"];
+        let ports = if inputs.len() == 1 {
+            &ports[..1]
+        } else {
+            &ports[1..]
+        };
+        let inputs: Vec<_> = ports.iter().copied().zip(inputs.iter().copied()).collect();
+        self.arch = self.arch.clone().layer(&name, layer, &inputs);
+        format!("{name}.x")
+    }
+
+    fn one(&mut self, layer: &str, x: &str) -> String {
+        self.layer(Recipe::new(layer), &[x])
+    }
+
+    fn sum(&mut self, a: &str, b: &str) -> String {
+        self.layer(Recipe::new("baselines/add"), &[a, b])
+    }
+
+    fn conv(&mut self, x: &str, out: i64, kernel: i64, stride: i64) -> String {
+        let conv = Recipe::new("baselines/conv").with("out", out);
+        let conv = conv
+            .with("kernel", kernel)
+            .with("stride", stride)
+            .with("bias", false);
+        self.layer(conv, &[x])
+    }
+
+    fn block(&mut self, x: &str, out: i64, kernel: i64, stride: i64) -> String {
+        let x = self.one("baselines/activation", x);
+        let x = self.conv(&x, out, kernel, stride);
+        self.one("baselines/batch-norm", &x)
+    }
+
+    fn cell(&mut self, x: &str, width: i64) -> String {
+        let a = self.block(x, width, 3, 1);
+        let b = self.block(&a, width, 1, 1);
+        let b = self.sum(&b, x);
+        let last = self.block(&b, width, 3, 1);
+        let pool = Recipe::new("baselines/pool").with("kernel", 3);
+        let pool = self.layer(pool.with("stride", 1).with("padding", 1), &[&a]);
+        let sum = self.sum(&last, &pool);
+        self.sum(&sum, x)
+    }
+
+    fn narrower(&mut self, x: &str, out: i64) -> String {
+        let first = self.block(x, out, 3, 2);
+        let second = self.block(&first, out, 3, 1);
+        let aside = self.layer(Recipe::new("baselines/pool").with("kernel", 2), &[x]);
+        let aside = self.conv(&aside, out, 1, 1);
+        self.sum(&second, &aside)
+    }
+}
+
+/// Forward and backward through convolutions, beside PyTorch's default layout.
+fn cells() -> Result<bool> {
+    let samples = Samples::new(&[32, 3, 32, 32]);
+    let arch = Arch::new(samples.ports()?.inputs);
+    let mut net = Cells { arch, nodes: 0 };
+    let x = net.conv("in.x", 16, 3, 1);
+    let mut x = net.one("baselines/batch-norm", &x);
+    for width in [16, 32, 64] {
+        if width > 16 {
+            x = net.narrower(&x, width);
+        }
+        x = net.cell(&x, width);
+    }
+    for layer in ["batch-norm", "activation", "pool", "flatten"] {
+        x = net.one(&format!("baselines/{layer}"), &x);
+    }
+    x = net.layer(Recipe::new("baselines/linear").with("out", 10), &[&x]);
+    let (session, batch) = session(samples, net.arch.output("y", &x))?;
+    let weights = session.weights("model")?;
+    let mut peer = Peer::start("cells.py", &[])?;
+    let pass = || -> Result<Duration> {
+        let start = cpu();
+        let loss = session.loss(&session.forward(&batch, &Ask::train())?, &batch)?;
+        black_box(gradients_of(&loss, &weights, false)?);
+        Ok(cpu() - start)
+    };
+    let (mut ours, mut peers) = (vec![], vec![]);
+    for _ in 0..REPETITIONS {
+        ours.push(pass()?);
+        peers.push(peer.time("pass 1")?);
+    }
+    let what = "convolutions, forward and backward";
+    Ok(ratio(what, median(ours), "PyTorch", median(peers), 0.9))
 }

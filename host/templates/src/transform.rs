@@ -15,12 +15,12 @@ struct Clip {
 impl Transform for Clip {
     fn update(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         _: &Tensors,
         _: &mut Tensors,
         _: &Tick,
     ) -> Result<Tensors> {
-        let norm = norm(gradients)?;
+        let norm = norm(&gradients)?;
         let factor = if norm > self.limit {
             self.limit / norm
         } else {

@@ -19,7 +19,7 @@ fn check(limit: f64, given: [f64; 3], expected: [f64; 3]) {
     let (weights, tick) = (tensors([1.0; 3]), Tick { step: 0, seed: 0 });
     let mut state = clip.init(&[], &Arch::new(Shapes::new())).unwrap();
     let cut = clip
-        .update(&tensors(given), &weights, &mut state, &tick)
+        .update(tensors(given), &weights, &mut state, &tick)
         .unwrap();
     for (path, expected) in tensors(expected).iter() {
         close(&cut[path], expected);

@@ -52,8 +52,20 @@ T* changed(const Tensor& t) {
   return t.mutable_data_ptr<T>();
 }
 
-Tensor like(const Tensor& t) {
-  return at::empty(t.sizes(), t.options().requires_grad(false));
+// Whether no other handle leads to its numbers. What a gradient is a view of lives on in it, mostly for nobody else.
+bool is_alone(const Tensor& t) {
+  if (t.use_count() != 1) return false;
+  if (!t.is_view()) return t.storage().use_count() == 1;
+  return t._base().use_count() == 1 && t.storage().use_count() == 2;
+}
+
+// Where the updates of a gradient go: into its own memory, if nobody else sees it.
+Tensor room(const Tensor& g) {
+  if (g.is_contiguous() && is_alone(g)) {
+    g.unsafeGetTensorImpl()->bump_version();
+    return g;
+  }
+  return at::empty(g.sizes(), g.options().requires_grad(false));
 }
 
 } // namespace
@@ -75,6 +87,7 @@ struct pleach_sgd_step {
 
 namespace {
 
+// `gradient` and `update` may be the same: each number is read before it is written, and by nobody after that.
 template <typename T, bool DECAY>
 struct Adam {
   const T *gradient, *weight;
@@ -82,6 +95,7 @@ struct Adam {
   T beta1, rest1, beta2, rest2, epsilon, decay, root, length;
 
   INLINE void operator()(int64_t from, int64_t to) const {
+#pragma GCC ivdep
     for (int64_t i = from; i < to; i++) {
       T g = gradient[i];
       if constexpr (DECAY) g += decay * weight[i];
@@ -96,8 +110,8 @@ struct Adam {
 
 template <typename T>
 Tensor adam(const pleach_adam_step& step, const Tensor& g, const Tensor& w, const Tensor& first, const Tensor& second) {
+  Tensor update = room(g);
   const Tensor gradient = g.contiguous(), weight = w.contiguous();
-  Tensor update = like(g);
   const auto go = [&](auto decays) {
     run(Adam<T, decltype(decays)::value>{
             gradient.const_data_ptr<T>(), weight.const_data_ptr<T>(), changed<T>(first), changed<T>(second),
@@ -117,6 +131,7 @@ struct Sgd {
   bool nesterov;
 
   INLINE void operator()(int64_t from, int64_t to) const {
+#pragma GCC ivdep
     for (int64_t i = from; i < to; i++) {
       T g = gradient[i];
       if constexpr (DECAY) g += decay * weight[i];
@@ -133,8 +148,8 @@ struct Sgd {
 // `buffer` is null where there is no momentum.
 template <typename T>
 Tensor sgd(const pleach_sgd_step& step, const Tensor& g, const Tensor& w, const Tensor* buffer) {
+  Tensor update = room(g);
   const Tensor gradient = g.contiguous(), weight = w.contiguous();
-  Tensor update = like(g);
   const auto go = [&](auto decays, auto moves) {
     run(Sgd<T, decltype(decays)::value, decltype(moves)::value>{
             gradient.const_data_ptr<T>(), weight.const_data_ptr<T>(), buffer ? changed<T>(*buffer) : nullptr,
@@ -151,31 +166,31 @@ Tensor sgd(const pleach_sgd_step& step, const Tensor& g, const Tensor& w, const 
   return update;
 }
 
+// A mask has a byte for each number, so that little more memory is read than without one.
+bool masks(const Tensor& m, const Tensor& t) {
+  return m.defined() && m.is_cpu() && m.scalar_type() == at::kByte && m.is_contiguous() && m.sizes().equals(t.sizes());
+}
+
 template <typename T>
 struct Mask {
   T* t;
-  const T* mask;
+  const uint8_t* mask;
 
   INLINE void operator()(int64_t from, int64_t to) const {
-    for (int64_t i = from; i < to; i++) t[i] *= mask[i];
+    for (int64_t i = from; i < to; i++) t[i] *= T(mask[i]);
   }
 };
-
-template <typename T>
-void mask(const Tensor& t, const Tensor& m) {
-  const Tensor dense = m.contiguous();
-  run(Mask<T>{changed<T>(t), dense.const_data_ptr<T>()}, t.numel());
-}
 
 template <typename T, bool MASK>
 struct Add {
   T* weight;
-  const T *update, *mask;
+  const T* update;
+  const uint8_t* mask;
 
   INLINE void operator()(int64_t from, int64_t to) const {
     for (int64_t i = from; i < to; i++) {
       const T w = weight[i] + update[i];
-      weight[i] = MASK ? w * mask[i] : w;
+      weight[i] = MASK ? w * T(mask[i]) : w;
     }
   }
 };
@@ -185,8 +200,7 @@ void add(const Tensor& weight, const Tensor& u, const Tensor* m) {
   const Tensor update = u.contiguous();
   T* to = changed<T>(weight);
   if (m) {
-    const Tensor mask = m->contiguous();
-    run(Add<T, true>{to, update.const_data_ptr<T>(), mask.const_data_ptr<T>()}, weight.numel());
+    run(Add<T, true>{to, update.const_data_ptr<T>(), m->const_data_ptr<uint8_t>()}, weight.numel());
   } else {
     run(Add<T, false>{to, update.const_data_ptr<T>(), nullptr}, weight.numel());
   }
@@ -207,8 +221,8 @@ bool each(size_t n, Tensor** made, const Of& of) {
 
 extern "C" {
 
-// `made` gets an update for each gradient, or null where plain operations must make it: elsewhere than in main memory,
-// or where moments cannot be changed place by place. False after a failure; the reason is then in
+// `made` gets an update for each gradient, which may lie in the memory of it, or null where plain operations must make
+// it: elsewhere than in main memory, or where moments cannot be changed place by place. False after a failure; the reason is then in
 // `pleach_native_error`.
 bool pleach_adam(
     const pleach_adam_step* step,
@@ -248,7 +262,7 @@ bool pleach_sgd(
 int pleach_add(const Tensor* weight, const Tensor* update, const Tensor* mask) noexcept {
   return pleach::caught(-1, [&] {
     const Tensor &w = *weight, &u = *update;
-    if (!is_plain(w) || !w.is_contiguous() || !fits(u, w) || (mask && !fits(*mask, w))) return 0;
+    if (!is_plain(w) || !w.is_contiguous() || !fits(u, w) || (mask && !masks(*mask, w))) return 0;
     w.scalar_type() == at::kFloat ? add<float>(w, u, mask) : add<double>(w, u, mask);
     return 1;
   });
@@ -257,9 +271,12 @@ int pleach_add(const Tensor* weight, const Tensor* update, const Tensor* mask) n
 // `t = t * mask` in place, where nobody can tell: no other handle leads to these numbers. 1, 0 or -1 as above.
 int pleach_mask(const Tensor* t, const Tensor* m) noexcept {
   return pleach::caught(-1, [&] {
-    const bool ours = is_plain(*t) && t->is_contiguous() && t->use_count() == 1 && t->storage().use_count() == 1;
-    if (!ours || !fits(*m, *t)) return 0;
-    t->scalar_type() == at::kFloat ? mask<float>(*t, *m) : mask<double>(*t, *m);
+    const bool ours = is_plain(*t) && t->is_contiguous() && is_alone(*t);
+    if (!ours || !masks(*m, *t)) return 0;
+    const auto go = [&](auto* numbers) {
+      run(Mask<std::remove_pointer_t<decltype(numbers)>>{numbers, m->const_data_ptr<uint8_t>()}, t->numel());
+    };
+    t->scalar_type() == at::kFloat ? go(changed<float>(*t)) : go(changed<double>(*t));
     return 1;
   });
 }}

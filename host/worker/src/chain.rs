@@ -113,7 +113,7 @@ impl Chain {
         let mut updates = gradients;
         for ((component, transform), state) in self.transforms.iter().zip(&mut self.state) {
             let _here = crumb::enter(component);
-            updates = transform.update(&updates, weights, state, &tick)?;
+            updates = transform.update(updates, weights, state, &tick)?;
         }
         self.steps += 1;
         Ok(updates)

@@ -29,6 +29,9 @@ pub(crate) struct Network {
     /// The weights that the session keeps, by path.
     pub(crate) specs: Vec<WeightSpec>,
     pub(crate) generators: Vec<Generator>,
+    /// Whether images are laid out with their channels last, as convolutions take them fastest; what layers make of them
+    /// then lies so too.
+    pub(crate) channels_last: bool,
 }
 
 /// A node with its layer, or with those that a mix chooses from.
@@ -130,6 +133,10 @@ impl Network {
                 )));
             }
         }
+        let all = specs
+            .iter()
+            .chain(generators.iter().flat_map(|g| &g.target));
+        let channels_last = { all }.any(|spec| slides(&spec.axes));
         match errors.len() {
             0 => Ok(Network {
                 nodes,
@@ -138,6 +145,7 @@ impl Network {
                 slots,
                 specs,
                 generators,
+                channels_last,
                 arch,
             }),
             1 => Err(errors.remove(0).into()),
@@ -168,6 +176,11 @@ impl Network {
         shapes.extend(layer.joins.clone());
         shapes
     }
+}
+
+/// Whether a weight is a window that slides over images: `[out, in, height, width]`.
+fn slides(axes: &[Axis]) -> bool {
+    matches!(axes, [_, _, height, width] if height.fixed && width.fixed)
 }
 
 /// The names that are known at one place of an architecture.

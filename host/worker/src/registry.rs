@@ -8,7 +8,7 @@ use plugin_api::host::{Services, ServicesObj};
 use plugin_api::plugin::{Plugin, PluginObj, linked};
 use plugin_api::role::*;
 use plugin_api::trace::TracerObj;
-use plugin_api::{AdamStep, Error, Graph, Recipe, Result, SgdStep, Tensor};
+use plugin_api::{AdamStep, Error, Graph, Recipe, Result, SgdStep, Tensor, Tensors};
 
 /// The host of this process: plugins by name, and, by [`Services`], whatever they can make.
 #[derive(Clone, Copy)]
@@ -99,21 +99,21 @@ impl Services for Registry {
     fn adam(
         &self,
         step: &AdamStep,
-        gradients: &[Tensor],
+        gradients: Tensors,
         weights: &[Tensor],
         first: &[Tensor],
         second: &[Tensor],
-    ) -> Result<Vec<Tensor>> {
+    ) -> Result<Tensors> {
         crate::native::adam(step, gradients, weights, first, second)
     }
 
     fn sgd(
         &self,
         step: &SgdStep,
-        gradients: &[Tensor],
+        gradients: Tensors,
         weights: &[Tensor],
         moved: &[Tensor],
-    ) -> Result<Vec<Tensor>> {
+    ) -> Result<Tensors> {
         crate::native::sgd(step, gradients, weights, moved)
     }
 

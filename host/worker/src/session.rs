@@ -141,13 +141,18 @@ impl NetSession {
 
     fn on_device(&self, batch: Batch) -> Result<Batch> {
         let kind = kind(self.network.arch.dtype);
-        if self.device == Device::Cpu && kind == Kind::Float {
+        let channels_last = self.network.channels_last;
+        if self.device == Device::Cpu && kind == Kind::Float && !channels_last {
             return Ok(batch);
         }
         let moved = batch.into_iter().map(|(port, value)| {
             let value: Value = match value {
                 Value::Tensor(t) if t.kind() == Kind::Float => {
-                    t.f_to_device(self.device)?.f_to_kind(kind)?.into()
+                    let t = t.f_to_device(self.device)?.f_to_kind(kind)?;
+                    match t.dim() {
+                        4 if channels_last => with_channels_last(&t)?.into(),
+                        _ => t.into(),
+                    }
                 }
                 Value::Tensor(t) => t.f_to_device(self.device)?.into(),
                 Value::Graph(g) => g.on_device(device::number(self.device))?.into(),
@@ -156,6 +161,12 @@ impl NetSession {
         });
         moved.collect()
     }
+}
+
+/// The same images `[batch, channels, height, width]`, whose numbers at one place follow each other in memory.
+fn with_channels_last(images: &tch::Tensor) -> Result<tch::Tensor> {
+    let images = images.f_permute([0, 2, 3, 1])?.f_contiguous()?;
+    Ok(images.f_permute([0, 3, 1, 2])?)
 }
 
 /// What the weights begin with: where units have left, as in the whole network.
@@ -296,7 +307,7 @@ impl Session for NetSession {
             let kind = self.weights.get(path).map_or(Kind::Float, |w| w.kind());
             self.masks.put(path, mask.f_to_kind(kind)?);
         }
-        self.relearn();
+        self.relearn()?;
         self.apply_masks()
     }
 
@@ -432,8 +443,7 @@ impl Session for NetSession {
                 self.frozen.remove(&path);
             }
         }
-        self.relearn();
-        Ok(())
+        self.relearn()
     }
 
     fn load(&mut self, file: &str, names: &[(String, String)]) -> Result<Vec<String>> {
@@ -468,7 +478,7 @@ impl Session for NetSession {
             .into());
         }
         let paths = specs.iter().map(|spec| spec.name.as_str());
-        let learned = self.leaves(paths);
+        let learned = self.leaves(paths)?;
         let plan = Plan {
             name: name.into(),
             transforms: transforms.to_vec(),

@@ -25,10 +25,11 @@ pub trait Transform: Send + Sync {
     }
 
     /// From gradients (or another transform's updates) to updates, by path; what the last one of a chain returns is
-    /// added to the weights. Runs without autograd.
+    /// added to the weights. The gradients are the transform's: their memory may become that of the updates. Runs without
+    /// autograd.
     fn update(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         weights: &Tensors,
         state: &mut Tensors,
         tick: &Tick,

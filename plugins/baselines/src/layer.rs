@@ -1,5 +1,7 @@
 //! Layers.
 
+use plugin_api::prelude::*;
+
 mod activation;
 mod add;
 mod batch_norm;
@@ -12,3 +14,19 @@ mod gat;
 mod gcn;
 mod kernel_machine;
 mod linear;
+mod pool;
+
+/// The axis of the windows that slide over this one.
+fn windows(along: &Axis, kernel: i64, stride: i64, padding: i64) -> Result<Axis> {
+    let Some(length) = along.size else {
+        return Ok(axis(&along.name, None).fixed());
+    };
+    let room = length + 2 * padding - kernel;
+    if room < 0 {
+        return Err(Error::new("the window is longer than what it slides over")
+            .found(format!("{kernel} along `{}`", along.name))
+            .expected(format!("at most {}", length + 2 * padding))
+            .into());
+    }
+    Ok(axis(&along.name, room / stride + 1).fixed())
+}

@@ -72,7 +72,7 @@ impl Transform for Shorter {
 
     fn update(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         weights: &Tensors,
         state: &mut Tensors,
         tick: &Tick,

@@ -1,7 +1,7 @@
 //! Kernels against the same composed of plain operations: on the CPU, or on the device that `PLEACH_TEST_DEVICE` names.
 
 use plugin_api::pass::dropped;
-use plugin_api::{AdamStep, SgdStep, Tensor, random};
+use plugin_api::{AdamStep, SgdStep, Tensor, Tensors, random};
 use tch::{Device, Kind};
 
 use super::{adam, add, dropout, masked, sgd, uniform};
@@ -60,6 +60,16 @@ fn squares(tensors: Vec<Tensor>) -> Vec<Tensor> {
     tensors.iter().map(|t| t.square().into()).collect()
 }
 
+/// The same under names of their own.
+fn named(tensors: Vec<Tensor>) -> Tensors {
+    let named = tensors.into_iter().enumerate();
+    named.map(|(i, t)| (format!("t{i}"), t)).collect()
+}
+
+fn listed(tensors: &Tensors) -> Vec<Tensor> {
+    tensors.values().cloned().collect()
+}
+
 fn all_near(found: &[Tensor], expected: &[Tensor], what: &str) {
     assert_eq!(found.len(), expected.len());
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -83,9 +93,10 @@ fn adam_is_its_composition() {
                     decay,
                     step,
                 };
-                let g = layouts(10 + step as u64, kind);
-                let found = adam(&rule, &g, &weights, &first, &second).unwrap();
+                let g = named(layouts(10 + step as u64, kind));
                 let expected = rule.plain(&g, &weights, &first_too, &second_too).unwrap();
+                let found = adam(&rule, g, &weights, &first, &second).unwrap();
+                let (found, expected) = (listed(&found), listed(&expected));
                 let what = format!("{kind:?}, decay {decay}, step {step}");
                 all_near(&found, &expected, &what);
                 all_near(&first, &first_too, &what);
@@ -113,12 +124,10 @@ fn a_gradient_may_be_laid_out_otherwise_than_its_moments() {
         list(of(4).square().view([5, 33])),
     );
     let (m_too, v_too) = (copies(&m), copies(&v));
-    let found = adam(&rule, &g, &w, &m, &v).unwrap();
-    all_near(
-        &found,
-        &rule.plain(&g, &w, &m_too, &v_too).unwrap(),
-        "update",
-    );
+    let g = named(g);
+    let expected = rule.plain(&g, &w, &m_too, &v_too).unwrap();
+    let found = adam(&rule, g, &w, &m, &v).unwrap();
+    all_near(&listed(&found), &listed(&expected), "update");
     all_near(&m, &m_too, "first");
     all_near(&v, &v_too, "second");
 }
@@ -144,9 +153,10 @@ fn sgd_is_its_composition() {
             };
             let (weights, moved_too) = (layouts(1, kind), copies(&moved));
             for step in 0..3 {
-                let g = layouts(10 + step, kind);
-                let found = sgd(&rule, &g, &weights, &moved).unwrap();
+                let g = named(layouts(10 + step, kind));
                 let expected = rule.plain(&g, &weights, &moved_too).unwrap();
+                let found = sgd(&rule, g, &weights, &moved).unwrap();
+                let (found, expected) = (listed(&found), listed(&expected));
                 let what = format!("{kind:?}, {rule:?}, step {step}");
                 all_near(&found, &expected, &what);
                 all_near(&moved, &moved_too, &what);
@@ -161,7 +171,7 @@ fn adding_is_its_composition_and_leaves_handles_good() {
         for masked in [false, true] {
             let (weights, updates) = (layouts(1, kind), layouts(2, kind));
             for (weight, update) in weights.iter().zip(&updates) {
-                let mask = Tensor::from(weight.gt(0.0).to_kind(kind));
+                let mask = Tensor::from(weight.gt(0.0).to_kind(Kind::Uint8).contiguous());
                 let mask = masked.then_some(&mask);
                 let mut expected = &**weight + &**update;
                 if let Some(mask) = mask {
@@ -187,6 +197,7 @@ fn adding_is_its_composition_and_leaves_handles_good() {
 fn masking_changes_only_what_nobody_else_sees() {
     for kind in [Kind::Float, Kind::Double] {
         for (t, mask) in layouts(1, kind).into_iter().zip(layouts(2, kind)) {
+            let mask = Tensor::from(mask.gt(0.0).to_kind(Kind::Uint8).contiguous());
             let (before, expected) = (t.copy(), &*t * &*mask);
             let second = t.clone();
             assert!(masked(t, &mask).unwrap().equal(&expected));
@@ -197,7 +208,10 @@ fn masking_changes_only_what_nobody_else_sees() {
             assert!(view.equal(&before));
         }
         // A copy: what a view was taken of lives on beside it.
-        let (t, mask) = (normal(&[7], 1, kind).copy(), normal(&[7], 2, kind));
+        let (t, mask) = (
+            normal(&[7], 1, kind).copy(),
+            normal(&[7], 2, kind).gt(0.0).to_kind(Kind::Uint8),
+        );
         let (place, expected) = (t.data_ptr(), &t * &mask);
         let found = masked(t.into(), &mask.into()).unwrap();
         assert!(found.equal(&expected));
@@ -215,8 +229,39 @@ fn optimizers_tell_what_does_not_fit() {
         nesterov: false,
         decay: 0.0,
     };
-    assert!(sgd(&rule, &one, &[], &one).is_err());
-    assert!(sgd(&rule, &one, &one, &other).is_err());
+    let g = || named(one.clone());
+    assert!(sgd(&rule, g(), &[], &one).is_err());
+    assert!(sgd(&rule, g(), &one, &other).is_err());
+}
+
+#[test]
+fn an_update_lies_in_its_gradient_where_nobody_else_sees_that() {
+    let rule = SgdStep {
+        rate: 1.0,
+        momentum: 0.0,
+        nesterov: false,
+        decay: 0.0,
+    };
+    let w = [Tensor::from(normal(&[4, 3], 1, Kind::Float))];
+    let of = || normal(&[4, 3], 2, Kind::Float).copy();
+    let check = |g: tch::Tensor, seen_by: Option<tch::Tensor>| {
+        let (place, expected) = (g.data_ptr(), -&g);
+        let before = seen_by.as_ref().map(|other| other.copy());
+        let found = sgd(&rule, named(vec![g.into()]), &w, &[]).unwrap();
+        assert!(found["t0"].equal(&expected));
+        assert_eq!(seen_by, before);
+        let here = seen_by.is_none() && device() == Device::Cpu;
+        assert_eq!(found["t0"].data_ptr() == place, here);
+    };
+    check(of(), None);
+    // A view that autograd made: what it is a view of is nobody's.
+    check(tch::no_grad(|| of().tr().copy().tr()), None);
+    let g = of();
+    check(g.shallow_clone(), Some(g));
+    let g = of();
+    check(g.alias(), Some(g));
+    let parts = of().view([2, 12]).narrow(1, 0, 12);
+    check(parts.view([2, 4, 3]).get(0), Some(parts));
 }
 
 /// The same with one thread and with two.
@@ -242,8 +287,9 @@ fn threads_change_no_bit() {
             step: 4,
         };
         let of = |t: &Tensor| vec![t.clone()];
-        let update = adam(&rule, &of(&g), &of(&w), &of(&m), &of(&v)).unwrap();
-        add(&w, &update[0], Some(&g)).unwrap();
+        let update = adam(&rule, named(of(&g)), &of(&w), &of(&m), &of(&v)).unwrap();
+        let mask = Tensor::from(g.gt(0.0).to_kind(Kind::Uint8));
+        add(&w, &update.values().next().unwrap(), Some(&mask)).unwrap();
         let drawn = uniform(&[300, 1000], 7).unwrap();
         let kept = dropout(&w, 0.3, 7).map_or_else(|| w.copy(), |kept| kept.unwrap());
         [w.into(), m.into(), v.into(), drawn, kept]

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::ptr;
 
-use plugin_api::{AdamStep, Error, Result, SgdStep, Tensor};
+use plugin_api::{AdamStep, Error, Result, SgdStep, Tensor, Tensors};
 use torch_sys::C_tensor;
 
 use super::failure;
@@ -55,11 +55,11 @@ unsafe extern "C" {
 /// [`AdamStep::plain`], by a kernel wherever it can be.
 pub(crate) fn adam(
     step: &AdamStep,
-    gradients: &[Tensor],
+    gradients: Tensors,
     weights: &[Tensor],
     first: &[Tensor],
     second: &[Tensor],
-) -> Result<Vec<Tensor>> {
+) -> Result<Tensors> {
     let n = gradients.len();
     one_each(n, &[weights.len(), first.len(), second.len()])?;
     let (root, length) = step.factors();
@@ -71,16 +71,17 @@ pub(crate) fn adam(
         root,
         length,
     };
-    let lists = [gradients, weights, first, second].map(pointers);
-    let [g, w, m, v] = lists.each_ref().map(|list| list.as_ptr());
+    let lists = [weights, first, second].map(pointers);
+    let [w, m, v] = lists.each_ref().map(|list| list.as_ptr());
+    let g = pointers(gradients.values());
     let mut made = vec![ptr::null_mut(); n];
     // SAFETY: each list holds `n` tensors that live as long as the call, and `made` has room for as many. The kernel
     // looks at what it is given before it touches a number, and throws nothing.
-    let done = unsafe { pleach_adam(&rule, n, g, w, m, v, made.as_mut_ptr()) };
-    completed(done, made, |i| {
+    let done = unsafe { pleach_adam(&rule, n, g.as_ptr(), w, m, v, made.as_mut_ptr()) };
+    completed(gradients, done, made, |i, gradient| {
         let one = i..i + 1;
         step.plain(
-            &gradients[one.clone()],
+            &gradient,
             &weights[one.clone()],
             &first[one.clone()],
             &second[one],
@@ -91,10 +92,10 @@ pub(crate) fn adam(
 /// [`SgdStep::plain`], by a kernel wherever it can be.
 pub(crate) fn sgd(
     step: &SgdStep,
-    gradients: &[Tensor],
+    gradients: Tensors,
     weights: &[Tensor],
     moved: &[Tensor],
-) -> Result<Vec<Tensor>> {
+) -> Result<Tensors> {
     let n = gradients.len();
     one_each(n, &[weights.len()])?;
     if !moved.is_empty() {
@@ -106,20 +107,21 @@ pub(crate) fn sgd(
         length: -step.rate,
         nesterov: step.nesterov,
     };
-    let lists = [gradients, weights, moved].map(pointers);
-    let [g, w, m] = lists.each_ref().map(|list| match list.is_empty() {
+    let (g, w, m) = (
+        pointers(gradients.values()),
+        pointers(weights),
+        pointers(moved),
+    );
+    let m = match m.is_empty() {
         true => ptr::null(),
-        false => list.as_ptr(),
-    });
+        false => m.as_ptr(),
+    };
     let mut made = vec![ptr::null_mut(); n];
     // SAFETY: as above; the last list is null where it is empty.
-    let done = unsafe { pleach_sgd(&rule, n, g, w, m, made.as_mut_ptr()) };
-    completed(done, made, |i| {
-        let moved = match moved.is_empty() {
-            true => &[],
-            false => &moved[i..i + 1],
-        };
-        step.plain(&gradients[i..i + 1], &weights[i..i + 1], moved)
+    let done = unsafe { pleach_sgd(&rule, n, g.as_ptr(), w.as_ptr(), m, made.as_mut_ptr()) };
+    completed(gradients, done, made, |i, gradient| {
+        let moved = moved.get(i..i + 1).unwrap_or_default();
+        step.plain(&gradient, &weights[i..i + 1], moved)
     })
 }
 
@@ -152,8 +154,8 @@ pub(crate) fn masked(t: Tensor, mask: &Tensor) -> Result<Tensor> {
     }
 }
 
-fn pointers(tensors: &[Tensor]) -> Vec<*const C_tensor> {
-    tensors.iter().map(|t| t.as_ptr()).collect()
+fn pointers<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Vec<*const C_tensor> {
+    tensors.into_iter().map(|t| t.as_ptr()).collect()
 }
 
 /// Plugins choose the lists.
@@ -167,12 +169,13 @@ fn one_each(n: usize, lengths: &[usize]) -> Result<()> {
     }
 }
 
-/// What a kernel made, and what `plain` makes in place of the rest.
+/// What a kernel made of gradients, by their names, and what `plain` makes of the rest.
 fn completed(
+    mut gradients: Tensors,
     done: bool,
     made: Vec<*mut C_tensor>,
-    plain: impl Fn(usize) -> Result<Vec<Tensor>>,
-) -> Result<Vec<Tensor>> {
+    plain: impl Fn(usize, Tensors) -> Result<Tensors>,
+) -> Result<Tensors> {
     if !done {
         return Err(failure());
     }
@@ -181,12 +184,15 @@ fn completed(
         // SAFETY: not null, so a tensor from `new`, which nobody else owns.
         (!t.is_null()).then(|| unsafe { tch::Tensor::from_ptr(t) })
     });
-    let mut all = vec![];
-    for (i, t) in made.collect::<Vec<_>>().into_iter().enumerate() {
-        match t {
-            Some(t) => all.push(t.into()),
-            None => all.extend(plain(i)?),
-        }
+    let made: Vec<_> = made.collect();
+    for (i, ((path, gradient), update)) in gradients.iter_mut().zip(made).enumerate() {
+        *gradient = match update {
+            Some(update) => update.into(),
+            None => {
+                let made = plain(i, Tensors::new().with(path, gradient.clone()))?;
+                made[path].shallow_clone().into()
+            }
+        };
     }
-    Ok(all)
+    Ok(gradients)
 }

@@ -43,7 +43,7 @@ impl NetSession {
                 let over =
                     |slots: &Tensors, path: &str, begun: &Tensor| over(slots, path, begun, carry);
                 let (arch, device) = (&next.network.arch, self.device);
-                let learned = next.leaves(specs.iter().map(|spec| spec.name.as_str()));
+                let learned = next.leaves(specs.iter().map(|spec| spec.name.as_str()))?;
                 let chain = chain.go_on(&specs, learned, arch, device, &over)?;
                 next.chains.insert(name.clone(), chain);
             }

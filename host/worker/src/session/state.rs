@@ -133,7 +133,19 @@ impl NetSession {
     }
 
     pub(super) fn check_masks(&self, masks: &Tensors) -> Result<()> {
-        self.check_fit("mask", masks, self.network.all_specs())
+        self.check_fit("mask", masks, self.network.all_specs())?;
+        for (path, mask) in masks.iter() {
+            let other = mask.f_logical_not()?.f_logical_or(&mask.f_eq(1)?)?;
+            let other = mask.f_masked_select(&other.f_logical_not()?)?;
+            if other.numel() > 0 {
+                let what = format!("the mask of `{path}` neither keeps nor prunes");
+                return Err(Error::new(what)
+                    .found(other.f_double_value(&[0])?)
+                    .expected("1 where a weight is kept, 0 where it is pruned")
+                    .into());
+            }
+        }
+        Ok(())
     }
 
     /// Each tensor must be shaped as the weight of its path.

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use plugin_api::{Ask, Batch, Error, Result, Session, Tensor, Tensors, gradients_of};
+use tch::Kind;
 
 use super::NetSession;
+use crate::chain::Chain;
 use crate::native;
 
 /// Weights that a chain changes, found once: a step looks nothing up by name.
@@ -13,22 +15,25 @@ pub(crate) struct Learned {
     leaves: Tensors,
     /// The same out of autograd's sight, as transforms see them.
     weights: Tensors,
-    /// In the same order.
+    /// In the same order: a byte for each number.
     masks: Vec<Option<Tensor>>,
 }
 
 impl Learned {
     /// The weights of these paths, which must be there.
-    fn find<'a>(paths: impl Iterator<Item = &'a str>, weights: &Tensors, masks: &Tensors) -> Self {
+    fn find<'a>(
+        paths: impl Iterator<Item = &'a str>,
+        weights: &Tensors,
+        masks: &Tensors,
+    ) -> Result<Self> {
         let leaves: Tensors = paths.map(|path| (path, &weights[path])).collect();
-        Learned {
-            masks: leaves
-                .names()
-                .map(|path| masks.get(path).cloned())
-                .collect(),
+        let bytes = |mask: &Tensor| Ok(mask.f_to_kind(Kind::Uint8)?.f_contiguous()?.into());
+        let masks = leaves.names().map(|path| masks.get(path).map(bytes));
+        Ok(Learned {
+            masks: masks.map(Option::transpose).collect::<Result<_>>()?,
             weights: leaves.map(|_, weight| weight.detach()),
             leaves,
-        }
+        })
     }
 
     /// Whether these have the names and shapes of the weights, in their order.
@@ -69,18 +74,20 @@ impl Learned {
 
 impl NetSession {
     /// The weights of these paths, as far as they are not frozen.
-    pub(super) fn leaves<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Learned {
+    pub(super) fn leaves<'a>(&self, paths: impl Iterator<Item = &'a str>) -> Result<Learned> {
         let free = paths.filter(|path| !self.frozen.contains(*path));
         Learned::find(free, &self.weights, &self.masks)
     }
 
     /// Tells the chains that masks, or what is frozen, have changed.
-    pub(super) fn relearn(&mut self) {
-        let mut chains = std::mem::take(&mut self.chains);
-        for chain in chains.values_mut() {
-            chain.learned = Rc::new(self.leaves(chain.paths.iter().map(String::as_str)));
+    pub(super) fn relearn(&mut self) -> Result<()> {
+        let paths = |chain: &Chain| self.leaves(chain.paths.iter().map(String::as_str));
+        let learned = self.chains.values().map(paths);
+        let learned = learned.collect::<Result<Vec<_>>>()?;
+        for (chain, learned) in self.chains.values_mut().zip(learned) {
+            chain.learned = Rc::new(learned);
         }
-        self.chains = chains;
+        Ok(())
     }
 
     /// A step on the gradients of a batch's loss, which is returned.
@@ -97,7 +104,7 @@ impl NetSession {
         let mut learned = Rc::clone(&self.chain_of(chain)?.learned);
         if !learned.is_like(gradients) {
             self.check_fit("gradient", gradients, &self.network.specs)?;
-            learned = Rc::new(self.leaves(gradients.names()));
+            learned = Rc::new(self.leaves(gradients.names())?);
         }
         let free = gradients
             .iter()

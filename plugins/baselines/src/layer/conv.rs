@@ -8,6 +8,8 @@
 
 use plugin_api::prelude::*;
 
+use super::windows;
+
 /// Convolution over as many axes as follow the channels, one to three (LeCun et al. 1998).
 #[component(layer = "conv")]
 struct Conv {
@@ -49,20 +51,6 @@ impl Conv {
             .context("the number of channels is not known")?;
         Ok((channels, axis("out", self.out.unwrap_or(width))))
     }
-
-    fn windows(&self, along: &Axis) -> Result<Axis> {
-        let Some(length) = along.size else {
-            return Ok(axis(&along.name, None).fixed());
-        };
-        let room = length + 2 * self.padding() - self.kernel;
-        if room < 0 {
-            return Err(Error::new("the window is longer than what it slides over")
-                .found(format!("{} along `{}`", self.kernel, along.name))
-                .expected(format!("at most {}", length + 2 * self.padding()))
-                .into());
-        }
-        Ok(axis(&along.name, room / self.stride + 1).fixed())
-    }
 }
 
 impl Layer for Conv {
@@ -81,8 +69,8 @@ impl Layer for Conv {
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
         let x = port(inputs, "x")?;
         let (_, out) = self.channels(inputs)?;
-        let along = x[2..].iter().map(|along| self.windows(along));
-        let along = along.collect::<Result<Vec<_>>>()?;
+        let slide = |along| windows(along, self.kernel, self.stride, self.padding());
+        let along = x[2..].iter().map(slide).collect::<Result<Vec<_>>>()?;
         let shape = [x[0].clone(), out].into_iter().chain(along).collect();
         Ok(Shapes::new().with("x", shape))
     }

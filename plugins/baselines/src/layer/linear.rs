@@ -1,10 +1,10 @@
-//! An affine map of the features: `y = x W + b`.
+//! An affine map of the features: `y = x W^T + b`, where `W` is `[out, in]`, as in PyTorch's files.
 //!
 //! `x`: `[.., in]` to `[.., out]`.
 
 use plugin_api::prelude::*;
 
-/// An affine map of the features: `y = x W + b`.
+/// An affine map of the features: `y = x W^T + b`.
 #[component(layer = "linear")]
 struct Linear {
     /// Features that come out; as many as come in where it is left out.
@@ -27,7 +27,7 @@ impl Layer for Linear {
         let out = self.out(inputs)?;
         let weight = WeightSpec::new(
             "weight",
-            [last_axis(inputs, "x")?.named("in"), out.clone()],
+            [out.clone(), last_axis(inputs, "x")?.named("in")],
             "baselines/glorot",
         )
         .tag("prunable");
@@ -42,11 +42,8 @@ impl Layer for Linear {
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
-        let y = x.tensor("x")?.f_matmul(&w["weight"])?; // [.., out]
-        let y = match w.get("bias") {
-            Some(bias) => y.f_add(bias)?,
-            None => y,
-        };
+        let bias = w.get("bias").map(|bias| &**bias);
+        let y = x.tensor("x")?.f_linear(&w["weight"], bias)?; // [.., out]
         Ok(Batch::new().with("x", y))
     }
 

@@ -47,7 +47,7 @@ impl Transform for Adam {
 
     fn update(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         weights: &Tensors,
         state: &mut Tensors,
         tick: &Tick,

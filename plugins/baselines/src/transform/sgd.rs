@@ -44,7 +44,7 @@ impl Transform for Sgd {
 
     fn update(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         weights: &Tensors,
         state: &mut Tensors,
         tick: &Tick,

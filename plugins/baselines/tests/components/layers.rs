@@ -386,6 +386,51 @@ fn a_convolution_is_a_sum_over_windows() {
     );
 }
 
+#[test]
+fn pooling_takes_what_is_in_a_window() {
+    let x = random::normal(&[2, 3, 7], 2).to_kind(Kind::Double);
+    let inputs = Shapes::new().with(
+        "x",
+        vec![axis("batch", None), axis("channels", 3), axis("length", 7)],
+    );
+    let mean = |window: &[f64]| window.iter().sum::<f64>() / window.len() as f64;
+    let max = |window: &[f64]| window.iter().copied().fold(f64::MIN, f64::max);
+    let kinds: [(&str, &dyn Fn(&[f64]) -> f64); 2] = [("mean", &mean), ("max", &max)];
+    for (kind, of) in kinds {
+        let check = |json: Json, kernel: i64, stride: i64, padding: i64, out: i64| {
+            let mut params = params(json);
+            params.insert("kind".into(), kind.into());
+            let pool = plugin().layer("pool", &params).unwrap();
+            let expected = format!("[batch, 3, {out}]");
+            assert_eq!(show(&pool.shapes(&inputs).unwrap()["x"]), expected);
+            let y = run(&pool, &Tensors::new(), &Batch::new().with("x", &x));
+            let windows = triples(2, 3, out).map(|(sample, channel, window)| {
+                let from = window * stride - padding;
+                let there = (from..from + kernel).filter(|at| (0..7).contains(at));
+                let there: Vec<f64> = there
+                    .map(|at| x.double_value(&[sample, channel, at]))
+                    .collect();
+                of(&there)
+            });
+            close(&numbers(&y), &windows.collect::<Vec<_>>());
+        };
+        check(json!({}), 7, 7, 0, 1);
+        check(json!({ "kernel": 2 }), 2, 2, 0, 3);
+        check(
+            json!({ "kernel": 3, "stride": 1, "padding": 1 }),
+            3,
+            1,
+            1,
+            7,
+        );
+    }
+    let wide = layer("pool", json!({ "kernel": 2, "padding": 2 })).shapes(&inputs);
+    assert_eq!(
+        wide.unwrap_err().to_string(),
+        "`baselines/pool`: windows would lie beside what they slide over\n  found     a padding of 2\n  expected  at most 1"
+    );
+}
+
 /// All triples below these numbers, the last running fastest.
 fn triples(a: i64, b: i64, c: i64) -> impl Iterator<Item = (i64, i64, i64)> {
     (0..a).flat_map(move |i| (0..b).flat_map(move |j| (0..c).map(move |k| (i, j, k))))

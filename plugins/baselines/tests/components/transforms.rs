@@ -20,7 +20,7 @@ fn updates(name: &str, json: Json, start: [f64; 2], gradients: &[[f64; 2]]) -> V
             Tensors::new().with("a.w", &weight),
         );
         let update = transform
-            .update(&gradient, &weights, &mut state, &Tick { step, seed: 0 })
+            .update(gradient, &weights, &mut state, &Tick { step, seed: 0 })
             .unwrap();
         seen.push(numbers(&update["a.w"]));
         weight += &update["a.w"];

@@ -34,8 +34,12 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         let mut output = Output::default();
         tch::no_grad(|| -> Result<()> {
             for step in 0..TICKS {
-                let updates =
-                    runner.update(&gradients, &weights, &mut state, &Tick { step, seed })?;
+                let updates = runner.update(
+                    gradients.clone(),
+                    &weights,
+                    &mut state,
+                    &Tick { step, seed },
+                )?;
                 output.tensors = updates
                     .iter()
                     .map(|(path, t)| (format!("update {path}"), t.clone()))
