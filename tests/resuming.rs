@@ -140,7 +140,7 @@ fn struck_at(
     took: Duration,
     strike: impl Fn(&mut Child, usize) -> bool,
 ) -> (Place, bool) {
-    let place = Place::new(STUDY).with_faulty();
+    let place = Place::new(&format!("checkpoint = 0\n{STUDY}")).with_faulty();
     let mut pleach = start(
         &place,
         &[
@@ -161,6 +161,134 @@ fn struck_at(
     }
     pleach.wait().expect("a child");
     (place, struck)
+}
+
+/// A study whose works take long enough to be cut off: a relaxation's search, trials of several steps, a training.
+const LONG: &str = r#"
+task = { use = "baselines/digits-graph" }
+
+[[stage]]
+name   = "chosen"
+search = "baselines/softmax"
+space  = { use = "baselines/gnn", depth = 1, widths = [16], dropouts = [0.5], activations = ["relu"], layers = ["baselines/gcn", "mixhop/mixhop"] }
+steps  = 40
+
+[[stage]]
+name   = "search"
+search = "baselines/random"
+space  = { use = "baselines/gnn", depth = 1, widths = [16], layers = ["baselines/gcn", "mixhop/mixhop"] }
+each   = [
+    { train = { use = "baselines/backprop", epochs = 5 } },
+    { prune = { use = "baselines/magnitude" }, sparsity = 0.5 },
+    { train = { use = "baselines/backprop", epochs = 80, transforms = [{ use = "baselines/sgd", momentum = 0.9 }] } },
+]
+budget = 2
+
+[[stage]]
+name  = "found"
+train = { use = "baselines/backprop", epochs = 80, best = true }
+"#;
+
+/// Runs the experiment until this work has written a checkpoint, and kills pleach and all that it has started.
+fn cut_off(place: &Place, work: &str) -> PathBuf {
+    let run = place.folder.path().join("runs/experiment-1");
+    let checkpoint = run.join(format!("checkpoints/{work}.safetensors"));
+    let mut pleach = start(place, &["run", "experiment.toml"]);
+    while !checkpoint.exists() {
+        let running = pleach.try_wait().expect("a child").is_none();
+        assert!(running, "{work} was not cut off");
+        sleep(Duration::from_millis(1));
+    }
+    let (workers, trials) = descendants(pleach.id());
+    kill(pleach.id());
+    pleach.wait().expect("a child");
+    for pid in workers.iter().chain(&trials) {
+        while Path::new(&format!("/proc/{pid}")).exists() {
+            sleep(Duration::from_millis(1));
+        }
+    }
+    checkpoint
+}
+
+#[test]
+fn work_goes_on_from_its_checkpoint() {
+    let place = Place::new(LONG);
+    let whole = place.run(&[]);
+    let (journal_then, weights_then) = (journal(&whole), weights(&whole));
+    assert_eq!((journal_then.len(), weights_then.len()), (1 + 2 + 1, 1));
+    for work in ["chosen-s0", "search-t1", "found-s0"] {
+        let place = Place::new(&format!("checkpoint = 0\n{LONG}"));
+        let run = place.folder.path().join("runs/experiment-1");
+        cut_off(&place, work);
+        let mut resume = place.pleach(&["resume", "runs/experiment-1"]);
+        let resumed = resume
+            .env("PLEACH_LOG", "info")
+            .output()
+            .expect("pleach can be started");
+        assert!(
+            resumed.status.success(),
+            "{work}: {}",
+            pleach_tests::both(&resumed)
+        );
+        let log = std::fs::read_to_string(run.join(format!("logs/{work}.log"))).expect("a log");
+        assert!(log.contains("goes on from"), "{work}: {log}");
+        assert_eq!(journal(&run), journal_then, "{work}");
+        assert!(weights(&run) == weights_then, "{work}: other weights");
+        let left = std::fs::read_dir(run.join("checkpoints"))
+            .expect("a folder")
+            .count();
+        assert_eq!(left, 0, "{work}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_is_none_is_left_alone() {
+    let place = Place::new(&format!("checkpoint = 0\n{LONG}"));
+    let run = place.folder.path().join("runs/experiment-1");
+    let checkpoint = cut_off(&place, "found-s0");
+    std::fs::write(&checkpoint, "no weights").expect("a file");
+    let resumed = place.pleach(&["resume", "runs/experiment-1"]).output();
+    assert!(resumed.expect("pleach can be started").status.success());
+    let log = std::fs::read_to_string(run.join("logs/found-s0.log")).expect("a log");
+    assert!(
+        log.contains("is no checkpoint, so the work begins anew"),
+        "{log}"
+    );
+    assert_eq!(weights(&run).len(), 1);
+}
+
+#[test]
+fn a_trial_inherits_from_another() {
+    let experiment = r#"
+task = { use = "baselines/digits-graph" }
+
+[[stage]]
+name   = "search"
+search = { use = "wrappers/lineage", inner = "baselines/random" }
+space  = { use = "baselines/gnn", depth = 1, widths = [8, 16], layers = ["baselines/gcn", "mixhop/mixhop"] }
+each   = [{ train = { use = "wrappers/heir", inner = { use = "baselines/backprop", epochs = 3 } } }]
+budget = 4
+ahead  = 1
+"#;
+    let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
+    let place = Place::new(experiment).with_plugin("wrappers", &wrappers);
+    let run = place.run(&["--plugins", "plugins"]);
+    let journal = journal(&run);
+    let metric = |row: &str, name: &str| -> f64 {
+        let (_, rest) = row.split_once(&format!("train.{name}\\\":")).expect(row);
+        let number: String = rest.chars().take_while(|c| !",}".contains(*c)).collect();
+        number.trim().parse().expect(rest)
+    };
+    assert_eq!(metric(&journal[0], "inherited"), 0.0);
+    for row in &journal[1..] {
+        assert!(
+            metric(row, "inherited") > 0.0 && metric(row, "shared") > 0.0,
+            "{row}"
+        );
+        assert!(metric(row, "decided") > 0.0);
+    }
+    // What was kept for the children is gone with the search.
+    assert_eq!(weights(&run).len(), 0);
 }
 
 #[test]

@@ -439,7 +439,7 @@ fn pruner() {
     assert_eq!(
         apart(
             &(large + small),
-            &Tensor::ones([64, 10], (Kind::Float, Device::Cpu))
+            &Tensor::ones([10, 64], (Kind::Float, Device::Cpu))
         ),
         0.0
     );
@@ -602,8 +602,8 @@ fn a_network_that_is_replaced_keeps_what_it_can() {
     };
     let (small, large) = (arch(3, "last"), arch(5, "end"));
     let mut session = NetSession::new(small, task.into(), 0, Device::Cpu).unwrap();
-    let mask = Tensor::ones([64, 3], (Kind::Float, Device::Cpu));
-    let _ = mask.get(7).fill_(0.0);
+    let mask = Tensor::ones([3, 64], (Kind::Float, Device::Cpu));
+    let _ = mask.select(1, 7).fill_(0.0);
     session
         .mask(&Tensors::new().with("first.weight", mask))
         .unwrap();
@@ -611,22 +611,22 @@ fn a_network_that_is_replaced_keeps_what_it_can() {
     // Units 2, 0 and two new ones; the last of the old ones twice.
     let units = Tensor::from_slice(&[2_i64, 0, -1, 2, -1]);
     let carry = [
-        Carry::renamed("first.weight", "first.weight").along(1, &units),
+        Carry::renamed("first.weight", "first.weight").along(0, &units),
         Carry::renamed("first.bias", "first.bias").along(0, &units),
         Carry::renamed("last.bias", "end.bias"),
     ];
     session.replace(&large, &carry).unwrap();
     let after = session.weights("all").unwrap();
-    let column = |t: &Tensor, i: i64| t.detach().select(1, i);
+    let unit = |t: &Tensor, i: i64| t.detach().get(i);
     for (new, old) in [(0, 2), (1, 0), (3, 2)] {
         let (new, old) = (
-            column(&after["first.weight"], new),
-            column(&before["first.weight"], old),
+            unit(&after["first.weight"], new),
+            unit(&before["first.weight"], old),
         );
         assert_eq!(apart(&new, &old), 0.0);
     }
     assert!(
-        column(&after["first.weight"], 2)
+        unit(&after["first.weight"], 2)
             .abs()
             .max()
             .double_value(&[])
@@ -636,15 +636,16 @@ fn a_network_that_is_replaced_keeps_what_it_can() {
         apart(&after["end.bias"].detach(), &before["last.bias"]),
         0.0
     );
-    // The mask went along: row 7 hides old units, and leaves new ones alone.
-    let row = Vec::<f64>::try_from(session.masks().unwrap()["first.weight"].get(7)).unwrap();
-    assert_eq!(row, [0.0, 0.0, 1.0, 0.0, 1.0]);
+    // The mask went along: it hides feature 7 from old units, and not from new ones.
+    let mask = session.masks().unwrap()["first.weight"].select(1, 7);
+    let mask = Vec::<f64>::try_from(mask).unwrap();
+    assert_eq!(mask, [0.0, 0.0, 1.0, 0.0, 1.0]);
 
     let wrong = [Carry::renamed("first.weight", "end.bias")];
     let error = session.replace(&large, &wrong).unwrap_err().to_string();
     assert_eq!(
         error,
-        "`first.weight` cannot be carried to `end.bias`\n  found     [64, 5] after its indices\n  expected  [10]"
+        "`first.weight` cannot be carried to `end.bias`\n  found     [5, 64] after its indices\n  expected  [10]"
     );
 }
 

@@ -86,6 +86,21 @@ pub struct Work {
     /// What an analysis among the steps looks at.
     #[serde(default)]
     pub bench: Vec<OnBench>,
+    /// The weights of the trial whose weights may be inherited.
+    #[serde(default)]
+    pub parent: Option<PathBuf>,
+    /// Where it goes on from, should it be killed in the midst of it.
+    #[serde(default)]
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Where work writes down how far it has come.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The file.
+    pub file: PathBuf,
+    /// How much time may be lost, in seconds.
+    pub every: f64,
 }
 
 /// A subject on the bench of an analysis.
@@ -176,7 +191,10 @@ pub enum Reply {
         libtorch: String,
     },
     /// The strategy is there.
-    Began,
+    Began {
+        /// Whether it names earlier trials, whose weights may be inherited.
+        inherits: bool,
+    },
     /// The answer takes longer, but comes nearer: points are being scored.
     Alive,
     /// Points to try.

@@ -1,6 +1,7 @@
 //! The folder of a run: what it was begun with, and where its results go.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ impl Run {
             _lock: hold(&folder)?,
             folder,
         };
-        for name in ["arch", "weights", "logs"] {
+        for name in ["arch", "weights", "checkpoints", "logs"] {
             let path = run.folder.join(name);
             fs::create_dir(&path)
                 .context(|| format!("cannot make the folder `{}`", path.display()))?;
@@ -135,6 +136,39 @@ impl Run {
             .join(format!("{work}.safetensors"))
     }
 
+    /// The file from which this work goes on where it was killed.
+    pub fn checkpoint(&self, work: &str) -> PathBuf {
+        self.folder
+            .join("checkpoints")
+            .join(format!("{work}.safetensors"))
+    }
+
+    /// Removes what work that has ended would have gone on from.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be removed.
+    pub fn forget_checkpoint(&self, work: &str) -> Result<(), Error> {
+        remove(&self.checkpoint(work))
+    }
+
+    /// Removes the weights of the trials of this search.
+    ///
+    /// # Errors
+    /// Where they are there and cannot be removed.
+    pub fn forget_trials(&self, search: &str) -> Result<(), Error> {
+        let folder = self.folder.join("weights");
+        let attempt = || format!("cannot look into `{}`", folder.display());
+        for entry in fs::read_dir(&folder).context(attempt)? {
+            let path = entry.context(attempt)?.path();
+            let work = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+            let trial = work.strip_prefix(search).and_then(|w| w.strip_prefix("-t"));
+            if trial.is_some_and(|n| n.parse::<u64>().is_ok()) {
+                remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The resolved experiment as text.
     ///
     /// # Errors
@@ -191,6 +225,14 @@ impl Run {
     fn write(&self, name: impl AsRef<Path>, text: &str) -> Result<(), Error> {
         let path = self.folder.join(name);
         write_whole(&path, text.as_bytes()).context(|| format!("cannot write `{}`", path.display()))
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.context(|| format!("cannot remove `{}`", path.display())),
     }
 }
 

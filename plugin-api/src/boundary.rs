@@ -66,11 +66,11 @@ impl<T> Deref for Shared<T> {
 
 /// Plain data on its way across, as MessagePack: it may grow without breaking anyone's layout.
 #[repr(transparent)]
-#[derive(StableAbi)]
+#[derive(StableAbi, Clone)]
 pub struct Packed(RVec<u8>);
 
 impl Packed {
-    fn new<T: Serialize + ?Sized>(value: &T) -> Self {
+    pub(crate) fn new<T: Serialize + ?Sized>(value: &T) -> Self {
         Packed(
             rmp_serde::to_vec_named(value)
                 .expect("plain data can be written")
@@ -78,7 +78,7 @@ impl Packed {
         )
     }
 
-    fn read<T: DeserializeOwned>(self) -> Result<T> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T> {
         rmp_serde::from_slice(&self.0).map_err(|e| {
             Error::new(format!(
                 "the other side of the boundary sent something else: {e}"
@@ -177,6 +177,7 @@ as_is!(
     crate::Seen,
     crate::On,
     crate::Played,
+    crate::Parent,
     crate::Acted,
     crate::Choice,
     crate::Choices,
@@ -221,6 +222,7 @@ packed!(
     crate::role::Draw,
     crate::role::Needs,
     Option<Arch>,
+    Option<plugin_api_data::Point>,
     Vec<plugin_api_data::WeightSpec>,
     Vec<plugin_api_data::Decision>,
     Vec<plugin_api_data::Proposal>,

@@ -73,8 +73,8 @@ pub use pass::{Hook, Pass, Within};
 pub use real::Real;
 pub use role::{Draw, Needs, Tick};
 pub use session::{
-    Ask, At, Carry, Choice, Choices, Keep, Latency, Of, On, Played, Ports, Seen, Session, Sink,
-    hard,
+    Ask, At, Carry, Choice, Choices, Keep, Latency, Of, On, Parent, Played, Ports, Seen, Session,
+    Sink, hard,
 };
 pub use tensor::{Batch, Tensor, Tensors, Value, gradients_of, kind};
 
@@ -136,7 +136,7 @@ pub mod prelude {
     pub use crate::{
         Acted, AdamStep, Arch, Ask, At, Axis, Batch, Bench, Carry, Choice, Choices, Context, Cost,
         Decided, Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host,
-        Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Pass, Played, Point, Ports,
+        Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Parent, Pass, Played, Point, Ports,
         Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session, Setting,
         SgdStep, Shape, Shapes, Sink, Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis,
         bail, component, ensure, fits, gradients_of, hard, kind, last_axis, port, random, refs,

@@ -8,7 +8,7 @@ use plugin_api_data::{
 use plugin_api_macros::boundary;
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::{Owner, Shared};
+use crate::boundary::{Owner, Packed, Shared};
 use crate::pass::HookRef;
 use crate::role::{Task, TaskObj};
 use crate::{Batch, Hook, Result, Tensor, Tensors};
@@ -271,6 +271,33 @@ pub struct Seen {
     pub step: i64,
 }
 
+/// What an earlier trial left.
+#[repr(C)]
+#[derive(StableAbi, Clone)]
+pub struct Parent {
+    /// Its weights and buffers, by path.
+    pub weights: Tensors,
+    arch: Packed,
+}
+
+impl Parent {
+    /// What a trial left: its architecture and weights.
+    pub fn new(arch: &Arch, weights: Tensors) -> Self {
+        Parent {
+            weights,
+            arch: Packed::new(arch),
+        }
+    }
+
+    /// Its architecture.
+    ///
+    /// # Errors
+    /// Where the host has another form of it.
+    pub fn arch(&self) -> Result<Arch> {
+        self.arch.read()
+    }
+}
+
 /// What a session that is spawned works on.
 #[repr(C, u8)]
 #[derive(StableAbi)]
@@ -396,6 +423,11 @@ pub trait Session {
     fn specs(&self, select: &str) -> Result<Vec<WeightSpec>>;
     /// Training steps done: updates, by whichever chain.
     fn steps(&self) -> i64;
+    /// The point of its space that the architecture stands for, if it was found by a search or written as a point.
+    fn point(&self) -> Result<Option<Point>>;
+    /// What the earlier trial left that the proposal named, [`Proposal::from`](crate::Proposal::from), to be inherited
+    /// as the trainer sees fit.
+    fn parent(&self) -> Result<Option<Parent>>;
     /// The seed of a stream of the caller's own.
     fn seed(&self, stream: &str) -> u64;
 
@@ -419,6 +451,14 @@ pub trait Session {
     fn snapshot(&self, select: &str) -> Result<Tensors>;
     /// Puts a snapshot back.
     fn restore(&mut self, snapshot: &Tensors) -> Result<()>;
+
+    /// Says that long work could go on from here: if it is cut off, it may begin anew with a session that is what this one
+    /// is now, whose [`resumed`](Session::resumed) hands `own` back. Cheap: the host writes when it is time.
+    fn checkpoint(&mut self, own: &Tensors) -> Result<()>;
+    /// What was given to [`checkpoint`](Session::checkpoint) by the work that was cut off here: architecture, weights,
+    /// masks, chains with their moments, the relaxation, objectives and clock are as they were then, and are not to be
+    /// made anew. `None` where the work begins.
+    fn resumed(&mut self) -> Result<Option<Tensors>>;
 
     /// Goes on with another architecture. Weights of equal path and shape go over by themselves, with masks and what
     /// chains remember of them; `carry` says what becomes of others; what is left begins anew. A chain goes on with what

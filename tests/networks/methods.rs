@@ -75,7 +75,7 @@ fn a_network_shrinks_while_it_trains() {
     for (path, size) in [
         ("a.weight", vec![4, 4]),
         ("norm.mean", vec![4]),
-        ("b.weight", vec![4, 2]),
+        ("b.weight", vec![2, 4]),
     ] {
         assert!(sizes.contains(&(path.into(), size)), "{path}: {sizes:?}");
     }
@@ -115,8 +115,8 @@ fn widths_are_chosen_around_a_layer_of_another_plugin() {
         &Ask::eval().choices(hard(&arch.decisions, &point)),
     );
     let w = open.weights("model").unwrap();
-    let hidden = x["x"].matmul(&w["a.weight"]).narrow(1, 0, 2);
-    assert!(off(&y, &hidden.matmul(&w["b.weight"].narrow(0, 0, 2))) < 1e-6);
+    let hidden = x["x"].matmul(&w["a.weight"].tr()).narrow(1, 0, 2);
+    assert!(off(&y, &hidden.matmul(&w["b.weight"].tr().narrow(0, 0, 2))) < 1e-6);
 
     // 3 x first + first x second, over independent widths of 2 or 4; differentiable in both.
     let p = |p: [f64; 2]| Tensor::from_slice(&p).set_requires_grad(true);

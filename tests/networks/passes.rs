@@ -112,9 +112,9 @@ fn every_sample_has_weights_of_its_own() {
     let each = session(conditioned(true), 2, 0).unwrap();
     let base = |s: &dyn Session| s.weights("hyper.*").unwrap()["hyper.map.weight"].shallow_clone();
     // One weight for all, from the mean of the condition, 2 / 3; or one for each.
-    let plain = batch["x"].matmul(&base(&all));
+    let plain = batch["x"].matmul(&base(&all).tr());
     assert!(off(&run(&all, &batch, &Ask::eval()), &(&plain * (2.0 / 3.0))) < 1e-6);
-    let scaled = batch["x"].matmul(&base(&each)) * &batch["task"];
+    let scaled = batch["x"].matmul(&base(&each).tr()) * &batch["task"];
     assert!(off(&run(&each, &batch, &Ask::eval()), &scaled) < 1e-6);
 
     // Without a batch the condition is the caller's.
@@ -162,7 +162,7 @@ fn a_layer_shares_the_weights_of_another() {
         .collect();
     assert_eq!(paths, ["a.weight", "a.bias"]);
     let w = &session.weights("all").unwrap()["a.weight"];
-    let twice = x(2, 3)["x"].matmul(w).matmul(w);
+    let twice = x(2, 3)["x"].matmul(&w.tr()).matmul(&w.tr());
     assert!(off(&run(&session, &x(2, 3), &Ask::eval()), &twice) < 1e-6);
     // Their inputs and outputs are the same units now, those of the network's input among them.
     let error = session.cut("a.out", &[0]).unwrap_err().to_string();

@@ -150,7 +150,7 @@ fn trap_27_one_layer_runs_on_four_threads_at_once() {
     let layer = layer("baselines/linear", "out", 3);
     let run = || {
         let w = Tensors::new()
-            .with("weight", random::uniform(&[2, 3], 1))
+            .with("weight", random::uniform(&[3, 2], 1))
             .with("bias", random::uniform(&[3], 2));
         let x = Batch::new().with("x", random::uniform(&[5, 2], 3));
         let given = layer.forward(&w, &x, &Alone::eval()).unwrap();

@@ -157,6 +157,8 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         evaluate: vec![],
         save: None,
         limits,
+        parent: None,
+        checkpoint: None,
     };
     let start = Instant::now();
     send(

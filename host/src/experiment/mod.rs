@@ -42,6 +42,8 @@ pub struct Experiment {
     pub threads: u32,
     /// What a child may use.
     pub limits: Limits,
+    /// How much of a child's time may be lost where it is killed, in seconds.
+    pub checkpoint: f64,
     /// What is done, in order.
     pub stages: Vec<Stage>,
 }

@@ -13,7 +13,15 @@ use super::{Diagnostic, Experiment, Origin, Refused, Relax, Search, Source, Stag
 use crate::cards::Catalog;
 use crate::protocol::Step;
 
-const TOP: [&str; 6] = ["task", "seed", "seeds", "threads", "limits", "stage"];
+const TOP: [&str; 7] = [
+    "task",
+    "seed",
+    "seeds",
+    "threads",
+    "limits",
+    "checkpoint",
+    "stage",
+];
 const VERBS: [&str; 5] = ["search", "train", "prune", "generate", "analyse"];
 /// Those that stand in `each`.
 const STEPS: &[&str] = &["train", "prune", "generate"];
@@ -87,6 +95,11 @@ impl Reader<'_> {
             whole("threads", 1..=1024, 1),
         );
         let limits = self.limits(top.get("limits"));
+        let checkpoint = top.get("checkpoint").map_or(Some(60.0), |n| {
+            let expected = "a number of seconds, 0 or more";
+            let fits = |x: f64| (0.0..1e9).contains(&x);
+            number(n, "checkpoint", expected, fits, &mut self.errors)
+        });
         let stages = self
             .required(top, 0..0, "an experiment", "stage")
             .and_then(|n| array(n, "stage", &mut self.errors));
@@ -107,6 +120,7 @@ impl Reader<'_> {
             seeds: seeds?,
             threads: threads?.try_into().ok()?,
             limits: limits?,
+            checkpoint: checkpoint?,
             stages: stages.into_iter().collect::<Option<_>>()?,
         })
     }

@@ -16,6 +16,7 @@ struct Top<'a> {
     seeds: u64,
     threads: u32,
     limits: Limits,
+    checkpoint: f64,
     stage: Vec<Fields<'a>>,
 }
 
@@ -165,6 +166,7 @@ impl Experiment {
             seeds: self.seeds,
             threads: self.threads,
             limits: self.limits,
+            checkpoint: self.checkpoint,
             stage,
         };
         toml::to_string(&top).context(|| "the resolved experiment cannot be written".into())

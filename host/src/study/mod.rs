@@ -13,7 +13,7 @@ use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
 
 use crate::experiment::{Experiment, Verb};
 use crate::journal::{Journal, Key};
-use crate::protocol::{Done, OnBench, PluginFile, Reply, Request, Start, Subject};
+use crate::protocol::{Checkpoint, Done, OnBench, PluginFile, Reply, Request, Start, Subject};
 use crate::run::{Run, cores};
 use crate::worker::{Heard, Program, Worker};
 use pool::{Ended, Pool};
@@ -145,6 +145,13 @@ impl Study<'_> {
             .max(1)
             .min(usize::try_from(most).unwrap_or(usize::MAX));
         self.pool.jobs = self.settings.jobs.unwrap_or(fitting);
+    }
+
+    fn checkpoint(&self, work: &str) -> Option<Checkpoint> {
+        Some(Checkpoint {
+            file: self.run.checkpoint(work),
+            every: self.experiment.checkpoint,
+        })
     }
 
     fn record(&mut self, key: Key, ended: &Ended) -> Result<(), Error> {

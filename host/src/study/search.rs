@@ -48,8 +48,12 @@ impl Study<'_> {
                         },
                         &proposals,
                     )?;
+                    let trial = |number| format!("{name}-{}", TrialId(number));
                     for (number, proposal) in (first..).zip(&proposals) {
                         if !results.contains_key(&number) {
+                            let trial_name = trial(number);
+                            let inherits = strategy.inherits();
+                            let weights = |trial: &str| inherits.then(|| self.run.weights(trial));
                             let subject = Subject::Proposal(search.space.clone(), proposal.clone());
                             let evaluate = vec!["val".into()];
                             let work = Work {
@@ -57,12 +61,13 @@ impl Study<'_> {
                                 steps: search.each.clone(),
                                 seed,
                                 evaluate,
-                                save: None,
+                                save: weights(&trial_name),
                                 limits: self.experiment.limits,
                                 bench: vec![],
+                                parent: proposal.from.and_then(|from| weights(&trial(from.0))),
+                                checkpoint: self.checkpoint(&trial_name),
                             };
-                            self.pool
-                                .submit(number, format!("{name}-{}", TrialId(number)), work);
+                            self.pool.submit(number, trial_name, work);
                         }
                     }
                     asked.extend(proposals);
@@ -80,6 +85,7 @@ impl Study<'_> {
                         },
                         &ended,
                     )?;
+                    self.run.forget_checkpoint(&ended.name)?;
                     self.tell_watcher(&ended);
                     results.insert(ended.number, ended.result);
                 }
@@ -91,6 +97,8 @@ impl Study<'_> {
                 told += 1;
             }
         }
+        // What was kept to be inherited.
+        self.run.forget_trials(name)?;
         match best(&results, &self.goal) {
             Some((_, _, done)) => Ok(done.arch.clone()),
             None => Err(all_failed(name, &results, &self.goal).into()),

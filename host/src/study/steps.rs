@@ -27,13 +27,15 @@ impl Study<'_> {
             save: Some(study.run.weights(work)),
             limits: study.experiment.limits,
             bench: study.bench(step, number, handed),
+            parent: None,
+            checkpoint: study.checkpoint(work),
         };
         self.works(stage, name, self.experiment.seeds, work)
     }
 
     /// Has a relaxation choose an architecture, as every search with the first seed.
     pub(super) fn relax(&mut self, stage: usize, name: &str, relax: &Relax) -> Result<Arch, Halt> {
-        let work = |study: &Self, _, _: &str| Work {
+        let work = |study: &Self, _, work: &str| Work {
             subject: Subject::Supernet(relax.space.clone()),
             steps: vec![Step::Relax {
                 relaxation: relax.relaxation.clone(),
@@ -45,6 +47,8 @@ impl Study<'_> {
             save: None,
             limits: study.experiment.limits,
             bench: vec![],
+            parent: None,
+            checkpoint: study.checkpoint(work),
         };
         let mut works = self.works(stage, name, 1, work)?;
         Ok(works.remove(0).done.arch)
@@ -87,6 +91,7 @@ impl Study<'_> {
         for _ in &open {
             let ended = self.pool.next()?;
             self.tell_watcher(&ended);
+            self.run.forget_checkpoint(&ended.name)?;
             // A failure is not written down: whoever resumes wants it tried again.
             if ended.result.is_ok() {
                 self.record(key(ended.number), &ended)?;

@@ -14,6 +14,8 @@ pub(super) struct Strategy<'a> {
     /// Of its log.
     name: String,
     worker: Option<Worker>,
+    /// Whether it names trials whose weights may be inherited; known once it has begun.
+    inherits: bool,
     begin: Request,
     /// All that was asked and told, with the proposals that came back: a strategy is what follows from this.
     history: Vec<(Request, Vec<Proposal>)>,
@@ -41,6 +43,7 @@ impl<'a> Strategy<'a> {
             component: search.strategy.component.clone(),
             name: format!("{stage}-strategy"),
             worker: None,
+            inherits: false,
             begin,
             history: vec![],
         }
@@ -59,6 +62,11 @@ impl<'a> Strategy<'a> {
             );
         }
         Ok(proposals)
+    }
+
+    /// Whether proposals name trials whose weights may be inherited.
+    pub(super) fn inherits(&self) -> bool {
+        self.inherits
     }
 
     /// Tells what was seen.
@@ -134,7 +142,11 @@ impl<'a> Strategy<'a> {
         self.worker = Some(worker);
         match (request, reply) {
             (Request::Ask(_), Reply::Proposals(proposals)) => Ok(Ok(proposals)),
-            (Request::Begin(_), Reply::Began) | (Request::Tell(_), Reply::Told) => Ok(Ok(vec![])),
+            (Request::Begin(_), Reply::Began { inherits }) => {
+                self.inherits = inherits;
+                Ok(Ok(vec![]))
+            }
+            (Request::Tell(_), Reply::Told) => Ok(Ok(vec![])),
             (_, Reply::Failed(error)) => Err(error.into()),
             (_, other) => Err(out_of_turn(&other).into()),
         }

@@ -129,7 +129,7 @@ struct Descent {}
 impl Transform for Descent {
     fn update(
         &self,
-        gradients: &Tensors,
+        gradients: Tensors,
         _: &Tensors,
         _: &mut Tensors,
         _: &Tick,

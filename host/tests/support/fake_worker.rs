@@ -143,7 +143,7 @@ fn serve() {
                     params: begin.strategy.params,
                     ..Walk::default()
                 };
-                Reply::Began
+                Reply::Began { inherits: false }
             }
             Request::Ask(n) => {
                 if hits(&walk.params, "dies_at", walk.told as u64)

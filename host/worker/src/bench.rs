@@ -1,13 +1,14 @@
 //! A bench: subjects, for analyses to look at.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use plugin_api::boundary::caught;
 use plugin_api::host::Services;
 use plugin_api::role::{Analysis, Space, Task, TaskObj, Trainer};
 use plugin_api::{
-    Arch, Ask, Bench, Error, Observation, Outcome, Point, Recipe, Report, Result, Searching,
-    Session, Tensors, TrialId,
+    Arch, Ask, Bench, Error, Observation, Outcome, Parent, Proposal, Recipe, Report, Result,
+    Searching, Session, Tensors, TrialId,
 };
 use tch::Device;
 
@@ -98,10 +99,21 @@ impl Bench for SubjectBench {
         let trainer = host().trainer(&searching.trainer)?;
         let decisions = space.decisions(&ports)?;
         let mut searcher = Searcher::begin(&searching.strategy, decisions, &ports, searching.seed)?;
-        let evaluate = |point: &Point| {
+        let mut left: HashMap<TrialId, Parent> = HashMap::new();
+        let mut evaluate = |trial: TrialId, proposal: &Proposal, inherits: bool| {
+            let Proposal { point, from, .. } = proposal;
             let arch = space.arch(&ports, point, &self.plain)?;
             let mut session = self.plain.on_task(arch, searching.seed)?;
+            let parent = from.map(|from| {
+                let parent = left.get(&from).cloned();
+                parent.ok_or_else(|| Error::new(format!("trial {from} left no weights to inherit")))
+            });
+            session.descend(Some(point.clone()), parent.transpose()?);
             trainer.fit(&mut session)?;
+            if inherits {
+                let parent = Parent::new(&session.arch()?, session.snapshot("all")?);
+                left.insert(trial, parent);
+            }
             session.evaluate("val", &Ask::eval())
         };
         let mut seen = vec![];
@@ -109,11 +121,13 @@ impl Bench for SubjectBench {
             let Some(proposal) = searcher.ask(1, &self.plain)?.pop() else {
                 break;
             };
-            let outcome = match caught(|| evaluate(&proposal.point)) {
+            let inherits = searcher.inherits();
+            let trial = TrialId(trial);
+            let outcome = match caught(|| evaluate(trial, &proposal, inherits)) {
                 Ok(metrics) => Outcome::Done(metrics),
                 Err(error) => Outcome::Failed(error),
             };
-            let observation = Observation::of(TrialId(trial), &proposal, outcome);
+            let observation = Observation::of(trial, &proposal, outcome);
             searcher.tell(std::slice::from_ref(&observation), &self.plain)?;
             seen.push(observation);
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use plugin_api::host::Services;
 use plugin_api::role::{Transform, TransformObj};
 use plugin_api::{Arch, Error, Recipe, Result, Tensors, Tick, WeightSpec, stream};
+use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::crumb;
@@ -12,7 +13,7 @@ use crate::registry::host;
 use crate::session::Learned;
 
 /// What a chain is to be.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) name: String,
     pub(crate) transforms: Vec<Recipe>,

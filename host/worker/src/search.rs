@@ -65,6 +65,10 @@ impl Searcher {
         Ok(proposals)
     }
 
+    pub(crate) fn inherits(&self) -> bool {
+        self.strategy.inherits()
+    }
+
     pub(crate) fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()> {
         self.strategy.tell(seen, host)
     }
@@ -105,6 +109,10 @@ impl Search {
 
     pub(crate) fn ask(&mut self, n: u32) -> Result<Vec<Proposal>> {
         self.searcher.ask(i64::from(n), &self.host)
+    }
+
+    pub(crate) fn inherits(&self) -> bool {
+        self.searcher.inherits()
     }
 
     pub(crate) fn tell(&mut self, seen: &[Observation]) -> Result<()> {
@@ -151,6 +159,7 @@ impl StrategyHost {
         self.settings.renew(self.seed)?;
         let arch = self.space.arch(&self.ports, point, &self.plain)?;
         let mut session = self.plain.on_task(arch, self.seed)?;
+        session.descend(Some(point.clone()), None);
         let score = scorer.score(&mut session)?;
         ensure!(!score.is_nan(), "the score is not a number");
         Ok(if scorer.higher_is_better() {

@@ -147,8 +147,9 @@ impl Server {
             Request::Begin(begin) => {
                 let (task, device) = (&self.task, self.device);
                 let search = Search::begin(&begin, task, device, &self.settings, out)?;
+                let inherits = search.inherits();
                 self.search = Some(search);
-                Some(Reply::Began)
+                Some(Reply::Began { inherits })
             }
             Request::Ask(n) => Some(Reply::Proposals(
                 self.search.as_mut().ok_or_else(no_search)?.ask(n)?,

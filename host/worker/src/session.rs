@@ -1,5 +1,6 @@
 //! The session: the one place where weights live, and the one training loop.
 
+mod checkpoint;
 mod cost;
 mod cut;
 mod forward;
@@ -20,8 +21,8 @@ use plugin_api::host::Services;
 use plugin_api::role::{Initializer, InitializerObj, Relaxation, Task, TaskObj};
 use plugin_api::{
     Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Keep, Latency, Named, Of, On,
-    Played, Ports, Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors, Value, WeightSpec,
-    kind, stream,
+    Parent, Played, Point, Ports, Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors,
+    Value, WeightSpec, kind, stream,
 };
 use tch::{Device, Kind};
 
@@ -29,6 +30,7 @@ use crate::chain::{Chain, Plan};
 use crate::network::Network;
 use crate::registry::host;
 use crate::{crumb, device, prune, units};
+use checkpoint::Keeper;
 use forward::views;
 use objectives::Term;
 use play::NoTask;
@@ -58,6 +60,13 @@ pub struct NetSession {
     steps: i64,
     /// Where the next batch of each split stands: epoch and index.
     positions: Named<(i64, i64)>,
+    /// The point that the architecture stands for.
+    point: Option<Point>,
+    /// What the trial left whose weights may be inherited.
+    parent: Option<Parent>,
+    keeper: Option<Keeper>,
+    /// What the component had kept for itself that was cut off here, until it takes it back.
+    resumed: Option<Tensors>,
 }
 
 impl NetSession {
@@ -90,6 +99,10 @@ impl NetSession {
             views,
             steps: 0,
             positions: Named::new(),
+            point: None,
+            parent: None,
+            keeper: None,
+            resumed: None,
         })
     }
 
@@ -107,6 +120,11 @@ impl NetSession {
             On::Nothing => Rc::new(NoTask::of(&arch)),
         };
         NetSession::new(arch, task, seed, device)
+    }
+
+    /// Says which point the architecture stands for, and what may be inherited.
+    pub(crate) fn descend(&mut self, point: Option<Point>, parent: Option<Parent>) {
+        (self.point, self.parent) = (point, parent);
     }
 
     fn seed_of(&self, name: &str) -> u64 {
@@ -267,6 +285,14 @@ impl Session for NetSession {
         self.steps
     }
 
+    fn point(&self) -> Result<Option<Point>> {
+        Ok(self.point.clone())
+    }
+
+    fn parent(&self) -> Result<Option<Parent>> {
+        Ok(self.parent.clone())
+    }
+
     fn seed(&self, name: &str) -> u64 {
         self.seed_of(&format!("own:{name}"))
     }
@@ -322,6 +348,14 @@ impl Session for NetSession {
 
     fn restore(&mut self, snapshot: &Tensors) -> Result<()> {
         self.put_back(snapshot)
+    }
+
+    fn checkpoint(&mut self, own: &Tensors) -> Result<()> {
+        self.write_down(Some(own))
+    }
+
+    fn resumed(&mut self) -> Result<Option<Tensors>> {
+        Ok(self.resumed.take())
     }
 
     fn replace(&mut self, arch: &Arch, carry: &[Carry]) -> Result<()> {

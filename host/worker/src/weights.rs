@@ -1,16 +1,20 @@
-//! Weights as files: safetensors, with the architecture in the metadata, so that a file says what it belongs to.
+//! Weights as files: safetensors, with what they belong to in the metadata.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use pleach::files::write_whole;
-use plugin_api::{Arch, Context, Error, Result, Tensors};
+use plugin_api::{Context, Error, Result, Tensors};
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};
 
-/// Writes tensors and their architecture, whole or not at all.
-pub(crate) fn save(path: &Path, tensors: &Tensors, arch: &Arch) -> Result<()> {
+/// The key under which a file of weights says to which architecture they belong.
+pub(crate) const ARCH: &str = "arch";
+
+/// Writes tensors with a text under a key, whole or not at all.
+pub(crate) fn save(path: &Path, tensors: &Tensors, (key, text): (&str, &str)) -> Result<()> {
     let bytes = tensors
         .iter()
         .map(|(name, t)| Ok((name, bytes_of(t)?)))
@@ -20,17 +24,36 @@ pub(crate) fn save(path: &Path, tensors: &Tensors, arch: &Arch) -> Result<()> {
         Ok((name, TensorView::new(dtype(t.kind())?, shape, bytes)?))
     });
     // One key alone: a map has no order, and equal weights must be equal files.
-    let metadata = HashMap::from([("arch".to_string(), serde_json::to_string(arch)?)]);
+    let metadata = HashMap::from([(key.to_string(), text.to_string())]);
     let whole = safetensors::serialize(views.collect::<Result<Vec<_>>>()?, Some(metadata))?;
 
     write_whole(path, &whole).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Reads what [`save`] wrote.
+/// Reads the tensors of a file.
 pub(crate) fn load(path: &Path) -> Result<Tensors> {
-    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|e| Error::new(format!("{} holds no weights: {e}", path.display())))?;
+    tensors(path, &read(path)?)
+}
+
+/// Reads what [`save`] wrote under this key.
+pub(crate) fn load_with(path: &Path, key: &str) -> Result<(String, Tensors)> {
+    let bytes = read(path)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| unreadable(path, &e))?;
+    let text = header.metadata().as_ref().and_then(|texts| texts.get(key));
+    let text = text.ok_or_else(|| Error::new(format!("{} has no `{key}`", path.display())))?;
+    Ok((text.clone(), tensors(path, &bytes)?))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn unreadable(path: &Path, why: &SafeTensorError) -> Error {
+    Error::new(format!("{} holds no weights: {why}", path.display()))
+}
+
+fn tensors(path: &Path, bytes: &[u8]) -> Result<Tensors> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| unreadable(path, &e))?;
     let mut names = file.names();
     names.sort_unstable();
     names
@@ -58,7 +81,11 @@ fn dtype(kind: Kind) -> Result<Dtype> {
     Ok(match kind {
         Kind::Float => Dtype::F32,
         Kind::Double => Dtype::F64,
+        Kind::Half => Dtype::F16,
+        Kind::BFloat16 => Dtype::BF16,
         Kind::Int64 => Dtype::I64,
+        Kind::Int => Dtype::I32,
+        Kind::Uint8 => Dtype::U8,
         Kind::Bool => Dtype::BOOL,
         other => {
             return Err(Error::new(format!("weights of kind {other:?} cannot be saved")).into());
@@ -73,11 +100,13 @@ fn kind(dtype: Dtype) -> Result<Kind> {
         Dtype::F16 => Kind::Half,
         Dtype::BF16 => Kind::BFloat16,
         Dtype::I64 => Kind::Int64,
+        Dtype::I32 => Kind::Int,
+        Dtype::U8 => Kind::Uint8,
         Dtype::BOOL => Kind::Bool,
         other => {
             return Err(
                 Error::new(format!("weights of type {other:?} cannot be loaded"))
-                    .expected("f32, f64, f16, bf16, i64 or bool")
+                    .expected("f32, f64, f16, bf16, i64, i32, u8 or bool")
                     .into(),
             );
         }

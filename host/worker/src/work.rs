@@ -1,11 +1,15 @@
 //! Work, as a child does it: a subject, some steps, an evaluation.
 
 use std::rc::Rc;
+use std::time::Duration;
 
-use pleach::protocol::{Done, Step, Subject, Work};
+use pleach::protocol::{Checkpoint, Done, Step, Subject, Work};
 use plugin_api::host::Services;
 use plugin_api::role::{Pruner, Space, Task, TaskObj, Trainer};
-use plugin_api::{Arch, Ask, Error, Generated, Keep, Named, Recipe, Report, Result, Session};
+use plugin_api::{
+    Arch, Ask, Error, Generated, Keep, Named, Parent, Point, Recipe, Report, Result, Session,
+    Tensors,
+};
 use tch::Device;
 
 use crate::bench::SubjectBench;
@@ -20,14 +24,17 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
         task: Rc::clone(task),
         device,
     };
-    let mut session = plain.on_task(arch(&work.subject, &plain)?, work.seed)?;
-    if let Subject::Weights(_, file) = &work.subject {
-        session.restore(&weights::load(file)?)?;
+    let mut session = begin(work, &plain)?;
+    let mut reports = match &work.checkpoint {
+        Some(Checkpoint { file, every }) => session.keep(file, Duration::from_secs_f64(*every)),
+        None => vec![],
+    };
+    for step in &work.steps[reports.len()..] {
+        reports.push(take(step, &mut session, work, &plain)?);
+        session.advanced(&reports)?;
     }
     let mut metrics = Named::new();
-    let mut reports = vec![];
-    for step in &work.steps {
-        let report = take(step, &mut session, work, &plain)?;
+    for (step, report) in work.steps.iter().zip(&reports) {
         let verb = match step {
             Step::Train(_) => "train",
             Step::Prune { .. } => "prune",
@@ -41,7 +48,6 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
                 .iter()
                 .map(|(name, value)| (format!("{verb}.{name}"), *value)),
         );
-        reports.push(report);
     }
     let main = session.ports()?.metric;
     for split in &work.evaluate {
@@ -66,7 +72,7 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
         let mut all = session.snapshot("all,masks")?;
         // It says that masks are known, which goes without saying in a file.
         all.remove("masks");
-        weights::save(path, &all, &arch)?;
+        weights::save(path, &all, (weights::ARCH, &serde_json::to_string(&arch)?))?;
     }
     Ok(Done {
         arch,
@@ -75,26 +81,49 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     })
 }
 
-fn arch(subject: &Subject, plain: &PlainHost) -> Result<Arch> {
+/// The session that work begins with.
+fn begin(work: &Work, plain: &PlainHost) -> Result<NetSession> {
+    let (arch, point) = arch(&work.subject, plain)?;
+    let mut session = plain.on_task(arch, work.seed)?;
+    if let Subject::Weights(_, file) = &work.subject {
+        session.restore(&weights::load(file)?)?;
+    }
+    let parent = work.parent.as_deref().map(|file| {
+        let (arch, weights) = weights::load_with(file, weights::ARCH)?;
+        Ok::<_, anyhow::Error>(Parent::new(&serde_json::from_str(&arch)?, weights))
+    });
+    session.descend(point, parent.transpose()?);
+    Ok(session)
+}
+
+/// The architecture of a subject, and the point that it stands for.
+fn arch(subject: &Subject, plain: &PlainHost) -> Result<(Arch, Option<Point>)> {
     let (space_of, task) = (|recipe: &Recipe| host().space(recipe), &plain.task);
     match subject {
-        Subject::Arch(arch) | Subject::Weights(arch, _) => Ok(arch.clone()),
+        Subject::Arch(arch) | Subject::Weights(arch, _) => Ok((arch.clone(), None)),
         Subject::Supernet(recipe) => {
             let supernet = space_of(recipe)?.supernet(&task.ports()?)?.ok_or_else(|| {
                 Error::new(format!("`{}` has no supernet to relax", recipe.component))
                     .help("search it by a strategy")
             })?;
-            points::settle(supernet)
+            Ok((points::settle(supernet)?, None))
         }
         Subject::Proposal(recipe, proposal) => {
-            space_of(recipe)?.arch(&task.ports()?, &proposal.point, plain)
+            let arch = space_of(recipe)?.arch(&task.ports()?, &proposal.point, plain)?;
+            Ok((arch, Some(proposal.point.clone())))
         }
         Subject::Values(recipe, values) => {
             let (space, ports) = (space_of(recipe)?, task.ports()?);
             let point = points::from_values(&space.decisions(&ports)?, values)?;
-            space.arch(&ports, &point, plain)
+            Ok((space.arch(&ports, &point, plain)?, Some(point)))
         }
     }
+}
+
+/// Goes on with another session, whose checkpoints are the same.
+fn take_over(session: &mut NetSession, mut next: NetSession) {
+    next.keep_as(session);
+    *session = next;
 }
 
 fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -> Result<Report> {
@@ -130,7 +159,7 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
             arch.generated
                 .push(Generated::new(&name, hypernet.clone(), target));
             let before = session.snapshot("all,masks")?;
-            *session = plain.on_task(arch, work.seed)?;
+            take_over(session, plain.on_task(arch, work.seed)?);
             // What no hypernet makes stays what it was.
             let own = session.weights("all")?;
             let stays =
@@ -148,16 +177,27 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
             space,
             steps,
         } => {
-            session.relax(relaxation)?;
+            let done = match session.resumed()? {
+                Some(own) => u64::try_from(own["steps"].int64_value(&[]))?,
+                None => {
+                    session.relax(relaxation)?;
+                    0
+                }
+            };
             let mut report = Report::default();
-            for _ in 0..*steps {
+            for step in done..*steps {
+                if step > done {
+                    let own = tch::Tensor::from(i64::try_from(step)?);
+                    session.checkpoint(&Tensors::new().with("steps", own))?;
+                }
                 report = session.search()?;
             }
             let scores = session.decide()?;
             let (space, ports) = (host().space(space)?, session.ports()?);
             let point = space.project(&ports, &scores)?;
             let arch = space.arch(&ports, &point, plain)?;
-            *session = plain.on_task(arch, work.seed)?;
+            take_over(session, plain.on_task(arch, work.seed)?);
+            session.descend(Some(point), None);
             for (decision, scores) in scores.iter() {
                 let each = Vec::<f64>::try_from(scores.f_flatten(0, -1)?)?;
                 report = report.table(

@@ -42,7 +42,7 @@ pub struct Setting {
 pub struct Proposal {
     /// The point.
     pub point: Point,
-    /// The earlier trial whose weights may be inherited.
+    /// The earlier trial whose architecture and weights the trainer may inherit; for strategies that say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<TrialId>,
     /// Who proposed it, where a strategy asks others: the name that it gives the other one, `evolution` or
@@ -52,6 +52,12 @@ pub struct Proposal {
 }
 
 impl Proposal {
+    /// The same as a child of an earlier trial, whose architecture and weights its trainer may inherit.
+    pub fn child_of(mut self, trial: TrialId) -> Self {
+        self.from = Some(trial);
+        self
+    }
+
     /// The same in the name of whoever proposed it, before whatever stands there.
     pub fn by(mut self, who: &str) -> Self {
         self.by = Some(match self.by {

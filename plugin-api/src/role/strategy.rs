@@ -15,6 +15,11 @@ pub trait Strategy: Send {
     fn ask(&mut self, n: i64, host: &dyn Host) -> Result<Vec<Proposal>>;
     /// Learns from what was seen, in the order of the trials.
     fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()>;
+    /// Whether it proposes points with [`Proposal::from`]: the weights of trials are then kept until the search ends.
+    #[since(1.1)]
+    fn inherits(&self) -> bool {
+        false
+    }
     /// Takes others in, by name, and lets others go, while it searches: for strategies that ask others.
     ///
     /// # Errors

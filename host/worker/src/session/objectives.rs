@@ -12,7 +12,7 @@ use crate::registry::host;
 pub(super) struct Term {
     /// Its name among the terms: `plugin/component`, with a number where it is there twice.
     name: String,
-    component: String,
+    recipe: Recipe,
     objective: ObjectiveObj,
     needs: Needs,
 }
@@ -38,13 +38,16 @@ impl NetSession {
                 let what = format!("`{component}` needs a companion `{missing}`");
                 return Err(Error::new(what).found(there).into());
             }
-            let twins = terms.iter().filter(|t| &t.component == component).count();
+            let twins = terms
+                .iter()
+                .filter(|t| &t.recipe.component == component)
+                .count();
             terms.push(Term {
                 name: match twins {
                     0 => component.clone(),
                     n => format!("{component}#{}", n + 1),
                 },
-                component: component.clone(),
+                recipe: recipe.clone(),
                 objective,
                 needs,
             });
@@ -52,6 +55,10 @@ impl NetSession {
         self.needed_taps = terms.iter().flat_map(|t| t.needs.taps.clone()).collect();
         self.objectives = terms;
         Ok(())
+    }
+
+    pub(super) fn objective_recipes(&self) -> Vec<Recipe> {
+        self.objectives.iter().map(|t| t.recipe.clone()).collect()
     }
 
     /// Moves objectives and companions over from another session.
@@ -65,7 +72,7 @@ impl NetSession {
         let mut terms = Tensors::new();
         for term in &self.objectives {
             let companions = self.companions_of(&term.needs, batch)?;
-            let _here = crumb::enter(&term.component);
+            let _here = crumb::enter(&term.recipe.component);
             if let Some(value) = term.objective.value(seen, batch, &companions)? {
                 terms.put(&term.name, value);
             }

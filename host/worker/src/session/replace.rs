@@ -55,6 +55,8 @@ impl NetSession {
         }
         (next.steps, next.positions) = (self.steps, self.positions.clone());
         next.take_objectives(self);
+        next.keep_as(self);
+        (next.point, next.parent) = (self.point.clone(), self.parent.clone());
         Ok(next)
     }
 }

@@ -33,6 +33,16 @@ struct Backprop {
     every: i64,
 }
 
+/// How far training has come.
+#[derive(Default)]
+struct Training {
+    /// Epochs that are done.
+    epochs: i64,
+    /// Of each evaluation: epoch, loss, main metric on `val`.
+    curve: Vec<Vec<f64>>,
+    best: Option<Best>,
+}
+
 /// The best evaluation so far.
 struct Best {
     epoch: i64,
@@ -41,72 +51,107 @@ struct Best {
     weights: Tensors,
 }
 
+impl Training {
+    /// For a checkpoint.
+    fn keep(&self) -> Tensors {
+        let curve: Vec<f64> = self.curve.concat();
+        let mut kept = Tensors::new()
+            .with("epochs", Tensor::from(self.epochs))
+            .with("curve", Tensor::from_slice(&curve).view([-1, 3]));
+        if let Some(best) = &self.best {
+            kept.put("best", Tensor::from_slice(&[best.epoch as f64, best.value]));
+            let weights = best.weights.iter();
+            kept.extend(weights.map(|(path, w)| (format!("best:{path}"), w.clone())));
+        }
+        kept
+    }
+
+    fn go_on(kept: &Tensors) -> Result<Self> {
+        let mut training = Training {
+            epochs: kept["epochs"].f_int64_value(&[])?,
+            curve: Vec::try_from(&kept["curve"])?,
+            best: None,
+        };
+        if let Some(best) = kept.get("best") {
+            training.best = Some(Best {
+                epoch: best.f_double_value(&[0])? as i64,
+                value: best.f_double_value(&[1])?,
+                weights: kept.under("best:"),
+            });
+        }
+        Ok(training)
+    }
+}
+
 impl Trainer for Backprop {
     fn fit(&self, session: &mut dyn Session) -> Result<Report> {
-        let transforms: Vec<Recipe> = self
-            .transforms
-            .iter()
-            .map(|transform| transform.recipe.clone())
-            .collect();
-        session.chain("main", &transforms, "model")?;
-        let objectives: Vec<Recipe> = self.objectives.iter().map(|o| o.recipe.clone()).collect();
-        session.objectives(&objectives)?;
         let Ports {
             metric,
             higher_is_better,
             ..
         } = session.ports()?;
-        let mut best: Option<Best> = None;
-        let mut curve = vec![];
-        let mut last = (0, f64::NAN);
-        for epoch in 1..=self.epochs {
-            let loss = self.epoch(session, epoch)?;
-            last = (epoch, loss);
+        let mut training = self.begin(session)?;
+        let mut loss = f64::NAN;
+        while training.epochs < self.epochs {
+            training.epochs += 1;
+            let epoch = training.epochs;
+            loss = self.epoch(session, epoch)?;
             if epoch % self.every != 0 && epoch != self.epochs {
                 continue;
             }
             let value = finite(&metric, validate(session, &metric)?, epoch)?;
             tracing::info!(epoch, loss, val = value, "evaluated {metric}");
-            curve.push(vec![epoch as f64, loss, value]);
-            if best.as_ref().is_none_or(|best| {
-                if higher_is_better {
-                    value > best.value
-                } else {
-                    value < best.value
-                }
+            training.curve.push(vec![epoch as f64, loss, value]);
+            let best = training.best.as_ref();
+            if best.is_none_or(|best| match higher_is_better {
+                true => value > best.value,
+                false => value < best.value,
             }) {
-                let weights = if self.best {
-                    session.snapshot("all")?
-                } else {
-                    Tensors::new()
-                };
-                best = Some(Best {
+                training.best = Some(Best {
                     epoch,
                     value,
-                    weights,
+                    weights: match self.best {
+                        true => session.snapshot("all")?,
+                        false => Tensors::new(),
+                    },
                 });
             }
-            if let (Some(patience), Some(best)) = (self.patience, &best)
+            if let (Some(patience), Some(best)) = (self.patience, &training.best)
                 && epoch - best.epoch >= patience
             {
                 tracing::info!(epoch, best = best.epoch, "stopped early");
                 break;
             }
+            if epoch < self.epochs {
+                session.checkpoint(&training.keep())?;
+            }
         }
-        let best = best.context("no epoch was evaluated")?;
+        let best = training.best.context("no epoch was evaluated")?;
         if self.best {
             session.restore(&best.weights)?;
         }
-        let (epochs, loss) = last;
         let report = Report::default()
-            .metric("epochs", epochs as f64)
+            .metric("epochs", training.epochs as f64)
             .metric("loss", loss)
             .metric("best", best.value);
-        Ok(report.table("curve", &["epoch", "loss", &format!("val {metric}")], curve))
+        let columns = ["epoch", "loss", &format!("val {metric}")];
+        Ok(report.table("curve", &columns, training.curve))
     }
 }
 
 impl Backprop {
+    /// Where training begins, or goes on.
+    fn begin(&self, session: &mut dyn Session) -> Result<Training> {
+        if let Some(kept) = session.resumed()? {
+            return Training::go_on(&kept);
+        }
+        let transforms = self.transforms.iter().map(|t| t.recipe.clone());
+        session.chain("main", &transforms.collect::<Vec<_>>(), "model")?;
+        let objectives = self.objectives.iter().map(|o| o.recipe.clone());
+        session.objectives(&objectives.collect::<Vec<_>>())?;
+        Ok(Training::default())
+    }
+
     /// One pass through the training data; the mean of the batches' losses.
     fn epoch(&self, session: &mut dyn Session, epoch: i64) -> Result<f64> {
         let (mut sum, mut batches) = (0.0, 0);

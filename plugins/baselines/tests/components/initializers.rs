@@ -115,6 +115,6 @@ fn glorot_needs_an_axis() {
             .init(&spec(Dtype::F32, &[]), &nowhere(), 0)
             .unwrap_err()
             .to_string(),
-        "`baselines/glorot`: `w` has no axes, so nothing goes into it or comes out\n  help: use baselines/constant"
+        "`baselines/glorot`: nothing goes into `w`\n  found     []\n  help: use baselines/constant"
     );
 }

@@ -106,13 +106,13 @@ fn linear_is_a_sum_over_inputs() {
     let w = Tensors::new()
         .with(
             "weight",
-            Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).view([3, 2]),
+            Tensor::from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).view([2, 3]),
         )
         .with("bias", Tensor::from_slice(&[0.5, -0.5]));
     let x = Batch::new().with("x", Tensor::from_slice(&[1.0, 0.0, -1.0]).view([1, 3]));
     close(
         &numbers(&run(&linear, &w, &x)),
-        &[1.0 - 5.0 + 0.5, 2.0 - 6.0 - 0.5],
+        &[1.0 - 3.0 + 0.5, 4.0 - 6.0 - 0.5],
     );
     let names = |json| {
         layer("linear", json)
@@ -395,8 +395,8 @@ fn pooling_takes_what_is_in_a_window() {
     );
     let mean = |window: &[f64]| window.iter().sum::<f64>() / window.len() as f64;
     let max = |window: &[f64]| window.iter().copied().fold(f64::MIN, f64::max);
-    let kinds: [(&str, &dyn Fn(&[f64]) -> f64); 2] = [("mean", &mean), ("max", &max)];
-    for (kind, of) in kinds {
+    for kind in ["mean", "max"] {
+        let of: fn(&[f64]) -> f64 = if kind == "mean" { mean } else { max };
         let check = |json: Json, kernel: i64, stride: i64, padding: i64, out: i64| {
             let mut params = params(json);
             params.insert("kind".into(), kind.into());
