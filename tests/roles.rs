@@ -4,7 +4,7 @@
 //! compares the two. So a call goes from here to one file, from there to another, and what comes back goes both ways.
 
 use pleach_tests::{example, plugin};
-use pleach_worker::{NetSession, Registry, SubjectBench};
+use pleach_worker::{NetSession, PlainHost, Registry, SubjectBench};
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
 use plugin_api::testing::{Alone, Scripted};
@@ -287,11 +287,22 @@ fn space_strategy_and_host() {
         .strategy(&wrapped("strategy", &"baselines/random".into()))
         .unwrap();
     let setting = Setting {
-        decisions,
+        decisions: decisions.clone(),
         goals: vec![],
         seed: 0,
     };
     strategy.begin(&setting).unwrap();
+    let task = host().task(&"baselines/digits".into()).unwrap();
+    let plain = PlainHost::new(task.into(), Device::Cpu);
+    let points = plain.sample(&decisions, 20, 1).unwrap();
+    let seen = strategy.embed(&points, &plain).unwrap().unwrap();
+    assert_eq!(seen.size()[0], 20);
+    assert_eq!(
+        strategy.sample(&seen, 3, &plain).unwrap(),
+        Some(points.clone())
+    );
+    let plainly = host().strategy(&"baselines/random".into()).unwrap();
+    assert!(plainly.embed(&points, &plain).unwrap().is_none());
     let error = strategy
         .ask(1, &Scripted::default())
         .unwrap_err()
@@ -661,10 +672,7 @@ fn strategies_are_taken_in_and_let_go_while_they_search() {
     });
     let mut turns = host().strategy(&"wrappers/turns".into()).unwrap();
     let setting = Setting {
-        decisions: vec![Decision {
-            name: "x".into(),
-            domain: Domain::Real(0.0, 1.0),
-        }],
+        decisions: vec![Decision::new("x", Domain::Real(0.0, 1.0))],
         goals: vec![],
         seed: 3,
     };

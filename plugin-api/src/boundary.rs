@@ -223,6 +223,7 @@ packed!(
     crate::role::Needs,
     Option<Arch>,
     Option<plugin_api_data::Point>,
+    Option<Vec<plugin_api_data::Point>>,
     Vec<plugin_api_data::WeightSpec>,
     Vec<plugin_api_data::Decision>,
     Vec<plugin_api_data::Proposal>,

@@ -17,9 +17,10 @@ pub trait Host {
     fn resolve(&self, supernet: &Arch, point: &Point) -> Result<Arch>;
     /// This many points, drawn uniformly and independently.
     fn sample(&self, decisions: &[Decision], n: i64, seed: u64) -> Result<Vec<Point>>;
-    /// The point with one decision, drawn at random, decided anew; the same where nothing else is possible.
+    /// The point with one decision, drawn at random, decided anew, in a subset one thing; the same where nothing else is
+    /// possible. What becomes active by that is drawn too.
     fn mutate(&self, decisions: &[Decision], point: &Point, seed: u64) -> Result<Point>;
-    /// Each decision as one of two points decides it, by a fair coin.
+    /// Each decision as one of two points decides it, by a fair coin, or the only one that does.
     fn crossover(
         &self,
         decisions: &[Decision],
@@ -27,7 +28,8 @@ pub trait Host {
         other: &Point,
         seed: u64,
     ) -> Result<Point>;
-    /// Points as rows of numbers from 0 to 1, `[points, width]`, float32: one column an option, one a number.
+    /// Points as rows of numbers from 0 to 1, `[points, width]`, float32: one column an option, one a number, one for each
+    /// thing that may be in a subset. What is not active is zeros.
     fn encode(&self, decisions: &[Decision], points: &[Point]) -> Result<Tensor>;
     /// The points that are nearest to rows of numbers, `[points, width]`.
     fn decode(&self, decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>>;

@@ -248,11 +248,19 @@ impl Choice {
     }
 }
 
-/// The choices that a point makes: the decided options and no others. Decisions without options are left out.
+/// The choices that a point makes: the decided options and no others, none where a decision is not active. Decisions
+/// without options are left out.
 pub fn hard(decisions: &[Decision], point: &Point) -> Choices {
     let choice = |d: &Decision| match (&d.domain, point.get(&d.name)) {
         (Domain::Options(options), Some(Decided::Option(chosen))) => {
             Some((d.name.clone(), Choice::hard(*chosen, options.len())))
+        }
+        (Domain::Options(options), None) if !d.is_active(point) => {
+            let none = vec![0.0_f32; options.len()];
+            Some((
+                d.name.clone(),
+                Choice::new(tch::Tensor::from_slice(&none), []),
+            ))
         }
         _ => None,
     };

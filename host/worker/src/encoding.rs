@@ -3,7 +3,8 @@
 use plugin_api::{Decided, Decision, Domain, Error, Point, Result};
 use tch::Tensor;
 
-/// Rows of numbers from 0 to 1: an option is one-hot, a number stands where it does in its range.
+/// Rows of numbers from 0 to 1: an option is one-hot, a number stands where it does in its range, what is in a subset is 1.
+/// A decision that is not active is zeros.
 pub(crate) fn encode(decisions: &[Decision], points: &[Point]) -> Result<Tensor> {
     let mut numbers: Vec<f32> = vec![];
     for point in points {
@@ -19,7 +20,10 @@ pub(crate) fn encode(decisions: &[Decision], points: &[Point]) -> Result<Tensor>
                 (Domain::Real(low, high), Some(Decided::Real(x))) => {
                     numbers.push(part(*x, *low, *high));
                 }
-                _ => unreachable!("the point was checked"),
+                (Domain::Subset(n), Some(Decided::Subset(of))) => {
+                    numbers.extend((0..*n).map(|i| f32::from(of.contains(&i))));
+                }
+                (domain, _) => numbers.extend(vec![0.0; columns(domain)]),
             }
         }
     }
@@ -27,7 +31,8 @@ pub(crate) fn encode(decisions: &[Decision], points: &[Point]) -> Result<Tensor>
     Ok(Tensor::f_from_slice(&numbers)?.f_view([rows, width(decisions)])?)
 }
 
-/// The nearest points: the option of the highest number, the first of equals; a number within its range.
+/// The nearest points: the option of the highest number, the first of equals; a number within its range; in a subset what
+/// is above one half.
 pub(crate) fn decode(decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>> {
     let width = width(decisions);
     let n = match rows.size()[..] {
@@ -69,8 +74,14 @@ pub(crate) fn decode(decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>
                     Decided::Integer((x as i64).clamp(*low, *high))
                 }
                 Domain::Real(low, high) => Decided::Real(whole(next()?, *low, *high)),
+                Domain::Subset(n) => {
+                    let parts = (0..*n).map(|_| next()).collect::<Result<Vec<_>, _>>()?;
+                    Decided::Subset((0..*n).filter(|i| parts[*i] > 0.5).collect())
+                }
             };
-            point.put(&decision.name, decided);
+            if decision.is_active(&point) {
+                point.put(&decision.name, decided);
+            }
         }
         points.push(point);
     }
@@ -78,11 +89,15 @@ pub(crate) fn decode(decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>
 }
 
 fn width(decisions: &[Decision]) -> i64 {
-    let columns = decisions.iter().map(|d| match &d.domain {
-        Domain::Options(options) => options.len() as i64,
+    decisions.iter().map(|d| columns(&d.domain) as i64).sum()
+}
+
+fn columns(domain: &Domain) -> usize {
+    match domain {
+        Domain::Options(options) => options.len(),
         Domain::Integer(..) | Domain::Real(..) => 1,
-    });
-    columns.sum()
+        Domain::Subset(n) => *n,
+    }
 }
 
 /// Where a number stands in its range: 0 at its low end, 1 at its high end.
@@ -104,15 +119,12 @@ mod tests {
     use crate::points::sample;
 
     fn decisions() -> Vec<Decision> {
-        let of = |name: &str, domain| Decision {
-            name: name.into(),
-            domain,
-        };
         vec![
             Decision::options("op", ["a", "b", "c"]),
-            of("depth", Domain::Integer(2, 9)),
-            of("only", Domain::Integer(4, 4)),
-            of("rate", Domain::Real(-1.0, 3.0)),
+            Decision::new("depth", Domain::Integer(2, 9)),
+            Decision::new("only", Domain::Integer(4, 4)),
+            Decision::new("rate", Domain::Real(-1.0, 3.0)),
+            Decision::new("units", Domain::Subset(3)).when("op", [1, 2]),
         ]
     }
 
@@ -120,9 +132,10 @@ mod tests {
     fn what_was_encoded_is_decoded() {
         let points = sample(&decisions(), 50, 3);
         let rows = encode(&decisions(), &points).unwrap();
-        assert_eq!(rows.size(), [50, 6]);
+        assert_eq!(rows.size(), [50, 9]);
         assert!(rows.min().double_value(&[]) >= 0.0 && rows.max().double_value(&[]) <= 1.0);
         for (found, point) in decode(&decisions(), &rows).unwrap().iter().zip(&points) {
+            assert_eq!(found.len(), point.len());
             for (name, decided) in point.iter() {
                 match (found.get(name), decided) {
                     (Some(Decided::Real(a)), Decided::Real(b)) => assert!((a - b).abs() < 1e-6),
@@ -134,11 +147,13 @@ mod tests {
 
     #[test]
     fn numbers_beyond_their_range_become_its_end() {
-        let rows = Tensor::from_slice(&[-1.0, 0.5, 0.5, 7.0, 0.0, -2.0]).view([1, 6]);
+        let rows =
+            Tensor::from_slice(&[-1.0, 0.5, 0.5, 7.0, 0.0, -2.0, 0.4, 3.0, 0.6]).view([1, 9]);
         let point = &decode(&decisions(), &rows).unwrap()[0];
         assert_eq!(point.get("op"), Some(&Decided::Option(1)));
         assert_eq!(point.get("depth"), Some(&Decided::Integer(9)));
         assert_eq!(point.get("rate"), Some(&Decided::Real(-1.0)));
+        assert_eq!(point.get("units"), Some(&Decided::Subset(vec![1, 2])));
     }
 
     #[test]
@@ -146,7 +161,7 @@ mod tests {
         let error = decode(&decisions(), &Tensor::from_slice(&[0.0, 1.0])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "these are no encoded points\n  found     [2]\n  expected  [points, 6]"
+            "these are no encoded points\n  found     [2]\n  expected  [points, 9]"
         );
     }
 }

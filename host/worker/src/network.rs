@@ -9,6 +9,7 @@ use plugin_api::{
     Shapes, WeightSpec, axis, fits, show,
 };
 
+use crate::points::check_decisions;
 use crate::registry::host;
 
 /// Where the paths of the network's inputs begin.
@@ -90,6 +91,9 @@ impl Network {
     pub(crate) fn build(arch: Arch, ports: &Ports) -> Result<Self> {
         let mut builder = Builder::default();
         builder.check_version(&arch);
+        builder
+            .errors
+            .extend(check_decisions(&arch.decisions).err());
         let mut scope = Scope::default();
         let mut inputs = vec![];
         for (port, shape) in arch.inputs.iter() {

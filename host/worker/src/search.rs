@@ -37,6 +37,7 @@ impl Searcher {
             metric: ports.metric.clone(),
             higher_is_better: ports.higher_is_better,
         };
+        points::check_decisions(&decisions)?;
         let name = strategy.component.clone();
         let mut strategy = host().strategy(strategy)?;
         strategy.begin(&Setting {

@@ -3,12 +3,13 @@
 use plugin_api::{Decided, Decision, Domain, Point, Result, random, stream};
 use rand::RngExt;
 
-use crate::points::{check, sample};
+use crate::points::{check, complete, draw};
 
-/// The point with one decision decided anew, by another value.
+/// The point with one decision decided anew, by another value; what that makes active is drawn.
 pub(crate) fn mutate(decisions: &[Decision], point: &Point, seed: u64) -> Result<Point> {
     check(decisions, point)?;
-    let open: Vec<&Decision> = decisions.iter().filter(|d| has_choice(&d.domain)).collect();
+    let open = |d: &&Decision| d.is_active(point) && has_choice(&d.domain);
+    let open: Vec<&Decision> = decisions.iter().filter(open).collect();
     let mut mutated = point.clone();
     if open.is_empty() {
         return Ok(mutated);
@@ -16,18 +17,24 @@ pub(crate) fn mutate(decisions: &[Decision], point: &Point, seed: u64) -> Result
     let mut generator = random::generator(stream(seed, "which"));
     let decision = open[generator.random_range(0..open.len())];
     let before = &point[&decision.name];
-    let drawn = (0..).map(|i| {
-        let only = std::slice::from_ref(decision);
-        sample(only, 1, stream(seed, &format!("value:{i}"))).remove(0)[&decision.name].clone()
-    });
-    // There is another value, so one of the draws is it.
-    if let Some(other) = drawn.into_iter().find(|value| value != before) {
-        mutated.put(&decision.name, other);
-    }
+    let other = match (&decision.domain, before) {
+        (Domain::Subset(n), Decided::Subset(of)) => {
+            let flipped = generator.random_range(0..*n);
+            let is_in = |i: &usize| of.contains(i) != (*i == flipped);
+            Decided::Subset((0..*n).filter(is_in).collect())
+        }
+        // There is another value, so one of the draws is it.
+        (domain, _) => (0..)
+            .map(|i| draw(domain, stream(seed, &format!("value:{i}"))))
+            .find(|value| value != before)
+            .expect("draws go on for ever"),
+    };
+    mutated.put(&decision.name, other);
+    complete(decisions, &mut mutated, stream(seed, "rest"));
     Ok(mutated)
 }
 
-/// Each decision as one of two points decides it.
+/// Each decision as one of two points decides it, or as the one that does; drawn where neither does.
 pub(crate) fn crossover(
     decisions: &[Decision],
     one: &Point,
@@ -37,16 +44,19 @@ pub(crate) fn crossover(
     check(decisions, one)?;
     check(decisions, other)?;
     let mut generator = random::generator(seed);
-    let mut either = |name: &str| -> Decided {
-        match generator.random_bool(0.5) {
-            true => one[name].clone(),
-            false => other[name].clone(),
+    let mut child = Point::new();
+    for decision in decisions {
+        let (first, second) = match generator.random_bool(0.5) {
+            true => (one, other),
+            false => (other, one),
+        };
+        let name = &decision.name;
+        if let Some(decided) = first.get(name).or_else(|| second.get(name)) {
+            child.put(name, decided.clone());
         }
-    };
-    Ok(decisions
-        .iter()
-        .map(|d| (&d.name, either(&d.name)))
-        .collect())
+    }
+    complete(decisions, &mut child, stream(seed, "rest"));
+    Ok(child)
 }
 
 /// Whether it may be more than one thing.
@@ -55,22 +65,20 @@ fn has_choice(domain: &Domain) -> bool {
         Domain::Options(options) => options.len() > 1,
         Domain::Integer(low, high) => low < high,
         Domain::Real(low, high) => low < high,
+        Domain::Subset(n) => *n > 0,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::points::sample;
 
     fn decisions() -> Vec<Decision> {
-        let depth = Decision {
-            name: "depth".into(),
-            domain: Domain::Integer(2, 3),
-        };
         vec![
             Decision::options("op", ["a", "b"]),
             Decision::options("only", ["x"]),
-            depth,
+            Decision::new("depth", Domain::Integer(2, 3)),
         ]
     }
 
@@ -93,6 +101,28 @@ mod tests {
         changed.sort();
         changed.dedup();
         assert_eq!(changed, ["depth", "op"]);
+    }
+
+    #[test]
+    fn what_becomes_active_is_drawn_and_what_no_longer_is_goes() {
+        let mut decisions = decisions();
+        decisions.push(Decision::new("units", Domain::Subset(4)).when("op", [1]));
+        decisions.push(Decision::new("rate", Domain::Real(0.0, 1.0)).when("op", [0]));
+        let points = sample(&decisions, 40, 1);
+        for (seed, pair) in (0..).zip(points.windows(2)) {
+            let mutated = mutate(&decisions, &pair[0], seed).unwrap();
+            check(&decisions, &mutated).unwrap();
+            assert_ne!(mutated, pair[0]);
+            if mutated["op"] == pair[0]["op"] {
+                assert_eq!(differing(&pair[0], &mutated).len(), 1);
+            }
+            let child = crossover(&decisions, &pair[0], &pair[1], seed).unwrap();
+            check(&decisions, &child).unwrap();
+            for (name, decided) in child.iter() {
+                let from = |parent: &Point| parent.get(name) == Some(decided);
+                assert!(from(&pair[0]) || from(&pair[1]), "one of the two has it");
+            }
+        }
     }
 
     #[test]

@@ -114,7 +114,9 @@ fn arch(subject: &Subject, plain: &PlainHost) -> Result<(Arch, Option<Point>)> {
         }
         Subject::Values(recipe, values) => {
             let (space, ports) = (space_of(recipe)?, task.ports()?);
-            let point = points::from_values(&space.decisions(&ports)?, values)?;
+            let decisions = space.decisions(&ports)?;
+            points::check_decisions(&decisions)?;
+            let point = points::from_values(&decisions, values)?;
             Ok((space.arch(&ports, &point, plain)?, Some(point)))
         }
     }

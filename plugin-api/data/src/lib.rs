@@ -13,7 +13,7 @@ mod study;
 
 pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef, refs};
 pub use card::{API, Card, LIBTORCH, Note, PluginCard, SECTION, TCH};
-pub use decision::{Decided, Decision, Domain, Point};
+pub use decision::{Decided, Decision, Domain, Point, When};
 pub use error::Error;
 pub use named::Named;
 pub use recipe::{Params, Recipe};

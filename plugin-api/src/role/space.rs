@@ -33,7 +33,7 @@ pub trait Space: Send + Sync {
     /// equals.
     #[since(1.1)]
     fn project(&self, ports: &Ports, scores: &Tensors) -> Result<Point> {
-        let best = |decision: &Decision| {
+        let best = |decision: &Decision| -> Result<Decided> {
             let Some(scores) = scores.get(&decision.name) else {
                 return Err(Error::new(format!("`{}` has no scores", decision.name)).into());
             };
@@ -54,8 +54,14 @@ pub trait Space: Send + Sync {
                 .into());
             }
             let best = usize::try_from(scores.f_argmax(0, false)?.f_int64_value(&[])?)?;
-            Ok((decision.name.clone(), Decided::Option(best)))
+            Ok(Decided::Option(best))
         };
-        self.decisions(ports)?.iter().map(best).collect()
+        let mut point = Point::new();
+        for decision in &self.decisions(ports)? {
+            if decision.is_active(&point) {
+                point.put(&decision.name, best(decision)?);
+            }
+        }
+        Ok(point)
     }
 }

@@ -1,9 +1,9 @@
 //! Which point to try next.
 
-use plugin_api_data::{Observation, Proposal, Recipe, Setting};
+use plugin_api_data::{Observation, Point, Proposal, Recipe, Setting};
 use plugin_api_macros::boundary;
 
-use crate::{Error, Host, Result};
+use crate::{Error, Host, Result, Tensor};
 
 /// `history -> points to try next`. All that it does follows from the seed, the history and what it was asked before, so
 /// that resuming is replaying.
@@ -19,6 +19,18 @@ pub trait Strategy: Send {
     #[since(1.1)]
     fn inherits(&self) -> bool {
         false
+    }
+    /// Points as this strategy sees them, `[points, width]`, for analyses to probe; `None` where it has no such view.
+    #[since(1.1)]
+    fn embed(&self, points: &[Point], host: &dyn Host) -> Result<Option<Tensor>> {
+        let _ = (points, host);
+        Ok(None)
+    }
+    /// Draws the points that it sees so, `[points, width]`: what goes back where [`embed`](Strategy::embed) came from.
+    #[since(1.1)]
+    fn sample(&self, seen: &Tensor, seed: u64, host: &dyn Host) -> Result<Option<Vec<Point>>> {
+        let _ = (seen, seed, host);
+        Ok(None)
     }
     /// Takes others in, by name, and lets others go, while it searches: for strategies that ask others.
     ///

@@ -25,7 +25,8 @@ impl Space for Turned {
     }
 }
 
-/// Proposes the children of pairs that another strategy proposes, by way of their encoding.
+/// Proposes the children of pairs that another strategy proposes, by way of their encoding. It sees points as these, the
+/// wrong way round, and draws around them.
 #[component(strategy = "strategy")]
 struct Children {
     /// The other one.
@@ -57,6 +58,22 @@ impl Strategy for Children {
 
     fn tell(&mut self, seen: &[Observation], host: &dyn Host) -> Result<()> {
         self.inner.tell(seen, host)
+    }
+
+    fn embed(&self, points: &[Point], host: &dyn Host) -> Result<Option<plugin_api::Tensor>> {
+        let rows = host.encode(&self.decisions, points)?;
+        Ok(Some(rows.f_flip([1])?.into()))
+    }
+
+    fn sample(
+        &self,
+        seen: &plugin_api::Tensor,
+        seed: u64,
+        host: &dyn Host,
+    ) -> Result<Option<Vec<Point>>> {
+        let noise = random::normal(&seen.size(), seed).f_mul_scalar(0.01)?;
+        let rows = seen.f_add(&noise)?.f_flip([1])?;
+        Ok(Some(host.decode(&self.decisions, &rows.into())?))
     }
 }
 

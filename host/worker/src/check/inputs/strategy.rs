@@ -22,18 +22,16 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         Decision::options("width", [8, 16, 32]),
         Decision::options("layer", ["a", "b"]),
     ];
-    let of = |name: &str, domain| Decision {
-        name: name.into(),
-        domain,
-    };
-    let numbers = [
-        of("depth", Domain::Integer(1, 4)),
-        of("rate", Domain::Real(0.0, 0.5)),
+    let others = [
+        Decision::new("depth", Domain::Integer(1, 4)),
+        Decision::new("rate", Domain::Real(0.0, 0.5)),
+        Decision::new("units", Domain::Subset(3)),
+        Decision::options("heads", [1, 2, 4]).when("layer", [1]),
     ];
-    let mixed = options.iter().cloned().chain(numbers).collect();
+    let mixed = options.iter().cloned().chain(others).collect();
     let mut settings = vec![
         ("options", options),
-        ("options, whole and real numbers", mixed),
+        ("options, numbers, subsets and conditions", mixed),
     ];
     let setting = |decisions: Vec<Decision>| Setting {
         decisions,
