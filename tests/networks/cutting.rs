@@ -101,6 +101,47 @@ fn a_cut_network_of_graphs_equals_the_masked_one() {
     }
 }
 
+/// Sequences in f64 through recurrent layers one behind the other, and through a cell that is unrolled.
+fn sequences(dice: &mut Dice) -> Arch {
+    let x = [("rows", None), ("steps", Some(4)), ("features", Some(3))];
+    let x = x.map(|(name, size)| axis(name, size)).to_vec();
+    let begun = vec![axis("rows", None), axis("features", 3)];
+    let inputs = Shapes::new().with("x", x).with("begun", begun);
+    let mut arch = Arch::new(inputs).of(Dtype::F64);
+    let mut last = "in.x".to_string();
+    for k in 0..1 + dice.roll(2) {
+        let name = format!("recurrent{k}");
+        let kind = dice.one_of(&["rnn", "gru", "lstm"]);
+        let layer = Recipe::new(&format!("baselines/{kind}")).with("out", 3 + dice.roll(3));
+        arch = arch.layer(&name, layer, &[("x", &last)]);
+        last = format!("{name}.x");
+    }
+    let last = last.replace(".x", ".state");
+    arch.layer("state", linear(5), &[("x", &last)])
+        .layer(
+            "cell",
+            "wrappers/cell",
+            &[("x", "in.begun"), ("state", "state.x")],
+        )
+        .layer(
+            "again",
+            "wrappers/cell",
+            &[("x", "in.begun"), ("state", "cell.state")],
+        )
+        .sharing("cell")
+        .layer("answer", linear(3), &[("x", "again.x")])
+        .output("y", "answer.x")
+}
+
+#[test]
+fn a_cut_network_of_sequences_equals_the_masked_one() {
+    let (cuts, refused) = cut_some(sequences, 12, 3);
+    assert!(cuts > 20, "{cuts}");
+    for why in refused {
+        assert!(why.starts_with("answer.out"), "{why}");
+    }
+}
+
 #[test]
 fn a_cut_architecture_begins_with_the_weights_of_the_whole() {
     let arch = Arch::new(rows(3))

@@ -12,9 +12,13 @@ mod dropout;
 mod flatten;
 mod gat;
 mod gcn;
+mod gru;
 mod kernel_machine;
 mod linear;
+mod lstm;
 mod pool;
+mod recurrent;
+mod rnn;
 
 /// The axis of the windows that slide over this one.
 fn windows(along: &Axis, kernel: i64, stride: i64, padding: i64) -> Result<Axis> {

@@ -387,6 +387,56 @@ fn a_convolution_is_a_sum_over_windows() {
 }
 
 #[test]
+fn recurrent_layers_are_their_equations() {
+    let inputs = Shapes::new().with(
+        "x",
+        vec![
+            axis("batch", None),
+            axis("steps", None),
+            axis("features", 3),
+        ],
+    );
+    let x = random::normal(&[2, 5, 3], 1).to_kind(Kind::Double);
+    for name in ["rnn", "gru", "lstm"] {
+        let layer = layer(name, json!({ "out": 4 }));
+        let specs = layer.weights(&inputs).unwrap();
+        let w: Tensors = specs
+            .iter()
+            .map(|spec| {
+                let numbers = random::normal(&spec.size(), stream(5, &spec.name));
+                (spec.name.clone(), numbers.to_kind(Kind::Double))
+            })
+            .collect();
+        let zeros = || Tensor::zeros([2, 4], (Kind::Double, Device::Cpu));
+        let (mut h, mut c, mut states) = (zeros(), zeros(), vec![]);
+        for t in 0..5 {
+            let fresh = x.select(1, t).matmul(&w["input"].tr()) + &w["input-bias"];
+            let again = h.matmul(&w["recurrent"].tr()) + &w["recurrent-bias"];
+            let gate = |of: &Tensor, i: i64| of.narrow(1, 4 * i, 4);
+            let both = |i: i64| gate(&fresh, i) + gate(&again, i);
+            h = match name {
+                "rnn" => both(0).tanh(),
+                "gru" => {
+                    let (r, z) = (both(0).sigmoid(), both(1).sigmoid());
+                    let n = (gate(&fresh, 2) + r * gate(&again, 2)).tanh();
+                    (1.0 - &z) * n + z * h
+                }
+                _ => {
+                    c = both(1).sigmoid() * c + both(0).sigmoid() * both(2).tanh();
+                    both(3).sigmoid() * c.tanh()
+                }
+            };
+            states.push(h.copy());
+        }
+        let given = layer
+            .forward(&w, &Batch::new().with("x", &x), &Alone::eval())
+            .unwrap();
+        close(&numbers(&given["x"]), &numbers(&Tensor::stack(&states, 1)));
+        close(&numbers(&given["state"]), &numbers(&h));
+    }
+}
+
+#[test]
 fn pooling_takes_what_is_in_a_window() {
     let x = random::normal(&[2, 3, 7], 2).to_kind(Kind::Double);
     let inputs = Shapes::new().with(

@@ -1,0 +1,107 @@
+//! What recurrent layers share: how their weights lie, and what comes out.
+
+use plugin_api::prelude::*;
+
+/// A recurrent layer of so many gates, whose weights lie as in PyTorch's files: the gates one behind the other.
+pub(super) struct Recurrent<'a> {
+    pub(super) inputs: &'a Shapes,
+    pub(super) out: Option<i64>,
+    pub(super) gates: i64,
+}
+
+impl Recurrent<'_> {
+    fn x(&self) -> Result<&[Axis]> {
+        let x = port(self.inputs, "x")?;
+        if x.len() != 3 {
+            return Err(Error::new("a recurrent layer needs sequences")
+                .found(show(x))
+                .expected("[batch, steps, in]")
+                .into());
+        }
+        Ok(x)
+    }
+
+    fn out(&self) -> Result<Axis> {
+        Ok(axis("out", self.out.unwrap_or(width(self.inputs, "x")?)))
+    }
+
+    fn gates(&self) -> Result<Axis> {
+        let gate = axis("gate", self.gates).fixed();
+        Ok(Axis::product("gates", [gate, self.out()?]))
+    }
+
+    pub(super) fn weights(&self) -> Result<Vec<WeightSpec>> {
+        self.x()?;
+        let (gates, out) = (self.gates()?, self.out()?);
+        let bound = 1.0 / (out.size.unwrap_or(1) as f64).sqrt();
+        let uniform = || {
+            let uniform = Recipe::new("baselines/uniform").with("low", -bound);
+            uniform.with("high", bound)
+        };
+        let features = last_axis(self.inputs, "x")?.named("in");
+        let of = |name: &str, axes: Shape| WeightSpec::new(name, axes, uniform());
+        Ok(vec![
+            of("input", vec![gates.clone(), features]).tag("prunable"),
+            of("recurrent", vec![gates.clone(), out])
+                .tag("prunable")
+                .tag("recurrent"),
+            of("input-bias", vec![gates.clone()]),
+            of("recurrent-bias", vec![gates]),
+        ])
+    }
+
+    pub(super) fn shapes(&self) -> Result<Shapes> {
+        let [batch, steps, _] = self.x()? else {
+            unreachable!("checked")
+        };
+        let out = self.out()?;
+        Ok(Shapes::new()
+            .with("x", vec![batch.clone(), steps.clone(), out.clone()])
+            .with("state", vec![batch.clone(), out]))
+    }
+
+    pub(super) fn cost(&self) -> Result<Vec<Cost>> {
+        let (steps, gates) = (&self.x()?[1], self.gates()?);
+        let each = |from: Axis| Cost::new("macs", 1.0, [steps.clone(), gates.clone(), from]);
+        let features = last_axis(self.inputs, "x")?.named("in");
+        Ok(vec![each(features), each(self.out()?.named("from"))])
+    }
+}
+
+/// The state before the first step, `[1, batch, out]`, and the weights in libtorch's order.
+pub(super) fn start<'w>(
+    w: &'w Tensors,
+    x: &Tensor,
+    gates: i64,
+) -> Result<(Tensor, [&'w Tensor; 4])> {
+    let weights = ["input", "recurrent", "input-bias", "recurrent-bias"].map(|name| &w[name]);
+    let (Ok((batch, _, features)), Ok((_, out))) = (x.size3(), weights[1].size2()) else {
+        return Err(Error::new("sequences are `[batch, steps, in]`")
+            .found(format!("{:?}", x.size()))
+            .into());
+    };
+    // libtorch reads beyond the end of weights that do not fit.
+    let rows = gates * out;
+    let fitting = [
+        vec![rows, features],
+        vec![rows, out],
+        vec![rows],
+        vec![rows],
+    ];
+    let found = weights.map(|weight| weight.size());
+    if found != fitting {
+        return Err(Error::new("the weights do not fit the sequences")
+            .found(format!("{found:?}"))
+            .expected(format!("{fitting:?}"))
+            .into());
+    }
+    let state = Tensor::f_zeros([1, batch, out], (x.kind(), x.device()))?;
+    Ok((state, weights))
+}
+
+/// What comes out: the state after each step, `[batch, steps, out]`, and after the last, from `[1, batch, out]`.
+pub(super) fn given(x: Tensor, last: &Tensor) -> Result<Batch> {
+    Ok(Batch::new()
+        .with("x", x)
+        .with("state", last.f_squeeze_dim(0)?))
+}
