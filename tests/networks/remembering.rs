@@ -1,9 +1,14 @@
 //! What a session remembers: snapshots, other architectures, files, what is frozen.
 
+use std::rc::Rc;
+
+use pleach_worker::NetSession;
+use plugin_api::boundary::Owner;
 use plugin_api::prelude::*;
+use plugin_api::role::TaskObj;
 use safetensors::tensor::TensorView;
 
-use crate::support::{Dice, images, linear, rows, session};
+use crate::support::{Dice, Noise, graphs, images, linear, rows, run, session};
 
 fn train(session: &mut dyn Session, steps: usize) {
     for _ in 0..steps {
@@ -68,6 +73,34 @@ fn going_on_with_the_same_architecture_changes_no_bit() {
         let mut other = trained(seed);
         train(&mut other, 3);
         same(&other.snapshot("everything").unwrap(), &later);
+    }
+}
+
+#[test]
+fn saving_and_opening_changes_no_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("whole.safetensors");
+    for seed in 0..5 {
+        for (make, out) in [(images as fn(&mut Dice) -> Arch, 3), (graphs, 2)] {
+            let arch = make(&mut Dice::new(seed));
+            let inputs = arch.inputs.clone();
+            let mut saved = session(arch, out, seed).unwrap();
+            let scores = saved.weights("#prunable").unwrap().map(|_, w| w.abs());
+            saved.prune(&scores, &Keep::Overall(0.7)).unwrap();
+            saved
+                .chain("main", &["baselines/sgd".into()], "model")
+                .unwrap();
+            train(&mut saved, 2);
+            saved.save(&file).unwrap();
+            let task = TaskObj::new(Box::new(Noise { inputs, out }), Owner::UNNAMED);
+            let opened = NetSession::open(&file, Rc::new(task), seed, Device::Cpu).unwrap();
+            assert_eq!(opened.arch().unwrap(), saved.arch().unwrap());
+            let all = |s: &NetSession| s.snapshot("all,masks").unwrap();
+            same(&all(&opened), &all(&saved));
+            let batch = saved.batch("val", &At::ALL).unwrap().unwrap();
+            let y = |s: &NetSession| run(s, &batch, &Ask::eval());
+            assert!(y(&opened).equal(&y(&saved)));
+        }
     }
 }
 

@@ -32,10 +32,10 @@ fn main() -> Result<()> {
     // A unit is worth what goes in and out of it.
     let into = session.weights("hidden.weight")?["hidden.weight"]
         .square()
-        .f_sum_dim_intlist(0, false, None)?;
+        .f_sum_dim_intlist(1, false, None)?; // [hidden]
     let out_of = session.weights("answer.weight")?["answer.weight"]
         .square()
-        .f_sum_dim_intlist(1, false, None)?;
+        .f_sum_dim_intlist(0, false, None)?;
     let worth = into.f_mul(&out_of)?;
     session.prune(
         &Tensors::new().with("hidden.out", &worth),
@@ -50,7 +50,16 @@ fn main() -> Result<()> {
     say("cut", &session)?;
 
     host().trainer(&backprop)?.fit(&mut session)?;
-    say("trained on", &session)
+    say("trained on", &session)?;
+
+    // A file that is the whole network: architecture, weights, masks.
+    let file = std::env::temp_dir().join("train-prune-cut.safetensors");
+    session.save(&file)?;
+    let task = host().task(&"baselines/digits".into())?;
+    say(
+        "saved",
+        &NetSession::open(&file, task.into(), 0, Device::Cpu)?,
+    )
 }
 
 fn say(what: &str, session: &NetSession) -> Result<()> {

@@ -69,10 +69,7 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     metrics.extend([("parameters", parameters), ("alive", alive)]);
     let arch = session.arch()?;
     if let Some(path) = &work.save {
-        let mut all = session.snapshot("all,masks")?;
-        // It says that masks are known, which goes without saying in a file.
-        all.remove("masks");
-        weights::save(path, &all, (weights::ARCH, &serde_json::to_string(&arch)?))?;
+        session.save(path)?;
     }
     Ok(Done {
         arch,

@@ -17,7 +17,7 @@ impl NetSession {
         what: &str,
         probabilities: &Tensors,
     ) -> Result<plugin_api::Tensor> {
-        let open = self.open(probabilities)?;
+        let open = self.left_open(probabilities)?;
         let kept: Vec<(&Decision, Vec<HashSet<&str>>)> = open
             .iter()
             .map(|(decision, options)| {
@@ -53,7 +53,7 @@ impl NetSession {
     }
 
     /// The decisions of which probabilities are given, with their numbers of options.
-    fn open(&self, probabilities: &Tensors) -> Result<Vec<(&Decision, usize)>> {
+    fn left_open(&self, probabilities: &Tensors) -> Result<Vec<(&Decision, usize)>> {
         let decisions = &self.network.arch.decisions;
         let open = probabilities.iter().map(|(name, p)| {
             let decision = decisions.iter().find(|d| d.name == name);

@@ -1,8 +1,11 @@
 //! What a session remembers: overwriting it, copying it, putting it back.
 
-use plugin_api::{Error, Named, Result, Session, Tensor, Tensors, WeightSpec};
-
 use std::path::Path;
+use std::rc::Rc;
+
+use plugin_api::role::TaskObj;
+use plugin_api::{Error, Named, Result, Session, Tensor, Tensors, WeightSpec};
+use tch::Device;
 
 use super::NetSession;
 use crate::weights;
@@ -24,11 +27,11 @@ impl NetSession {
         if named("masks") {
             // Present even where there is none: restoring takes masks away that were not there yet.
             snapshot.put("masks", tch::Tensor::from_slice::<f32>(&[]));
-            snapshot.extend(
-                self.masks
-                    .iter()
-                    .map(|(path, m)| (format!("mask:{path}"), Tensor::from(m.copy()))),
-            );
+            let masks = self.network.all_specs();
+            snapshot.extend(masks.filter_map(|spec| {
+                let mask = self.masks.get(&spec.name)?;
+                Some((format!("mask:{}", spec.name), Tensor::from(mask.copy())))
+            }));
         }
         if named("chains") {
             let mut chains: Vec<_> = self.chains.iter().collect();
@@ -52,6 +55,30 @@ impl NetSession {
             }
         }
         snapshot
+    }
+
+    /// Writes architecture, weights and masks to a safetensors file, whole or not at all: masks as `mask:PATH`, the
+    /// architecture as metadata.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn save(&self, file: &Path) -> Result<()> {
+        let mut all = self.take("all,masks");
+        // It says that masks are known, which goes without saying in a file.
+        all.remove("masks");
+        let arch = serde_json::to_string(&self.network.arch)?;
+        weights::save(file, &all, (weights::ARCH, &arch))
+    }
+
+    /// A network as [`save`](NetSession::save) wrote it. `seed` is that of what is drawn from here on.
+    ///
+    /// # Errors
+    /// Where the file is none of these, or does not fit the task.
+    pub fn open(file: &Path, task: Rc<TaskObj>, seed: u64, device: Device) -> Result<Self> {
+        let (arch, saved) = weights::load_with(file, weights::ARCH)?;
+        let mut session = NetSession::new(serde_json::from_str(&arch)?, task, seed, device)?;
+        session.put_back(&saved)?;
+        Ok(session)
     }
 
     /// Puts back what [`NetSession::take`] gave: all of it is looked at before anything is changed.
