@@ -3,6 +3,7 @@
 mod architectures;
 mod choices;
 mod cutting;
+mod gradsign;
 mod methods;
 mod passes;
 mod remembering;

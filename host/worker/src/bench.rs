@@ -37,7 +37,7 @@ impl SubjectBench {
     /// A bench without subjects.
     pub fn new(task: Rc<TaskObj>, seed: u64, device: Device) -> Self {
         SubjectBench {
-            plain: PlainHost { task, device },
+            plain: PlainHost::new(task, device),
             seed,
             subjects: vec![],
         }
@@ -98,17 +98,16 @@ impl Bench for SubjectBench {
         let space = host().space(&searching.space)?;
         let trainer = host().trainer(&searching.trainer)?;
         let decisions = space.decisions(&ports)?;
+        let plain = self.plain.searching(space, searching.seed)?;
         let mut searcher = Searcher::begin(&searching.strategy, decisions, &ports, searching.seed)?;
         let mut left: HashMap<TrialId, Parent> = HashMap::new();
         let mut evaluate = |trial: TrialId, proposal: &Proposal, inherits: bool| {
             let Proposal { point, from, .. } = proposal;
-            let arch = space.arch(&ports, point, &self.plain)?;
-            let mut session = self.plain.on_task(arch, searching.seed)?;
             let parent = from.map(|from| {
                 let parent = left.get(&from).cloned();
                 parent.ok_or_else(|| Error::new(format!("trial {from} left no weights to inherit")))
             });
-            session.descend(Some(point.clone()), parent.transpose()?);
+            let mut session = plain.candidate(point, parent.transpose()?)?;
             trainer.fit(&mut session)?;
             if inherits {
                 let parent = Parent::new(&session.arch()?, session.snapshot("all")?);
@@ -118,7 +117,7 @@ impl Bench for SubjectBench {
         };
         let mut seen = vec![];
         for trial in 0..u64::try_from(searching.trials)? {
-            let Some(proposal) = searcher.ask(1, &self.plain)?.pop() else {
+            let Some(proposal) = searcher.ask(1, &plain)?.pop() else {
                 break;
             };
             let inherits = searcher.inherits();
@@ -128,7 +127,7 @@ impl Bench for SubjectBench {
                 Err(error) => Outcome::Failed(error),
             };
             let observation = Observation::of(trial, &proposal, outcome);
-            searcher.tell(std::slice::from_ref(&observation), &self.plain)?;
+            searcher.tell(std::slice::from_ref(&observation), &plain)?;
             seen.push(observation);
         }
         Ok(seen)

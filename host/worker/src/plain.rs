@@ -2,23 +2,50 @@
 
 use std::rc::Rc;
 
-use plugin_api::role::TaskObj;
-use plugin_api::{Arch, Decision, Error, Host, On, Point, Recipe, Result, Session, Tensor};
+use plugin_api::boundary::caught;
+use plugin_api::host::Services;
+use plugin_api::role::{Scorer, ScorerObj, Space, SpaceObj, Task, TaskObj};
+use plugin_api::{
+    Arch, Decision, Error, Host, On, Parent, Point, Ports, Recipe, Result, Session, Tensor, ensure,
+};
 use tch::Device;
 
+use crate::registry::host;
 use crate::session::NetSession;
-use crate::{encoding, points, variation};
+use crate::{crumb, encoding, points, variation};
 
-/// A host without a search, for sessions on one task.
+/// A host for sessions on one task; where it knows what is searched, it scores points too, in this process.
 pub struct PlainHost {
     pub(crate) task: Rc<TaskObj>,
     pub(crate) device: Device,
+    searched: Option<Searched>,
+}
+
+/// What the points of a search stand for.
+struct Searched {
+    space: SpaceObj,
+    ports: Ports,
+    seed: u64,
 }
 
 impl PlainHost {
     /// A host whose sessions are on this task, on this device.
     pub fn new(task: Rc<TaskObj>, device: Device) -> Self {
-        PlainHost { task, device }
+        PlainHost {
+            task,
+            device,
+            searched: None,
+        }
+    }
+
+    /// The same for a search of this space; candidates begin from this seed.
+    pub(crate) fn searching(&self, space: SpaceObj, seed: u64) -> Result<Self> {
+        let ports = self.task.ports()?;
+        Ok(PlainHost {
+            task: Rc::clone(&self.task),
+            device: self.device,
+            searched: Some(Searched { space, ports, seed }),
+        })
     }
 
     /// A session on the task, with fresh weights.
@@ -27,6 +54,53 @@ impl PlainHost {
     /// Where the architecture does not fit itself or the task.
     pub fn on_task(&self, arch: Arch, seed: u64) -> Result<NetSession> {
         NetSession::new(arch, Rc::clone(&self.task), seed, self.device)
+    }
+
+    fn searched(&self) -> Result<&Searched> {
+        self.searched.as_ref().ok_or_else(|| {
+            Error::new("points are scored where a space is searched: for a strategy").into()
+        })
+    }
+
+    /// The network of a point of the space that is searched, with fresh weights; `parent` is what it may inherit from.
+    pub(crate) fn candidate(&self, point: &Point, parent: Option<Parent>) -> Result<NetSession> {
+        let Searched { space, ports, seed } = self.searched()?;
+        let mut session = self.on_task(space.arch(ports, point, self)?, *seed)?;
+        session.descend(Some(point.clone()), parent);
+        Ok(session)
+    }
+
+    /// The score of a candidate, the higher the better.
+    pub(crate) fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
+        let score = scorer.score(&mut self.candidate(point, None)?)?;
+        ensure!(!score.is_nan(), "the score is not a number");
+        Ok(match scorer.higher_is_better() {
+            true => score,
+            false => -score,
+        })
+    }
+}
+
+/// The scores of points as a strategy gets them, `None` where there is none.
+///
+/// # Errors
+/// Where not a single point could be scored: then it is the scorer that has failed, not a point.
+pub(crate) fn scored(
+    scorer: &Recipe,
+    points: &[Point],
+    scores: Vec<Result<f64, Error>>,
+) -> Result<Vec<Option<f64>>> {
+    for (score, point) in scores.iter().zip(points) {
+        if let Err(why) = score {
+            tracing::warn!("`{}` could not score {point:?}: {why}", scorer.component);
+        }
+    }
+    match scores.first() {
+        Some(Err(why)) if scores.iter().all(Result::is_err) => {
+            let what = format!("`{}` could not score a single point", scorer.component);
+            Err(Error::new(what).caused_by(why.clone()).into())
+        }
+        _ => Ok(scores.into_iter().map(Result::ok).collect()),
     }
 }
 
@@ -66,7 +140,11 @@ impl Host for PlainHost {
         Ok(Box::new(session))
     }
 
-    fn score(&self, _: &Recipe, _: &[Point]) -> Result<Vec<Option<f64>>> {
-        Err(Error::new("points are scored where a space is searched: for a strategy").into())
+    fn score(&self, recipe: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
+        self.searched()?;
+        let scorer = host().scorer(recipe)?;
+        let _here = crumb::enter(&recipe.component);
+        let score = |point| caught(|| self.score_one(&scorer, point));
+        scored(recipe, points, points.iter().map(score).collect())
     }
 }

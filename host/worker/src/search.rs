@@ -6,7 +6,7 @@ use std::rc::Rc;
 use pleach::protocol::{Begin, Limits, Reply, receive, send};
 use plugin_api::boundary::caught;
 use plugin_api::host::Services;
-use plugin_api::role::{Scorer, ScorerObj, Space, SpaceObj, Strategy, StrategyObj, Task, TaskObj};
+use plugin_api::role::{ScorerObj, Space, Strategy, StrategyObj, Task, TaskObj};
 use plugin_api::{
     Arch, Decision, Error, Goal, Host, Observation, On, Point, Ports, Proposal, Recipe, Result,
     Session, Setting, Tensor, ensure,
@@ -14,7 +14,7 @@ use plugin_api::{
 use tch::Device;
 
 use crate::child::{Child, ChildSettings, Ended};
-use crate::plain::PlainHost;
+use crate::plain::{PlainHost, scored};
 use crate::registry::host;
 use crate::{crumb, device, points};
 
@@ -94,12 +94,7 @@ impl Search {
         let decisions = space.decisions(&ports)?;
         let searcher = Searcher::begin(&begin.strategy, decisions, &ports, begin.seed)?;
         let host = StrategyHost {
-            plain: PlainHost {
-                task: Rc::clone(task),
-                device,
-            },
-            space,
-            ports,
+            plain: PlainHost::new(Rc::clone(task), device).searching(space, begin.seed)?,
             seed: begin.seed,
             limits: begin.limits,
             settings: settings.clone(),
@@ -124,8 +119,6 @@ impl Search {
 /// What the host does for a strategy: points become networks that can be scored.
 struct StrategyHost {
     plain: PlainHost,
-    space: SpaceObj,
-    ports: Ports,
     seed: u64,
     limits: Limits,
     settings: ChildSettings,
@@ -148,26 +141,15 @@ impl StrategyHost {
             device::open(self.plain.device)?;
             let _here = crumb::enter(&recipe.component);
             for point in points {
-                send(pipe, &caught(|| self.score_one(scorer, point)))?;
+                let score = caught(|| {
+                    self.settings.renew(self.seed)?;
+                    self.plain.score_one(scorer, point)
+                });
+                send(pipe, &score)?;
             }
             Ok(())
         })?;
         child.wait(|| Ok(send(&mut &self.pleach, &Reply::Alive)?))
-    }
-
-    /// The score, the higher the better.
-    fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
-        self.settings.renew(self.seed)?;
-        let arch = self.space.arch(&self.ports, point, &self.plain)?;
-        let mut session = self.plain.on_task(arch, self.seed)?;
-        session.descend(Some(point.clone()), None);
-        let score = scorer.score(&mut session)?;
-        ensure!(!score.is_nan(), "the score is not a number");
-        Ok(if scorer.higher_is_better() {
-            score
-        } else {
-            -score
-        })
     }
 }
 
@@ -233,18 +215,6 @@ impl Host for StrategyHost {
                 "a child that scored points was killed from outside {blows} times"
             );
         }
-        for (score, point) in scores.iter().zip(points) {
-            if let Err(why) = score {
-                tracing::warn!("`{}` could not score {point:?}: {why}", recipe.component);
-            }
-        }
-        match scores.first() {
-            // It is the scorer, not a point, that has failed.
-            Some(Err(why)) if scores.iter().all(Result::is_err) => {
-                let what = format!("`{}` could not score a single point", recipe.component);
-                Err(Error::new(what).caused_by(why.clone()).into())
-            }
-            _ => Ok(scores.into_iter().map(Result::ok).collect()),
-        }
+        scored(recipe, points, scores)
     }
 }

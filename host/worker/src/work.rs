@@ -20,10 +20,7 @@ use crate::{crumb, points, weights};
 
 /// Does the work, and saves the weights where that is wanted.
 pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Done> {
-    let plain = PlainHost {
-        task: Rc::clone(task),
-        device,
-    };
+    let plain = PlainHost::new(Rc::clone(task), device);
     let mut session = begin(work, &plain)?;
     let mut reports = match &work.checkpoint {
         Some(Checkpoint { file, every }) => session.keep(file, Duration::from_secs_f64(*every)),

@@ -1,6 +1,9 @@
 //! For each role a component that takes another one of that role, from another file, and changes what it does in a way
 //! that shows. So every call crosses twice: from the host to this file, and from this file to the other.
+//!
+//! Beside them stand small forms of methods of papers, whose other parts come from other files.
 
+mod gradsign;
 mod inheriting;
 mod looking;
 mod methods;

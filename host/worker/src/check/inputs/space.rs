@@ -65,10 +65,7 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
 }
 
 fn archs(space: &SpaceObj, ports: &Ports, seed: u64) -> Result<Vec<Arch>> {
-    let plain = PlainHost {
-        task: session::task()?,
-        device: Device::Cpu,
-    };
+    let plain = PlainHost::new(session::task()?, Device::Cpu);
     points::sample(&space.decisions(ports)?, POINTS, seed)
         .iter()
         .map(|point| space.arch(ports, point, &plain))

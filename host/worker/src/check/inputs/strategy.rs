@@ -72,10 +72,7 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
 fn history(strategy: &RefCell<StrategyObj>, setting: &Setting) -> Result<Vec<Proposal>> {
     let mut strategy = strategy.borrow_mut();
     strategy.begin(setting)?;
-    let host = Fleeting(PlainHost {
-        task: session::task()?,
-        device: Device::Cpu,
-    });
+    let host = Fleeting(PlainHost::new(session::task()?, Device::Cpu));
     let mut all = vec![];
     for _ in 0..3 {
         let proposals = strategy.ask(3, &host)?;
