@@ -4,6 +4,7 @@ mod architectures;
 mod choices;
 mod cutting;
 mod gradsign;
+mod kernels;
 mod methods;
 mod passes;
 mod remembering;

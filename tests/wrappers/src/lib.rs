@@ -9,6 +9,7 @@ mod looking;
 mod methods;
 mod networks;
 mod parts;
+mod processes;
 mod searching;
 mod services;
 mod training;
