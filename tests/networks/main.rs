@@ -1,6 +1,7 @@
 //! What `Arch` and `Session` promise, on random networks and through plugin files.
 
 mod architectures;
+mod boosting;
 mod choices;
 mod cutting;
 mod gradsign;
