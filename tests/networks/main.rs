@@ -5,6 +5,7 @@ mod boosting;
 mod choices;
 mod cutting;
 mod gradsign;
+mod hypernets;
 mod kernels;
 mod methods;
 mod passes;

@@ -5,6 +5,7 @@
 
 mod boosting;
 mod gradsign;
+mod hypernets;
 mod inheriting;
 mod looking;
 mod methods;
