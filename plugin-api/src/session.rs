@@ -481,7 +481,8 @@ pub trait Session {
 
     /// A batch of a split, on the session's device, its floats of the architecture's type.
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>>;
-    /// The next batch of a split, of this many samples (0: the whole split); epochs follow each other.
+    /// The next batch of a split, of this many samples (0: the whole split); epochs follow each other. It is
+    /// [`Session::batch`] with the seed of the stream `data:SPLIT`: who counts epochs alone meets the same by that seed.
     fn next(&mut self, split: &str, size: i64) -> Result<Batch>;
     /// Runs the network.
     fn forward(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen>;

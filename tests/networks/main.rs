@@ -8,6 +8,7 @@ mod gradsign;
 mod hypernets;
 mod kernels;
 mod methods;
+mod pairs;
 mod passes;
 mod remembering;
 mod support;

@@ -144,7 +144,7 @@ impl NetSession {
             epoch,
             index,
             size,
-            seed: self.seed_of(&format!("data:{split}")),
+            seed: Session::seed(self, &format!("data:{split}")),
         }
     }
 

@@ -10,6 +10,7 @@ mod inheriting;
 mod looking;
 mod methods;
 mod networks;
+mod pairs;
 mod parts;
 mod processes;
 mod searching;

@@ -159,7 +159,8 @@ impl Backprop {
             epoch: epoch - 1,
             index: 0,
             size: self.batch,
-            seed: session.seed("backprop"),
+            // Those of `next`, so that arms of one seed are paired whoever trains them.
+            seed: session.seed("data:train"),
         };
         while let Some(batch) = session.batch("train", &at)? {
             sum += finite(
