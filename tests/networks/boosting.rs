@@ -66,7 +66,7 @@ fn blocks_are_boosted_into_one_network_of_which_any_prefix_predicts() {
             let names: Vec<&str> = arch.nodes.iter().map(|n| n.name.as_str()).collect();
             assert_eq!(names, ["hidden", "act", "head"]);
             let hidden = &session.weights("model").unwrap()["hidden.weight"];
-            assert_eq!(hidden.size(), [3, 10]);
+            assert_eq!(hidden.size(), [10, 3]);
 
             // The mean of what is to be fitted comes first; each block is as long as leaves least.
             assert!(

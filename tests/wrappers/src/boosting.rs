@@ -83,9 +83,9 @@ impl Boosted {
             bias = Tensor::f_cat(&[mean, &bias], 0)?;
         }
         let new = [
-            ("hidden.weight", 1, block["hidden.weight"].shallow_clone()),
+            ("hidden.weight", 0, block["hidden.weight"].shallow_clone()),
             ("hidden.bias", 0, block["hidden.bias"].shallow_clone()),
-            ("head.weight", 0, scaled("head.weight")?),
+            ("head.weight", 1, scaled("head.weight")?),
             ("head.bias", 0, bias),
         ];
         let before = session.weights("model")?;
@@ -148,7 +148,7 @@ impl Task for Residuals {
 }
 
 /// An affine map of units in blocks, each with a bias of its own, so that the last blocks can be left out:
-/// `y = x W + b_0 + sum over blocks t of b_t`.
+/// `y = x W' + b_0 + sum over blocks t of b_t`.
 #[component(layer = "blocks")]
 struct Blocks {
     /// Features that come out.
@@ -168,7 +168,7 @@ impl Layer for Blocks {
         let features = last_axis(inputs, "x")?.named("in");
         let shares = axis("blocks", self.blocks + 1).fixed();
         Ok(vec![
-            WeightSpec::new("weight", [features, out()], "baselines/glorot"),
+            WeightSpec::new("weight", [out(), features], "baselines/glorot"),
             WeightSpec::new("bias", [shares, out()], "baselines/zeros"),
         ])
     }
@@ -184,13 +184,13 @@ impl Layer for Blocks {
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
-        let (features, blocks) = (w["weight"].size()[0], w["bias"].size()[0] - 1);
+        let (features, blocks) = (w["weight"].size()[1], w["bias"].size()[0] - 1);
         let first = self.first.unwrap_or(blocks).min(blocks);
         let used = features / blocks * first;
         let x = x.tensor("x")?.f_narrow(-1, 0, used)?;
         let bias = w["bias"].f_narrow(0, 0, first + 1)?;
         let bias = bias.f_sum_dim_intlist(0, false, None::<Kind>)?;
-        let y = x.f_matmul(&w["weight"].f_narrow(0, 0, used)?)?;
-        Ok(Batch::new().with("x", y.f_add(&bias)?))
+        let y = x.f_linear(&w["weight"].f_narrow(1, 0, used)?, Some(&bias))?;
+        Ok(Batch::new().with("x", y))
     }
 }
