@@ -151,6 +151,7 @@ fn whole() {
             seed = 0
             seeds = 3
             threads = 1
+            checkpoint = 60.0
 
             [task]
             use = "baselines/digits-graph"
@@ -518,6 +519,7 @@ fn relaxations_and_analyses() {
             seed = 0
             seeds = 1
             threads = 1
+            checkpoint = 60.0
 
             [task]
             use = "baselines/digits-graph"

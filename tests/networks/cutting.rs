@@ -112,7 +112,7 @@ fn sequences(dice: &mut Dice) -> Arch {
     for k in 0..1 + dice.roll(2) {
         let name = format!("recurrent{k}");
         let kind = dice.one_of(&["rnn", "gru", "lstm"]);
-        let layer = Recipe::new(&format!("baselines/{kind}")).with("out", 3 + dice.roll(3));
+        let layer = Recipe::new(format!("baselines/{kind}")).with("out", 3 + dice.roll(3));
         arch = arch.layer(&name, layer, &[("x", &last)]);
         last = format!("{name}.x");
     }
