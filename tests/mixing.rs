@@ -6,8 +6,8 @@ use plugin_api::host::Services;
 use plugin_api::role::{Layer, Task};
 use plugin_api::testing::Alone;
 use plugin_api::{
-    Arch, Ask, At, Batch, Graph, Hook, Keep, Recipe, Result, Session, Shapes, Tensor, Tensors,
-    axis, gradients_of, random, stream,
+    Arch, Ask, At, Batch, Edges, Graph, Hook, Keep, Recipe, Result, Session, Shapes, Tensor,
+    Tensors, axis, gradients_of, random, stream,
 };
 use tch::{Device, Kind};
 
@@ -337,4 +337,43 @@ fn a_snapshot_that_does_not_fit_changes_nothing() -> Result<()> {
         assert_eq!(**t, before[name], "`{name}`");
     }
     Ok(())
+}
+
+/// Features of which most are zero go through the first layer of any file as dense ones do, gradients included.
+#[test]
+fn sparse_features_are_features() {
+    let dense = normal(&[5, 3], 7);
+    let dense = &dense * dense.gt(0.0).to_kind(Kind::Double);
+    let sparse = Graph::sparse(&dense).unwrap();
+    assert!(sparse.sources().size()[0] < 15);
+    for layer in ["baselines/linear", "baselines/gcn", "mixhop/mixhop"] {
+        let layer = host().layer(&Recipe::new(layer).with("out", 4)).unwrap();
+        let nodes = || axis("nodes", None);
+        let inputs = Shapes::new()
+            .with("x", vec![nodes(), axis("features", 3)])
+            .with("graph", vec![nodes()]);
+        let specs = layer.weights(&inputs).unwrap();
+        let w: Tensors = specs
+            .iter()
+            .map(|s| {
+                let w = normal(&s.size(), stream(1, &s.name)).set_requires_grad(true);
+                (s.name.clone(), w)
+            })
+            .collect();
+        let run = |x: plugin_api::Value| {
+            let x = Batch::new().with("x", x).with("graph", graph());
+            let y = layer.forward(&w, &x, &Alone::eval()).unwrap()["x"].shallow_clone();
+            let slopes = gradients_of(&y.square().sum(Kind::Double), &w, false).unwrap();
+            (y, slopes)
+        };
+        let (y, slopes) = run(dense.shallow_clone().into());
+        let (y_sparse, slopes_sparse) = run(sparse.clone().into());
+        assert!(y.allclose(&y_sparse, 1e-12, 1e-12, false));
+        for (path, slope) in slopes.iter() {
+            assert!(
+                slope.allclose(&slopes_sparse[path], 1e-12, 1e-12, false),
+                "{path}"
+            );
+        }
+    }
 }

@@ -5,6 +5,8 @@ use plugin_api_macros::boundary;
 
 use crate::{Result, Tensor, services};
 
+mod change;
+
 /// What the host does with a graph. Authors call it on a [`Graph`].
 #[boundary(owned)]
 pub trait Edges: Send + Sync {
@@ -33,9 +35,29 @@ pub trait Edges: Send + Sync {
     fn components(&self) -> Result<Tensor>;
     /// The graph on the CUDA device of this number, or on the CPU for -1.
     fn on_device(&self, device: i64) -> Result<Graph>;
+    /// Number of nodes that edges come from: `nodes`, unless sources and targets are of two kinds.
+    fn source_nodes(&self) -> i64;
+    /// The same edges the other way round; kept.
+    fn transposed(&self) -> Result<Graph>;
+    /// The same edges with these weights, `[edges]`, in the order of `sources` and `targets`. What follows from the
+    /// edges alone stays kept; a weight that requires gradients is felt by everything that depends on weights.
+    fn weighted(&self, weight: &Tensor) -> Result<Graph>;
+    /// [`matmul`](Edges::matmul) so many times: `A^hops x`. Without gradients it is kept, so that it costs nothing to
+    /// ask again for the same tensor.
+    fn power(&self, x: &Tensor, hops: i64) -> Result<Tensor>;
+    /// Another graph of whoever holds this one: see [`Graph::bipartite`].
+    fn another(
+        &self,
+        nodes: i64,
+        source_nodes: i64,
+        sources: &Tensor,
+        targets: &Tensor,
+        weight: Option<Tensor>,
+    ) -> Result<Graph>;
 }
 
-/// A directed graph; an undirected one holds each edge in both directions.
+/// A directed graph; an undirected one holds each edge in both directions. Sources and targets may be nodes of two kinds,
+/// as users and items are; so may samples and their features, which makes sparse features a graph, too.
 #[repr(transparent)]
 #[derive(StableAbi)]
 pub struct Graph(EdgesObj);
@@ -51,12 +73,41 @@ impl Graph {
         targets: &tch::Tensor,
         weight: Option<&tch::Tensor>,
     ) -> Result<Graph> {
+        Graph::bipartite(nodes, nodes, sources, targets, weight)
+    }
+
+    /// A graph whose edges come from `source_nodes` nodes of another kind.
+    ///
+    /// # Errors
+    /// Where the lengths differ or a node is out of bounds.
+    pub fn bipartite(
+        nodes: i64,
+        source_nodes: i64,
+        sources: &tch::Tensor,
+        targets: &tch::Tensor,
+        weight: Option<&tch::Tensor>,
+    ) -> Result<Graph> {
         services()?.graph(
             nodes,
+            source_nodes,
             &sources.into(),
             &targets.into(),
             weight.map(Tensor::from),
         )
+    }
+
+    /// Features of which most are zero, `[nodes, features]`, as a graph from features to nodes:
+    /// [`Batch::product`](crate::Batch::product) takes them as it takes dense ones.
+    ///
+    /// # Errors
+    /// Where `features` is no matrix.
+    pub fn sparse(features: &tch::Tensor) -> Result<Graph> {
+        let (nodes, width) = features.size2()?;
+        let there = features.f_nonzero()?;
+        let (at_node, at_feature) = (there.f_select(1, 0)?, there.f_select(1, 1)?);
+        let values = features.f_reshape([-1])?;
+        let values = values.f_index_select(0, &at_node.f_mul_scalar(width)?.f_add(&at_feature)?)?;
+        Graph::bipartite(nodes, width, &at_feature, &at_node, Some(&values))
     }
 
     /// A handle to what the host implements.

@@ -45,10 +45,11 @@ pub trait Host {
 pub trait Services: Send + Sync {
     /// Where spans and events go.
     fn tracer(&self) -> TracerObj;
-    /// Makes a graph: see [`Graph::new`].
+    /// Makes a graph: see [`Graph::bipartite`].
     fn graph(
         &self,
         nodes: i64,
+        source_nodes: i64,
         sources: &Tensor,
         targets: &Tensor,
         weight: Option<Tensor>,

@@ -191,6 +191,17 @@ impl Batch {
         }
     }
 
+    /// `x w` for the features on this port, `[.., in]`, dense or [sparse](Graph::sparse), and a map `[in, out]`.
+    ///
+    /// # Errors
+    /// Where there are none, or they do not fit.
+    pub fn product(&self, port: &str, w: &tch::Tensor) -> Result<tch::Tensor> {
+        match self.0.get(port) {
+            Some(Value::Graph(sparse)) => sparse.matmul(w),
+            _ => Ok(self.tensor(port)?.f_matmul(w)?),
+        }
+    }
+
     /// The graph on this port.
     ///
     /// # Errors

@@ -19,6 +19,8 @@ use crate::{
 /// A graph as its whole adjacency matrix: `rows[i][j]` is the weight of the edge `j -> i`, 0 where there is none.
 struct Dense {
     rows: Vec<Vec<f64>>,
+    /// Nodes that edges come from.
+    columns: usize,
 }
 
 /// An undirected graph of these edges, each of weight 1; its matrix is kept in full.
@@ -28,13 +30,17 @@ pub fn graph(nodes: usize, edges: &[(usize, usize)]) -> Graph {
         rows[a][b] = 1.0;
         rows[b][a] = 1.0;
     }
-    Graph::of(Box::new(Dense { rows }))
+    Dense::of(rows, nodes)
 }
 
 impl Dense {
+    fn of(rows: Vec<Vec<f64>>, columns: usize) -> Graph {
+        Graph::of(Box::new(Dense { rows, columns }))
+    }
+
     fn matrix(&self) -> tch::Tensor {
-        let n = self.rows.len() as i64;
-        tch::Tensor::from_slice(&self.rows.concat()).view([n, n])
+        let size = [self.rows.len() as i64, self.columns as i64];
+        tch::Tensor::from_slice(&self.rows.concat()).view(size)
     }
 
     /// Targets and sources, ordered by target: `[edges, 2]`.
@@ -49,9 +55,7 @@ impl Dense {
 
 impl Edges for Dense {
     fn again(&self) -> Graph {
-        Graph::of(Box::new(Dense {
-            rows: self.rows.clone(),
-        }))
+        Dense::of(self.rows.clone(), self.columns)
     }
 
     fn nodes(&self) -> i64 {
@@ -90,7 +94,7 @@ impl Edges for Dense {
         for (i, row) in rows.iter_mut().enumerate() {
             row[i] = 1.0;
         }
-        Ok(Graph::of(Box::new(Dense { rows })))
+        Ok(Dense::of(rows, self.columns))
     }
 
     fn normalised(&self) -> Result<Graph> {
@@ -104,14 +108,9 @@ impl Edges for Dense {
                 .map(|(w, s)| scale[i] * w * s)
                 .collect()
         };
-        Ok(Graph::of(Box::new(Dense {
-            rows: self
-                .rows
-                .iter()
-                .enumerate()
-                .map(|(i, row)| scaled(i, row))
-                .collect(),
-        })))
+        let rows = self.rows.iter().enumerate();
+        let rows = rows.map(|(i, row)| scaled(i, row)).collect();
+        Ok(Dense::of(rows, self.columns))
     }
 
     fn components(&self) -> Result<Tensor> {
@@ -137,6 +136,57 @@ impl Edges for Dense {
 
     fn on_device(&self, _: i64) -> Result<Graph> {
         Ok(self.again())
+    }
+
+    fn source_nodes(&self) -> i64 {
+        self.columns as i64
+    }
+
+    fn transposed(&self) -> Result<Graph> {
+        let column = |j: usize| self.rows.iter().map(|row| row[j]).collect();
+        Ok(Dense::of(
+            (0..self.columns).map(column).collect(),
+            self.rows.len(),
+        ))
+    }
+
+    fn weighted(&self, weight: &Tensor) -> Result<Graph> {
+        let (sources, targets) = (self.sources(), self.targets());
+        self.another(
+            self.nodes(),
+            self.source_nodes(),
+            &sources,
+            &targets,
+            Some(weight.clone()),
+        )
+    }
+
+    fn power(&self, x: &Tensor, hops: i64) -> Result<Tensor> {
+        (0..hops).try_fold(x.clone(), |x, _| self.matmul(&x))
+    }
+
+    /// Weights of edges that are there twice are added up; an edge of weight 0 is none.
+    fn another(
+        &self,
+        nodes: i64,
+        source_nodes: i64,
+        sources: &Tensor,
+        targets: &Tensor,
+        weight: Option<Tensor>,
+    ) -> Result<Graph> {
+        let (sources, targets) = (
+            Vec::<i64>::try_from(&**sources)?,
+            Vec::<i64>::try_from(&**targets)?,
+        );
+        let weight = match weight {
+            Some(weight) => Vec::<f64>::try_from(&*weight)?,
+            None => vec![1.0; sources.len()],
+        };
+        let mut rows = vec![vec![0.0; usize::try_from(source_nodes)?]; usize::try_from(nodes)?];
+        for ((source, target), weight) in sources.iter().zip(&targets).zip(weight) {
+            rows[usize::try_from(*target)?][usize::try_from(*source)?] += weight;
+        }
+        Ok(Dense::of(rows, usize::try_from(source_nodes)?))
     }
 }
 

@@ -71,7 +71,7 @@ impl Layer for MixHop {
         let mut parts = vec![];
         for power in 0..=self.powers {
             // Mapped first: a power runs over its own few features instead of all that come in.
-            let mut part = x.tensor("x")?.f_matmul(&w[&format!("weight-{power}")])?; // [nodes, out of this power]
+            let mut part = x.product("x", &w[&format!("weight-{power}")])?; // [nodes, out of this power]
             for _ in 0..power {
                 part = adjacency.matmul(&part)?;
             }

@@ -1,6 +1,7 @@
 //! Graphs: edges by target, and the forms that follow from them, each computed once.
 
 mod keep;
+mod powers;
 #[cfg(test)]
 mod tests;
 mod topology;
@@ -12,10 +13,11 @@ use plugin_api::boundary::raise;
 use plugin_api::{Edges, Error, Graph, Result, Tensor};
 use tch::{Device, Kind};
 
-use topology::Topology;
+use topology::{Size, Topology};
 use weighted::{Weighted, Weights};
 
-/// A graph of these edges, ordered by target, then by source; edges that are there twice stay twice.
+/// A graph of these edges, ordered by target, then by source; edges that are there twice stay twice. The numbers of nodes
+/// are those of targets and of sources.
 ///
 /// A weight that requires gradients gets them from everything that is computed from the graph, and follows the tensor
 /// as it learns. Any other weight is copied.
@@ -23,16 +25,22 @@ use weighted::{Weighted, Weights};
 /// # Errors
 /// Where the parts do not fit together or an edge leaves the graph.
 pub fn graph(
-    nodes: i64,
+    (nodes, source_nodes): (i64, i64),
     sources: &tch::Tensor,
     targets: &tch::Tensor,
     weight: Option<&tch::Tensor>,
 ) -> Result<Graph> {
-    let n_nodes = usize::try_from(nodes).map_err(|_| {
-        Error::new("a graph cannot have this many nodes")
-            .found(nodes)
-            .expected("0 or more")
-    })?;
+    let number = |nodes: i64| {
+        usize::try_from(nodes).map_err(|_| {
+            Error::new("a graph cannot have this many nodes")
+                .found(nodes)
+                .expected("0 or more")
+        })
+    };
+    let size = Size {
+        nodes: number(nodes)?,
+        source_nodes: number(source_nodes)?,
+    };
     check_part("sources", sources, &[Kind::Int64])?;
     check_part("targets", targets, &[Kind::Int64])?;
     if let Some(weight) = weight {
@@ -40,10 +48,10 @@ pub fn graph(
     }
     check_parts_agree(sources, targets, weight)?;
     let (from, to) = (Vec::try_from(sources)?, Vec::try_from(targets)?);
-    check_bounds(n_nodes, &from, &to)?;
+    check_bounds(size, &from, &to)?;
 
     let device = sources.device();
-    let (topology, order) = Topology::new(n_nodes, &from, &to, device)?;
+    let (topology, order) = Topology::new(size, &from, &to, device)?;
     let (kind, weights) = match weight {
         None => (
             Kind::Float,
@@ -105,18 +113,30 @@ fn check_parts_agree(
     Ok(())
 }
 
-fn check_bounds(nodes: usize, sources: &[i64], targets: &[i64]) -> Result<()> {
-    let outside = |node: i64| usize::try_from(node).map_or(true, |node| node >= nodes);
-    let Some(edge) = (0..sources.len()).find(|&e| outside(sources[e]) || outside(targets[e]))
-    else {
+fn check_bounds(size: Size, sources: &[i64], targets: &[i64]) -> Result<()> {
+    let outside =
+        |node: i64, nodes: usize| usize::try_from(node).map_or(true, |node| node >= nodes);
+    let leaves =
+        |e: &usize| outside(sources[*e], size.source_nodes) || outside(targets[*e], size.nodes);
+    let Some(edge) = (0..sources.len()).find(leaves) else {
         return Ok(());
     };
+    let below = |nodes: usize| match nodes {
+        1 => "node 0".to_string(),
+        _ => format!("nodes 0 to {}", nodes - 1),
+    };
+    let Size {
+        nodes,
+        source_nodes,
+    } = size;
     Err(Error::new(format!("edge {edge} leaves the graph"))
         .found(format!("{} -> {}", sources[edge], targets[edge]))
         .expected(match nodes {
-            0 => "no edges, since there are no nodes".to_string(),
-            1 => "node 0 at both ends".to_string(),
-            _ => format!("nodes 0 to {} at both ends", nodes - 1),
+            _ if nodes == 0 || source_nodes == 0 => {
+                "no edges, since there are no nodes".to_string()
+            }
+            _ if nodes == source_nodes => format!("{} at both ends", below(nodes)),
+            _ => format!("{} -> {}", below(source_nodes), below(nodes)),
         })
         .into())
 }
@@ -138,7 +158,7 @@ impl Edges for Handle {
     }
 
     fn nodes(&self) -> i64 {
-        self.0.topology.nodes as i64
+        self.0.topology.size.nodes as i64
     }
 
     fn sources(&self) -> Tensor {
@@ -173,6 +193,33 @@ impl Edges for Handle {
 
     fn components(&self) -> Result<Tensor> {
         self.0.topology.components()
+    }
+
+    fn source_nodes(&self) -> i64 {
+        self.0.topology.size.source_nodes as i64
+    }
+
+    fn transposed(&self) -> Result<Graph> {
+        Ok(self.0.transposed()?.handle())
+    }
+
+    fn weighted(&self, weight: &Tensor) -> Result<Graph> {
+        Ok(self.0.weighted(weight)?.handle())
+    }
+
+    fn power(&self, x: &Tensor, hops: i64) -> Result<Tensor> {
+        self.0.power(x, hops)
+    }
+
+    fn another(
+        &self,
+        nodes: i64,
+        source_nodes: i64,
+        sources: &Tensor,
+        targets: &Tensor,
+        weight: Option<Tensor>,
+    ) -> Result<Graph> {
+        graph((nodes, source_nodes), sources, targets, weight.as_deref())
     }
 
     fn on_device(&self, device: i64) -> Result<Graph> {

@@ -89,11 +89,12 @@ impl Services for Registry {
     fn graph(
         &self,
         nodes: i64,
+        source_nodes: i64,
         sources: &Tensor,
         targets: &Tensor,
         weight: Option<Tensor>,
     ) -> Result<Graph> {
-        crate::graph::graph(nodes, sources, targets, weight.as_deref())
+        crate::graph::graph((nodes, source_nodes), sources, targets, weight.as_deref())
     }
 
     fn adam(

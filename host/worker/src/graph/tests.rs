@@ -46,7 +46,7 @@ fn cases() -> Vec<Case> {
 
 fn make((nodes, sources, targets): &Case, weight: Option<&Tensor>) -> Graph {
     graph(
-        *nodes,
+        (*nodes, *nodes),
         &Tensor::from_slice(sources),
         &Tensor::from_slice(targets),
         weight,
@@ -445,6 +445,224 @@ fn components_are_numbered_by_their_first_nodes() {
 }
 
 /// The text of a failure.
+/// A graph as its matrix, `[nodes, source nodes]`, double edges added up.
+fn matrix(g: &Graph) -> Tensor {
+    let zeros = Tensor::zeros([g.nodes(), g.source_nodes()], (Kind::Double, Device::Cpu));
+    let (to, from) = (Tensor::from(g.targets()), Tensor::from(g.sources()));
+    zeros.index_put(
+        &[Some(to), Some(from)],
+        &g.weight().to_kind(Kind::Double),
+        true,
+    )
+}
+
+/// From 7 nodes of one kind to 5 of another, with double edges and nodes without any.
+fn bipartite(weight: Option<&Tensor>) -> Graph {
+    let mut numbers = Numbers(5);
+    let mut ends = |n| (0..12).map(|_| numbers.below(n)).collect::<Vec<_>>();
+    let (from, to) = (Tensor::from_slice(&ends(6)), Tensor::from_slice(&ends(5)));
+    graph((5, 7), &from, &to, weight).unwrap()
+}
+
+#[test]
+fn nodes_of_two_kinds_are_rows_and_columns() {
+    for learned in [false, true] {
+        let weight = Numbers(9).tensor(&[12]) + 1.01;
+        let weight = weight.set_requires_grad(learned);
+        let g = bipartite(Some(&weight));
+        let a = matrix(&g);
+        let x = learning(&Numbers(2).tensor(&[7, 3]));
+        assert_close(&g.matmul(&x).unwrap(), &a.matmul(&x), &"product");
+        let back = g.transposed().unwrap();
+        assert_close(&matrix(&back), &a.tr(), &"transposed");
+        let y = Numbers(4).tensor(&[5, 2]);
+        assert_close(
+            &back.matmul(&y).unwrap(),
+            &a.tr().matmul(&y),
+            &"its product",
+        );
+        let root = |sums: Tensor| {
+            let zero = sums.eq(0.0);
+            sums.masked_fill(&zero, 1.0).rsqrt().masked_fill(&zero, 0.0)
+        };
+        let rows = root(a.sum_dim_intlist(1, false, Kind::Double)).unsqueeze(1);
+        let columns = root(a.sum_dim_intlist(0, false, Kind::Double)).unsqueeze(0);
+        let normalised = matrix(&g.normalised().unwrap());
+        assert_close(&normalised, &(rows * &a * columns), &"normalised");
+        for y in [g.matmul(&x).unwrap(), a.matmul(&x)] {
+            let slope = gradient(&y.square().sum(Kind::Double), &x);
+            let y = a.matmul(&x.detach());
+            assert_close(&slope, &(a.tr().matmul(&y) * 2.0), &"gradient");
+        }
+    }
+    let said = said(bipartite(None).with_self_loops());
+    assert_eq!(
+        said,
+        "a graph from nodes of one kind to nodes of another has no loops\n  found     7 nodes to 5"
+    );
+}
+
+#[test]
+fn other_weights_on_the_same_edges() {
+    for case in cases() {
+        let g = make(&case, None);
+        let weight = weights(&case);
+        let order = make(&case, Some(&weight)).weight();
+        let other = g.weighted(&order).unwrap();
+        assert_close(&matrix(&other), &dense(&case, &weight), &case);
+        // What follows from the edges is found once for all weights.
+        assert_eq!(other.sources().data_ptr(), g.sources().data_ptr());
+        let w = learning(&order);
+        let x = Numbers(1).tensor(&[case.0, 2]);
+        let y = g.weighted(&w.into()).unwrap().normalised().unwrap();
+        let y = y.matmul(&x).unwrap();
+        assert!(y.requires_grad());
+    }
+}
+
+#[test]
+fn edges_go_and_come_in_both_directions() {
+    let mut numbers = Numbers(11);
+    for case in cases() {
+        let g = make(&case, Some(&weights(&case)));
+        let a = matrix(&g);
+        let n = case.0 as usize;
+        if n == 0 {
+            continue;
+        }
+        let pairs: Vec<i64> = (0..8).map(|_| numbers.below(n)).collect();
+        let (less, more) = (a.copy(), a.copy());
+        for pair in pairs.chunks(2) {
+            for (to, from) in [(pair[0], pair[1]), (pair[1], pair[0])] {
+                let _ = less.get(to).get(from).fill_(0.0);
+            }
+            let _ = more.get(pair[0]).get(pair[1]).f_add_scalar_(1.0).unwrap();
+            if pair[0] != pair[1] {
+                let _ = more.get(pair[1]).get(pair[0]).f_add_scalar_(1.0).unwrap();
+            }
+        }
+        let pairs = Tensor::from_slice(&pairs).view([4, 2]);
+        assert_close(&matrix(&g.without(&pairs).unwrap()), &less, &case);
+        assert_close(&matrix(&g.with(&pairs).unwrap()), &more, &case);
+
+        // Two more nodes; the first edge goes to one of them, the second between them.
+        let (from, to) = (
+            Tensor::from_slice(&[0, case.0]),
+            Tensor::from_slice(&[case.0 + 1; 2]),
+        );
+        let grown = matrix(&g.appended(2, &from, &to).unwrap());
+        assert_close(&grown.narrow(0, 0, case.0).narrow(1, 0, case.0), &a, &case);
+        assert_eq!(grown.size(), [case.0 + 2; 2]);
+        assert_eq!(grown.double_value(&[case.0 + 1, 0]), 1.0);
+        let more = (grown.sum(Kind::Double) - a.sum(Kind::Double)).double_value(&[]);
+        assert!((more - 2.0).abs() < 1e-9);
+    }
+    let pairs = Tensor::from_slice(&[0_i64, 9]).view([1, 2]);
+    assert_eq!(
+        said(make(&cases()[4], None).without(&pairs)),
+        "these are no pairs of the graph's nodes\n  found     Int64 [1, 2]\n  expected  int64 [pairs, 2], numbers below 4"
+    );
+}
+
+#[test]
+fn rows_and_what_they_share() {
+    let mut numbers = Numbers(13);
+    for case in cases() {
+        let (g, n) = (make(&case, Some(&weights(&case))), case.0 as usize);
+        if n == 0 {
+            continue;
+        }
+        let a = matrix(&g);
+        let mut some = || {
+            let picked: Vec<i64> = (0..6).map(|_| numbers.below(n)).collect();
+            Tensor::from_slice(&picked)
+        };
+        let (one, other) = (some(), some());
+        let (of_one, of_other) = (g.rows(&one).unwrap(), g.rows(&other).unwrap());
+        let (b, c) = (a.index_select(0, &one), a.index_select(0, &other));
+        assert_close(&matrix(&of_one), &b, &case);
+        let there = c.ne(0.0).to_kind(Kind::Double);
+        assert_close(
+            &matrix(&of_one.common(&of_other).unwrap()),
+            &(&b * &there),
+            &case,
+        );
+        let left = &b * (1.0 - &there);
+        assert_close(&matrix(&of_one.except(&of_other).unwrap()), &left, &case);
+    }
+}
+
+#[test]
+fn graphs_stand_side_by_side() {
+    let all: Vec<Graph> = cases()
+        .iter()
+        .map(|case| make(case, Some(&weights(case))))
+        .collect();
+    let whole = Graph::side_by_side(&all).unwrap();
+    let blocks: Vec<Tensor> = all.iter().map(matrix).collect();
+    assert_close(&matrix(&whole), &Tensor::block_diag(&blocks), &"blocks");
+
+    // Many weightings at once are one after the other.
+    let case = &cases()[8];
+    let g = make(case, None);
+    let edges = g.sources().size()[0];
+    let weights = Numbers(3).tensor(&[3, edges]) + 1.01;
+    let x = Numbers(4).tensor(&[case.0, 2]);
+    let copies = g
+        .repeated(3)
+        .unwrap()
+        .weighted(&weights.reshape([-1]).into())
+        .unwrap();
+    let at_once = copies
+        .normalised()
+        .unwrap()
+        .matmul(&x.repeat([3, 1]))
+        .unwrap();
+    for (i, y) in (0..3).zip(at_once.split(case.0, 0)) {
+        let alone = g
+            .weighted(&weights.get(i).into())
+            .unwrap()
+            .normalised()
+            .unwrap();
+        assert_close(&y, &alone.matmul(&x).unwrap(), &i);
+    }
+}
+
+#[test]
+fn powers_are_products_and_are_kept() {
+    for case in cases() {
+        let g = make(&case, Some(&(weights(&case) * 0.1)));
+        let x = Numbers(4).tensor(&[case.0, 70]);
+        let mut expected = x.copy();
+        for hops in 0..4 {
+            let y = g.power(&(&x).into(), hops).unwrap();
+            assert_close(&y, &expected, &(&case, hops));
+            expected = g.matmul(&expected).unwrap();
+        }
+        if case.0 == 0 {
+            continue;
+        }
+        let (mut x, hops) = (plugin_api::Tensor::from(&x), 3);
+        let first = g.power(&x, hops).unwrap();
+        assert_eq!(g.power(&x, hops).unwrap().data_ptr(), first.data_ptr());
+        // Whoever changes a tensor has another one, though it lies in the same place.
+        let _ = x.f_add_scalar_(1.0).unwrap();
+        let changed = g.power(&x, hops).unwrap();
+        assert!(changed.data_ptr() != first.data_ptr());
+        let mut first = changed;
+        let before = first.copy();
+        let _ = first.f_zero_().unwrap();
+        assert_close(&g.power(&x, hops).unwrap(), &before, &case);
+        // With gradients it is the products.
+        let x = learning(&x);
+        let y = g.power(&(&x).into(), hops).unwrap();
+        let slope = gradient(&y.sum(Kind::Double), &x);
+        let ones = y.ones_like();
+        let back = g.transposed().unwrap().power(&ones.into(), hops).unwrap();
+        assert_close(&slope, &back, &case);
+    }
+}
+
 fn said<T>(result: Result<T>) -> String {
     result.err().expect("a failure").to_string()
 }
@@ -454,7 +672,7 @@ fn says_what_is_wrong_with_the_edges() {
     let ints = |values: &[i64]| Tensor::from_slice(values);
     let floats = |values: &[f32]| Tensor::from_slice(values);
     let said = |nodes, sources: &Tensor, targets: &Tensor, weight: Option<&Tensor>| {
-        said(graph(nodes, sources, targets, weight))
+        said(graph((nodes, nodes), sources, targets, weight))
     };
     assert_eq!(
         said(3, &ints(&[0, 1, 2]), &ints(&[0, 1]), Some(&floats(&[1.]))),

@@ -6,8 +6,9 @@ use plugin_api::{Error, Graph, Result, Tensor};
 use tch::{Device, Kind};
 
 use super::keep::{Kept, Shared};
+use super::powers::Powers;
 use super::topology::Topology;
-use super::{Handle, kind_name};
+use super::{Handle, check_part, check_parts_agree, kind_name};
 use crate::native::{Csr, spmm};
 
 /// The weights of a topology's edges.
@@ -72,6 +73,8 @@ pub(super) struct Weighted {
     csr_f64: Kept<Csr>,
     with_self_loops: Kept<Arc<Weighted>>,
     normalised: Kept<Arc<Weighted>>,
+    transposed: Kept<Arc<Weighted>>,
+    pub(super) powers: Powers,
 }
 
 impl Weighted {
@@ -85,6 +88,8 @@ impl Weighted {
             csr_f64: Kept::default(),
             with_self_loops: Kept::default(),
             normalised: Kept::default(),
+            transposed: Kept::default(),
+            powers: Powers::default(),
         })
     }
 
@@ -110,7 +115,7 @@ impl Weighted {
         self.form(&self.degrees, || {
             let weights = self.weights.get()?;
             let zeros = tch::Tensor::f_zeros(
-                [self.topology.nodes as i64],
+                [self.topology.size.nodes as i64],
                 (weights.kind(), weights.device()),
             )?;
             Ok(zeros
@@ -139,12 +144,18 @@ impl Weighted {
         let messages = x
             .f_index_select(0, &self.topology.sources.get())?
             .f_mul(&weights.f_unsqueeze(1)?)?; // [edges, features]
-        Ok(x.f_zeros_like()?
-            .f_index_add(0, &self.topology.targets.get(), &messages)?)
+        let size = [self.topology.size.nodes as i64, x.size()[1]];
+        Ok(
+            tch::Tensor::f_zeros(size, (x.kind(), x.device()))?.f_index_add(
+                0,
+                &self.topology.targets.get(),
+                &messages,
+            )?,
+        )
     }
 
     pub(super) fn check(&self, x: &tch::Tensor) -> Result<()> {
-        let (nodes, device) = (self.topology.nodes, self.topology.device);
+        let (nodes, device) = (self.topology.size.source_nodes, self.topology.device);
         if !matches!(x.size()[..], [rows, _] if rows == nodes as i64)
             || !matches!(x.kind(), Kind::Float | Kind::Double)
         {
@@ -166,8 +177,10 @@ impl Weighted {
         self.form(&self.with_self_loops, || {
             let (topology, ids) = self.topology.with_self_loops()?;
             let weights = self.weights.get()?;
-            let ones =
-                tch::Tensor::f_ones([topology.nodes as i64], (weights.kind(), weights.device()))?;
+            let ones = tch::Tensor::f_ones(
+                [topology.size.nodes as i64],
+                (weights.kind(), weights.device()),
+            )?;
             let weights = Weights::new(&tch::Tensor::f_cat(&[weights, ones], 0)?, ids)?;
             Ok(Weighted::new(topology, self.kind, weights))
         })
@@ -175,31 +188,15 @@ impl Weighted {
 
     pub(super) fn normalised(&self) -> Result<Arc<Weighted>> {
         self.form(&self.normalised, || {
-            let degrees = self.degrees()?;
-            let below = degrees.f_lt(0.)?;
-            if below.f_any()?.f_int64_value(&[])? != 0 {
-                let node = below.f_nonzero()?.f_int64_value(&[0, 0])?;
-                return Err(
-                    Error::new("a graph with degrees below zero cannot be normalised")
-                        .found(format!(
-                            "{} at node {node}",
-                            degrees.f_double_value(&[node])?
-                        ))
-                        .expected("weights that add up to 0 or more at each node")
-                        .into(),
-                );
-            }
-            // Zeros are replaced before the root and not after it, which would have infinite gradients.
-            let zero = degrees.f_eq(0.)?;
-            let factors = degrees
-                .f_masked_fill(&zero, 1.)?
-                .f_rsqrt()?
-                .f_masked_fill(&zero, 0.)?;
-            let at = |ends: &Shared<Tensor>| factors.f_index_select(0, &ends.get());
             let (topology, weights) = (&self.topology, self.weights.get()?);
+            let at_targets = factors(&*self.degrees()?)?;
+            let at_sources = match topology.size.source_nodes == topology.size.nodes {
+                true => at_targets.shallow_clone(),
+                false => factors(&*self.transposed()?.degrees()?)?,
+            };
             let weights = weights
-                .f_mul(&at(&topology.targets)?)?
-                .f_mul(&at(&topology.sources)?)?;
+                .f_mul(&at_targets.f_index_select(0, &topology.targets.get())?)?
+                .f_mul(&at_sources.f_index_select(0, &topology.sources.get())?)?;
             let order = tch::Tensor::f_arange(weights.size()[0], (Kind::Int64, topology.device))?;
             Ok(Weighted::new(
                 topology.clone(),
@@ -207,6 +204,24 @@ impl Weighted {
                 Weights::new(&weights, order.into())?,
             ))
         })
+    }
+
+    pub(super) fn transposed(&self) -> Result<Arc<Weighted>> {
+        self.form(&self.transposed, || {
+            let (topology, order) = self.topology.transposed()?;
+            let weights = Weights::new(&self.weights.get()?, order)?;
+            Ok(Weighted::new(topology, self.kind, weights))
+        })
+    }
+
+    /// The same edges with other weights, in their order.
+    pub(super) fn weighted(&self, weight: &tch::Tensor) -> Result<Arc<Weighted>> {
+        check_part("weight", weight, &[Kind::Float, Kind::Double])?;
+        let (sources, targets) = (self.topology.sources.get(), self.topology.targets.get());
+        check_parts_agree(&sources, &targets, Some(weight))?;
+        let order = tch::Tensor::f_arange(weight.size()[0], (Kind::Int64, weight.device()))?;
+        let weights = Weights::new(weight, order.into())?;
+        Ok(Weighted::new(self.topology.clone(), weight.kind(), weights))
     }
 
     pub(super) fn to_device(&self, device: Device) -> Result<Arc<Weighted>> {
@@ -217,4 +232,27 @@ impl Weighted {
             self.weights.to_device(device)?,
         ))
     }
+}
+
+/// What degrees scale by: the inverse of their root, 0 for 0.
+fn factors(degrees: &tch::Tensor) -> Result<tch::Tensor> {
+    let below = degrees.f_lt(0.)?;
+    if below.f_any()?.f_int64_value(&[])? != 0 {
+        let node = below.f_nonzero()?.f_int64_value(&[0, 0])?;
+        return Err(
+            Error::new("a graph with degrees below zero cannot be normalised")
+                .found(format!(
+                    "{} at node {node}",
+                    degrees.f_double_value(&[node])?
+                ))
+                .expected("weights that add up to 0 or more at each node")
+                .into(),
+        );
+    }
+    // Zeros are replaced before the root and not after it, which would have infinite gradients.
+    let zero = degrees.f_eq(0.)?;
+    Ok(degrees
+        .f_masked_fill(&zero, 1.)?
+        .f_rsqrt()?
+        .f_masked_fill(&zero, 0.)?)
 }

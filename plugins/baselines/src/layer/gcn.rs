@@ -39,7 +39,7 @@ impl Layer for Gcn {
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
-        let messages = x.tensor("x")?.f_matmul(&w["weight"])?; // [nodes, out]
+        let messages = x.product("x", &w["weight"])?; // [nodes, out]
         let y = x
             .graph("graph")?
             .with_self_loops()?

@@ -42,8 +42,14 @@ impl Layer for Linear {
     }
 
     fn forward(&self, w: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
-        let bias = w.get("bias").map(|bias| &**bias);
-        let y = x.tensor("x")?.f_linear(&w["weight"], bias)?; // [.., out]
+        let (weight, bias) = (&w["weight"], w.get("bias").map(|bias| &**bias));
+        let y = match x.tensor("x") {
+            Ok(x) => x.f_linear(weight, bias)?, // [.., out]
+            Err(_) => {
+                let y = x.product("x", &weight.f_tr()?)?;
+                bias.map_or(Ok(y.shallow_clone()), |bias| y.f_add(bias))?
+            }
+        };
         Ok(Batch::new().with("x", y))
     }
 
