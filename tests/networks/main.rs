@@ -7,6 +7,7 @@ mod cutting;
 mod gradsign;
 mod hypernets;
 mod kernels;
+mod links;
 mod methods;
 mod pairs;
 mod passes;

@@ -7,6 +7,7 @@ mod boosting;
 mod gradsign;
 mod hypernets;
 mod inheriting;
+mod links;
 mod looking;
 mod methods;
 mod networks;
