@@ -163,7 +163,8 @@ fn struck_at(
     (place, struck)
 }
 
-/// A study whose works take long enough to be cut off: a relaxation's search, trials of several steps, a training.
+/// A study whose works take long enough to be cut off: a relaxation's search, trials of several steps, a trainer that has
+/// another one train twice.
 const LONG: &str = r#"
 task = { use = "baselines/digits-graph" }
 
@@ -186,14 +187,19 @@ budget = 2
 
 [[stage]]
 name  = "found"
-train = { use = "baselines/backprop", epochs = 80, best = true }
+train = { use = "wrappers/trainer", inner = { use = "baselines/backprop", epochs = 40 } }
 "#;
+
+fn long(first: &str) -> Place {
+    let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
+    Place::new(&format!("{first}\n{LONG}")).with_plugin("wrappers", &wrappers)
+}
 
 /// Runs the experiment until this work has written a checkpoint, and kills pleach and all that it has started.
 fn cut_off(place: &Place, work: &str) -> PathBuf {
     let run = place.folder.path().join("runs/experiment-1");
     let checkpoint = run.join(format!("checkpoints/{work}.safetensors"));
-    let mut pleach = start(place, &["run", "experiment.toml"]);
+    let mut pleach = start(place, &["run", "experiment.toml", "--plugins", "plugins"]);
     while !checkpoint.exists() {
         let running = pleach.try_wait().expect("a child").is_none();
         assert!(running, "{work} was not cut off");
@@ -212,12 +218,12 @@ fn cut_off(place: &Place, work: &str) -> PathBuf {
 
 #[test]
 fn work_goes_on_from_its_checkpoint() {
-    let place = Place::new(LONG);
-    let whole = place.run(&[]);
+    let place = long("");
+    let whole = place.run(&["--plugins", "plugins"]);
     let (journal_then, weights_then) = (journal(&whole), weights(&whole));
     assert_eq!((journal_then.len(), weights_then.len()), (1 + 2 + 1, 1));
     for work in ["chosen-s0", "search-t1", "found-s0"] {
-        let place = Place::new(&format!("checkpoint = 0\n{LONG}"));
+        let place = long("checkpoint = 0");
         let run = place.folder.path().join("runs/experiment-1");
         cut_off(&place, work);
         let mut resume = place.pleach(&["resume", "runs/experiment-1"]);
@@ -242,8 +248,39 @@ fn work_goes_on_from_its_checkpoint() {
 }
 
 #[test]
+fn a_trainer_that_has_another_train_twice_goes_on_in_either() {
+    let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
+    let run = |at: &str| {
+        let experiment = format!(
+            r#"
+task = "baselines/digits"
+checkpoint = 0
+
+[[stage]]
+name  = "twice"
+arch  = {{ use = "baselines/gnn", point = {{ "layer-0" = "baselines/linear", width = 16, activation = "tanh", dropout = 0.3 }}, depth = 1, widths = [16], layers = ["baselines/linear"] }}
+train = {{ use = "wrappers/trainer", inner = {{ use = "baselines/backprop", epochs = 10, transforms = [{{ use = "wrappers/mortal"{at} }}, "baselines/adam"] }} }}
+"#
+        );
+        let place = Place::new(&experiment).with_plugin("wrappers", &wrappers);
+        let run = place.run(&["--plugins", "plugins"]);
+        let db = rusqlite::Connection::open(run.join("journal.sqlite")).expect("a journal");
+        let attempts: i64 = db
+            .query_row("SELECT attempts FROM timing", [], |row| row.get(0))
+            .expect("one work");
+        (journal(&run), weights(&run), attempts)
+    };
+    let (journal, weights, attempts) = run("");
+    assert_eq!(attempts, 1);
+    let killed = run(", at = 5");
+    assert_eq!(killed.2, 3, "killed in both trainings");
+    assert_eq!(killed.0, journal);
+    assert!(killed.1 == weights);
+}
+
+#[test]
 fn a_checkpoint_that_is_none_is_left_alone() {
-    let place = Place::new(&format!("checkpoint = 0\n{LONG}"));
+    let place = long("checkpoint = 0");
     let run = place.folder.path().join("runs/experiment-1");
     let checkpoint = cut_off(&place, "found-s0");
     std::fs::write(&checkpoint, "no weights").expect("a file");

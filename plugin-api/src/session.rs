@@ -460,12 +460,12 @@ pub trait Session {
     /// Puts a snapshot back.
     fn restore(&mut self, snapshot: &Tensors) -> Result<()>;
 
-    /// Says that long work could go on from here: if it is cut off, it may begin anew with a session that is what this one
-    /// is now, whose [`resumed`](Session::resumed) hands `own` back. Cheap: the host writes when it is time.
+    /// Says that long work could go on from here, if it is cut off: `own` is what a trainer needs for that beside the
+    /// session. Cheap: the host writes when it is time.
     fn checkpoint(&mut self, own: &Tensors) -> Result<()>;
-    /// What was given to [`checkpoint`](Session::checkpoint) by the work that was cut off here: architecture, weights,
-    /// masks, chains with their moments, the relaxation, objectives and clock are as they were then, and are not to be
-    /// made anew. `None` where the work begins.
+    /// Asked where such work begins. If it was cut off behind this question, the session becomes what it was at its last
+    /// [`checkpoint`](Session::checkpoint), with architecture, weights, masks, chains, relaxation, objectives and clock,
+    /// and `own` comes back. `None` where the work begins here.
     fn resumed(&mut self) -> Result<Option<Tensors>>;
 
     /// Goes on with another architecture. Weights of equal path and shape go over by themselves, with masks and what

@@ -65,8 +65,6 @@ pub struct NetSession {
     /// What the trial left whose weights may be inherited.
     parent: Option<Parent>,
     keeper: Option<Keeper>,
-    /// What the component had kept for itself that was cut off here, until it takes it back.
-    resumed: Option<Tensors>,
 }
 
 impl NetSession {
@@ -102,7 +100,6 @@ impl NetSession {
             point: None,
             parent: None,
             keeper: None,
-            resumed: None,
         })
     }
 
@@ -355,7 +352,7 @@ impl Session for NetSession {
     }
 
     fn resumed(&mut self) -> Result<Option<Tensors>> {
-        Ok(self.resumed.take())
+        Ok(self.go_on_here())
     }
 
     fn replace(&mut self, arch: &Arch, carry: &[Carry]) -> Result<()> {

@@ -10,6 +10,7 @@ mod inheriting;
 mod links;
 mod looking;
 mod methods;
+mod mortal;
 mod networks;
 mod pairs;
 mod parts;

@@ -1,4 +1,8 @@
-//! Checkpoints: all that a session is in one file, so that work that was cut off goes on where it was.
+//! Checkpoints: what work that was cut off needs to go on to the same bits.
+//!
+//! Work that is begun anew does all again that led to the step at which it was cut off, except that it takes the state
+//! after the last whole step from the file. Where it comes to the trainer's call of `resumed` behind which the checkpoint
+//! was written, the session becomes what it was then; so trainers around others need not know of it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,12 +21,24 @@ pub(super) struct Keeper {
     file: PathBuf,
     every: Duration,
     last: Instant,
-    /// What the steps of the work that are done reported: as many as these are done.
+    /// What the steps that are done reported: as many as these are done.
     reports: Vec<Report>,
+    /// How the session was after them; `None` before the first, which is begun as the work says.
+    start: Option<State>,
+    /// How often the step at work has asked to be resumed.
+    asked: u64,
+    /// What waits for that question.
+    waiting: Option<Midst>,
 }
 
-/// What a checkpoint says beside its tensors.
-#[derive(Serialize, Deserialize)]
+/// All that a session is.
+struct State {
+    head: Head,
+    tensors: Tensors,
+}
+
+/// What of it is not tensors.
+#[derive(Clone, Serialize, Deserialize)]
 struct Head {
     arch: Arch,
     point: Option<Point>,
@@ -30,26 +46,46 @@ struct Head {
     objectives: Vec<Recipe>,
     chains: Vec<Plan>,
     frozen: BTreeSet<String>,
-    reports: Vec<Report>,
-    /// Whether the step that follows had begun.
-    begun: bool,
 }
 
-/// Names of what a trainer keeps for itself begin with this.
-const OWN: &str = "own:";
-const HEAD: &str = "checkpoint";
+/// A session in the midst of a step.
+struct Midst {
+    asked: u64,
+    state: State,
+    /// What the trainer kept for itself.
+    own: Tensors,
+}
+
+/// What a file says beside its tensors.
+#[derive(Serialize, Deserialize)]
+struct Said {
+    reports: Vec<Report>,
+    start: Option<Head>,
+    midst: Option<(u64, Head)>,
+}
+
+/// The key under which it is said, and prefixes of the tensors' names.
+const SAID: &str = "checkpoint";
+const START: &str = "start/";
+const MIDST: &str = "midst/";
+const OWN: &str = "own/";
 
 impl NetSession {
-    /// Has checkpoints go to this file, one in `every` at most. Where one lies there already, this session goes on from
-    /// it; what is returned are the reports of the steps that are done.
+    /// Has checkpoints go to this file, one in `every` at most. Where one lies there already, this session goes on behind
+    /// the steps that are done; what is returned are their reports.
     pub(crate) fn keep(&mut self, file: &Path, every: Duration) -> Vec<Report> {
-        let mut reports = vec![];
+        let mut keeper = Keeper {
+            file: file.into(),
+            every,
+            last: Instant::now(),
+            reports: vec![],
+            start: None,
+            asked: 0,
+            waiting: None,
+        };
         if file.exists() {
-            match self.go_on_from(file) {
-                Ok(done) => {
-                    tracing::info!("goes on from {}", file.display());
-                    reports = done;
-                }
+            match self.go_on(&mut keeper) {
+                Ok(()) => tracing::info!("goes on from {}", file.display()),
                 // The same will come of it, only later.
                 Err(why) => {
                     let file = file.display();
@@ -57,20 +93,39 @@ impl NetSession {
                 }
             }
         }
-        self.keeper = Some(Keeper {
-            file: file.into(),
-            every,
-            last: Instant::now(),
-            reports: reports.clone(),
+        self.keeper.insert(keeper).reports.clone()
+    }
+
+    fn go_on(&mut self, keeper: &mut Keeper) -> Result<()> {
+        let (said, tensors) = weights::load_with(&keeper.file, SAID)?;
+        let said: Said = serde_json::from_str(&said)?;
+        let state = |head, prefix: &str| State {
+            head,
+            tensors: tensors.under(prefix),
+        };
+        let start = said.start.map(|head| state(head, START));
+        if let Some(start) = &start {
+            self.become_as(start)?;
+        }
+        keeper.waiting = said.midst.map(|(asked, head)| Midst {
+            asked,
+            state: state(head, MIDST),
+            own: tensors.under(OWN),
         });
-        reports
+        (keeper.reports, keeper.start) = (said.reports, start);
+        Ok(())
     }
 
     /// Says that so many steps are done, with these reports.
     pub(crate) fn advanced(&mut self, reports: &[Report]) -> Result<()> {
-        self.resumed = None;
+        if self.keeper.is_none() {
+            return Ok(());
+        }
+        let start = self.state();
         if let Some(keeper) = &mut self.keeper {
             keeper.reports = reports.to_vec();
+            keeper.start = Some(start);
+            (keeper.asked, keeper.waiting) = (0, None);
         }
         self.write_down(None)
     }
@@ -80,7 +135,23 @@ impl NetSession {
         self.keeper = before.keeper.take();
     }
 
-    /// Writes a checkpoint, if it is time for one; `own` is what the component keeps that is at work.
+    /// What the trainer kept for itself that was cut off behind this question; the session becomes what it was.
+    pub(super) fn go_on_here(&mut self) -> Option<Tensors> {
+        let keeper = self.keeper.as_mut()?;
+        keeper.asked += 1;
+        let midst = keeper
+            .waiting
+            .take_if(|midst| midst.asked == keeper.asked)?;
+        match self.become_as(&midst.state) {
+            Ok(()) => Some(midst.own),
+            Err(why) => {
+                tracing::warn!("the checkpoint does not fit, so the step begins anew: {why}");
+                None
+            }
+        }
+    }
+
+    /// Writes a checkpoint, if it is time for one; `own` is what the trainer keeps for itself that is at work.
     pub(super) fn write_down(&mut self, own: Option<&Tensors>) -> Result<()> {
         let Some(keeper) = &self.keeper else {
             return Ok(());
@@ -88,6 +159,39 @@ impl NetSession {
         if keeper.last.elapsed() < keeper.every {
             return Ok(());
         }
+        let midst = own.map(|own| (own, self.state()));
+        let mut tensors = Tensors::new();
+        let mut put = |prefix: &str, of: &Tensors| {
+            tensors.extend(
+                of.iter()
+                    .map(|(name, t)| (format!("{prefix}{name}"), t.clone())),
+            );
+        };
+        if let Some(start) = &keeper.start {
+            put(START, &start.tensors);
+        }
+        if let Some((own, midst)) = &midst {
+            put(MIDST, &midst.tensors);
+            put(OWN, own);
+        }
+        let head = |state: &State| state.head.clone();
+        let said = Said {
+            reports: keeper.reports.clone(),
+            start: keeper.start.as_ref().map(head),
+            midst: midst.map(|(_, midst)| (keeper.asked, midst.head)),
+        };
+        weights::save(
+            &keeper.file,
+            &tensors,
+            (SAID, &serde_json::to_string(&said)?),
+        )?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.last = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> State {
         let mut chains: Vec<Plan> = self.chains.values().map(|c| c.plan.clone()).collect();
         chains.sort_by(|a, b| a.name.cmp(&b.name));
         let head = Head {
@@ -97,43 +201,38 @@ impl NetSession {
             objectives: self.objective_recipes(),
             chains,
             frozen: self.frozen.clone(),
-            reports: keeper.reports.clone(),
-            begun: own.is_some(),
         };
-        let mut all = self.take("everything");
-        let own = own.into_iter().flat_map(|own| own.iter());
-        all.extend(own.map(|(name, t)| (format!("{OWN}{name}"), t.clone())));
-        weights::save(&keeper.file, &all, (HEAD, &serde_json::to_string(&head)?))?;
-        if let Some(keeper) = &mut self.keeper {
-            keeper.last = Instant::now();
+        State {
+            head,
+            tensors: self.take("everything"),
         }
+    }
+
+    /// Becomes what the session was that was in this state; stays what it is where that fails.
+    fn become_as(&mut self, State { head, tensors }: &State) -> Result<()> {
+        let (task, arch) = (Rc::clone(&self.task), head.arch.clone());
+        let mut next = NetSession::new(arch, task, self.seed, self.device)?;
+        next.descend(head.point.clone(), self.parent.clone());
+        next.companions = std::mem::take(&mut self.companions);
+        if let Err(why) = next.set_up(head).and_then(|()| next.put_back(tensors)) {
+            self.companions = next.companions;
+            return Err(why);
+        }
+        next.keep_as(self);
+        *self = next;
         Ok(())
     }
 
-    /// Becomes what the session was that wrote a checkpoint.
-    fn go_on_from(&mut self, file: &Path) -> Result<Vec<Report>> {
-        let (head, tensors) = weights::load_with(file, HEAD)?;
-        let head: Head = serde_json::from_str(&head)?;
-        let mut next = NetSession::new(head.arch, Rc::clone(&self.task), self.seed, self.device)?;
-        next.descend(head.point, self.parent.take());
-        next.companions = std::mem::take(&mut self.companions);
-        next.set_objectives(&head.objectives)?;
-        if let Some(relaxation) = head.relaxation {
-            next.attach(&relaxation)?;
+    /// Has objectives, relaxation and chains as they were, to be filled.
+    fn set_up(&mut self, head: &Head) -> Result<()> {
+        self.set_objectives(&head.objectives)?;
+        if let Some(relaxation) = &head.relaxation {
+            self.attach(relaxation)?;
         }
         for plan in &head.chains {
-            next.chain(&plan.name, &plan.transforms, &plan.select)?;
+            self.chain(&plan.name, &plan.transforms, &plan.select)?;
         }
-        let own = tensors.under(OWN);
-        let session = tensors
-            .into_iter()
-            .filter(|(name, _)| !name.starts_with(OWN));
-        next.put_back(&session.collect())?;
-        for path in &head.frozen {
-            next.freeze(path, true)?;
-        }
-        next.resumed = head.begun.then_some(own);
-        *self = next;
-        Ok(head.reports)
+        let mut frozen = head.frozen.iter();
+        frozen.try_for_each(|path| self.freeze(path, true))
     }
 }
