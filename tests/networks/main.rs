@@ -11,5 +11,6 @@ mod links;
 mod methods;
 mod pairs;
 mod passes;
+mod quantising;
 mod remembering;
 mod support;

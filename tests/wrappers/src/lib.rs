@@ -15,6 +15,7 @@ mod networks;
 mod pairs;
 mod parts;
 mod processes;
+mod quantising;
 mod searching;
 mod services;
 mod training;
