@@ -3,6 +3,7 @@
 //!
 //! Beside them stand small forms of methods of papers, whose other parts come from other files.
 
+mod aligning;
 mod boosting;
 mod gradsign;
 mod hypernets;
