@@ -5,6 +5,7 @@ mod architectures;
 mod boosting;
 mod choices;
 mod cutting;
+mod generating;
 mod gradsign;
 mod hypernets;
 mod kernels;

@@ -5,6 +5,7 @@
 
 mod aligning;
 mod boosting;
+mod generating;
 mod gradsign;
 mod hypernets;
 mod inheriting;
