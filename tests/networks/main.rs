@@ -8,6 +8,7 @@ mod cutting;
 mod generating;
 mod gradsign;
 mod hypernets;
+mod inducing;
 mod kernels;
 mod links;
 mod methods;

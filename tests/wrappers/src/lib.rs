@@ -8,6 +8,7 @@ mod boosting;
 mod generating;
 mod gradsign;
 mod hypernets;
+mod inducing;
 mod inheriting;
 mod links;
 mod looking;
