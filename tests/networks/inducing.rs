@@ -55,7 +55,12 @@ fn session(seed: u64) -> NetSession {
         )
         .layer("decode", linear(1), &[("x", "both.x")])
         .output("y", "decode.x");
-    on(Offsets).on_task(arch, seed).unwrap()
+    let mut session = on(Offsets).on_task(arch, seed).unwrap();
+    // A latent that says enough: the last two weights are its own.
+    let decode = Tensor::from_slice(&[0.3, -0.2, 0.8, -0.5]).view([1, 4]);
+    let decode = Tensors::new().with("decode.weight", decode);
+    session.set(&decode).unwrap();
+    session
 }
 
 /// Trains, and returns the losses of each step: with latents as they were, and as they were moved.
@@ -73,9 +78,6 @@ fn trained(session: &mut NetSession, moves: i64, steps: i64, transform: Recipe) 
 fn a_latent_that_was_searched_says_what_the_other_pairs_say() {
     for seed in 0..3 {
         let mut session = session(seed);
-        let decode = Tensor::from_slice(&[0.3, -0.2, 0.8, -0.5]).view([1, 4]);
-        let decode = Tensors::new().with("decode.weight", decode);
-        session.set(&decode).unwrap();
         let w = session.snapshot("model").unwrap();
         // The batch of the step, from another session of the same seed.
         let batch = self::session(seed).next("train", 0).unwrap();
@@ -97,13 +99,13 @@ fn a_latent_that_was_searched_says_what_the_other_pairs_say() {
         let moved = &missing - mean_of_others(&missing);
         let loss = |off: &Tensor| off.square().mean(Kind::Double).double_value(&[]);
         assert!((curve[0][0] - loss(&unmoved)).abs() < 1e-9, "{curve:?}");
-        assert!((curve[0][1] - loss(&moved)).abs() < 1e-9, "{curve:?}");
+        // The loss is flat around the best latent, which is known half as well.
+        assert!((curve[0][1] - loss(&moved)).abs() < 1e-6, "{curve:?}");
 
         // The encoder learns as if what it gave were what was found.
         let slopes = (&moved * (-2.0 / PAIRS as f64)).matmul(&of_latent.tr());
         let expected = &w["encode.weight"] - slopes.tr().matmul(&pairs);
         let found = &session.weights("model").unwrap()["encode.weight"];
-        // The loss is flat around the best latent, which is known half as well.
         assert!(off(found, &expected) < 1e-6);
         assert!(off(found, &w["encode.weight"]) > 0.01);
     }
@@ -113,14 +115,14 @@ fn a_latent_that_was_searched_says_what_the_other_pairs_say() {
 fn training_with_a_search_in_it_learns_what_programs_have_in_common() {
     for seed in 0..3 {
         let adam = Recipe::new("baselines/adam").with("rate", 0.01);
-        let curve = trained(&mut session(seed), 2, 200, adam);
+        let curve = trained(&mut session(seed), 5, 200, adam);
         let mean = |rows: &[Vec<f64>], column: usize| {
             let losses = rows.iter().map(|row| row[column]);
             losses.sum::<f64>() / rows.len() as f64
         };
         let (begin, end) = (&curve[..20], &curve[180..]);
         let [unmoved, first, last] = [mean(begin, 0), mean(begin, 1), mean(end, 1)];
-        assert!(first < 0.95 * unmoved, "{seed}: {unmoved} {first}");
-        assert!(last < 0.25 * first, "{seed}: {first} {last}");
+        assert!(first < 0.5 * unmoved, "{seed}: {unmoved} {first}");
+        assert!(last < 0.02 * first, "{seed}: {first} {last}");
     }
 }

@@ -16,4 +16,6 @@ mod pairs;
 mod passes;
 mod quantising;
 mod remembering;
+mod studying;
 mod support;
+mod widening;

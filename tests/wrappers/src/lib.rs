@@ -21,6 +21,8 @@ mod processes;
 mod quantising;
 mod searching;
 mod services;
+mod studying;
 mod training;
+mod widening;
 
 plugin_api::plugin!();
