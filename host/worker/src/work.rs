@@ -28,7 +28,9 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     };
     for step in &work.steps[reports.len()..] {
         reports.push(take(step, &mut session, work, &plain)?);
-        session.advanced(&reports)?;
+        if reports.len() < work.steps.len() {
+            session.advanced(&reports)?;
+        }
     }
     let mut metrics = Named::new();
     for (step, report) in work.steps.iter().zip(&reports) {
