@@ -377,3 +377,21 @@ fn sparse_features_are_features() {
         }
     }
 }
+
+/// The graph that plugins test with is the host's, also from nodes of one kind to nodes of another.
+#[test]
+fn the_obvious_graph_is_the_hosts() {
+    host();
+    let (from, to) = (
+        tch::Tensor::from_slice(&[0_i64, 2, 2, 1]),
+        tch::Tensor::from_slice(&[1_i64, 1, 0, 3]),
+    );
+    let weight = tch::Tensor::from_slice(&[0.5, 2.0, 1.0, 3.0]);
+    let obvious = plugin_api::testing::graph(1, &[]);
+    let (from_too, to_too) = ((&from).into(), (&to).into());
+    let obvious = obvious.another(4, 3, &from_too, &to_too, Some((&weight).into()));
+    let hosts = Graph::bipartite(4, 3, &from, &to, Some(&weight)).unwrap();
+    let x = normal(&[3, 2], 1);
+    let product = |graph: &Graph| graph.normalised().unwrap().matmul(&x).unwrap();
+    assert!(product(&obvious.unwrap()).allclose(&product(&hosts), 1e-12, 1e-12, false));
+}

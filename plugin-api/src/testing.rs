@@ -98,15 +98,21 @@ impl Edges for Dense {
     }
 
     fn normalised(&self) -> Result<Graph> {
-        let scale: Vec<f64> = (0..self.rows.len())
-            .map(|i| self.degree(i))
-            .map(|d| if d > 0.0 { d.powf(-0.5) } else { 0.0 })
+        let scale = |degree: f64| match degree > 0.0 {
+            true => degree.powf(-0.5),
+            false => 0.0,
+        };
+        let of_targets: Vec<f64> = (0..self.rows.len())
+            .map(|i| scale(self.degree(i)))
             .collect();
+        let column = |j: usize| self.rows.iter().map(|row| row[j]).sum();
+        let of_sources = match self.columns == self.rows.len() {
+            true => of_targets.clone(),
+            false => (0..self.columns).map(|j| scale(column(j))).collect(),
+        };
         let scaled = |i: usize, row: &Vec<f64>| {
-            row.iter()
-                .zip(&scale)
-                .map(|(w, s)| scale[i] * w * s)
-                .collect()
+            let weights = row.iter().zip(&of_sources);
+            weights.map(|(w, s)| of_targets[i] * w * s).collect()
         };
         let rows = self.rows.iter().enumerate();
         let rows = rows.map(|(i, row)| scaled(i, row)).collect();
