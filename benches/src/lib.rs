@@ -1,4 +1,4 @@
-//! What the benches share: clocks, and peers that run beside pleach.
+//! What the benches share: clocks, bounds, data, and peers that run beside pleach.
 
 mod peer;
 
@@ -22,6 +22,27 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
+/// In microseconds.
+pub fn micros(d: Duration) -> f64 {
+    d.as_secs_f64() * 1e6
+}
+
+/// Ends a line with the bound of its figure, and says whether that is within.
+pub fn verdict(value: f64, bound: f64) -> bool {
+    let holds = value <= bound;
+    let verdict = if holds { "holds" } else { "DOES NOT HOLD" };
+    println!(", bound {bound}: {verdict}");
+    holds
+}
+
+/// Prints a figure beside its peer's, and whether their ratio is within the bound.
+pub fn ratio(what: &str, ours: Duration, whose: &str, peer: Duration, bound: f64) -> bool {
+    let ratio = ours.as_secs_f64() / peer.as_secs_f64();
+    let (ours, peer) = (micros(ours), micros(peer));
+    print!("{what}: {ours:.0} us; {whose}: {peer:.0} us; ratio {ratio:.3}");
+    verdict(ratio, bound)
+}
+
 /// A plugin that stands in the folder that cargo built into.
 ///
 /// # Panics
@@ -36,6 +57,13 @@ pub fn plugin(built: &Path, name: &str) -> PluginFile {
             )
         })
         .file()
+}
+
+/// A file of the folder that `PLEACH_DATA` names, or of the one that stands beside the workspace.
+pub fn data(file: &str) -> PathBuf {
+    let folder = std::env::var_os("PLEACH_DATA").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| root().join("../shared/data"));
+    folder.join(file)
 }
 
 /// The folder of the workspace.

@@ -25,9 +25,14 @@ fn main() {
         .flag("-ffp-contract=off")
         // A root is one instruction where it need not tell libc of negative numbers.
         .flag("-fno-math-errno")
+        // A choice between numbers need not be a branch: nobody looks at the processor's floating-point exceptions.
+        .flag("-fno-trapping-math")
         .include(libtorch.join("include"))
         .include(libtorch.join("include/torch/csrc/api/include"))
-        .files(["caught", "draw", "sparse", "update"].map(|name| format!("native/{name}.cpp")))
+        .files(
+            ["attention", "caught", "draw", "max", "sparse", "update"]
+                .map(|name| format!("native/{name}.cpp")),
+        )
         .compile("pleach_native");
     println!(
         "cargo::rustc-link-arg=-Wl,-rpath,{}",

@@ -54,6 +54,31 @@ pub trait Edges: Send + Sync {
         targets: &Tensor,
         weight: Option<Tensor>,
     ) -> Result<Graph>;
+    /// Attention from scores: `weight * exp(score)` over its sum among the edges that go to the same node, for each head:
+    /// `[edges, heads]`, as `score` is.
+    ///
+    /// An edge of weight 0, or with a score of minus infinity, is as if it were not there; zeros where the sum is 0.
+    fn softmax(&self, score: &Tensor) -> Result<Tensor>;
+    /// Attention from what both ends bring, `[source nodes, heads]` and `[nodes, heads]`: the [softmax](Edges::softmax)
+    /// of `leaky(source[j] + target[i])` for edges `j -> i`, where `slope` is that of the leaky unit below zero:
+    /// `[edges, heads]`.
+    ///
+    /// The scores of Velickovic et al. 2018 are of this form; no tensor of them is made.
+    fn attention(&self, source: &Tensor, target: &Tensor, slope: f64) -> Result<Tensor>;
+    /// Adds up what comes over the edges, head by head: `out[i, h] = sum over edges e: j -> i of attention[e, h] * x[j, h]`,
+    /// `[nodes, heads, features]`, for `x` of `[source nodes, heads, features]`. Weights have no part in it: what makes
+    /// the attention counts them.
+    ///
+    /// On the CPU nothing of `[edges, heads, features]` is stored, in the backward pass neither; gradients are of any
+    /// order.
+    fn attend(&self, attention: &Tensor, x: &Tensor) -> Result<Tensor>;
+    /// The largest of the numbers that come over edges, feature by feature: `[nodes, features]`; zeros where no edge comes
+    /// in. Weights change no number, but an edge of weight 0 is as if it were not there. Of several that are equal the
+    /// first has the gradient.
+    fn max(&self, x: &Tensor) -> Result<Tensor>;
+    /// The mean of what comes over the edges: [`Edges::matmul`] over [`Edges::degrees`], `[nodes, features]`; zeros where
+    /// those are 0.
+    fn mean(&self, x: &Tensor) -> Result<Tensor>;
 }
 
 /// A directed graph; an undirected one holds each edge in both directions. Sources and targets may be nodes of two kinds,

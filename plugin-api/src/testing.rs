@@ -48,6 +48,19 @@ impl Dense {
         self.matrix().nonzero()
     }
 
+    /// What edges have, at their places in the matrix, and `none` elsewhere: `[nodes, source nodes,
+    /// heads]`.
+    fn placed(&self, of_edges: &tch::Tensor, none: f64) -> Result<tch::Tensor> {
+        let size = [self.nodes(), self.source_nodes(), of_edges.size()[1]];
+        let kind = (of_edges.kind(), tch::Device::Cpu);
+        Ok(tch::Tensor::f_full(size, none, kind)?.f_index_put(&self.places(), of_edges, false)?)
+    }
+
+    /// Where edges are in the matrix.
+    fn places(&self) -> [Option<tch::Tensor>; 2] {
+        [Some(self.targets().into()), Some(self.sources().into())]
+    }
+
     fn degree(&self, i: usize) -> f64 {
         self.rows[i].iter().sum()
     }
@@ -193,6 +206,48 @@ impl Edges for Dense {
             rows[usize::try_from(*target)?][usize::try_from(*source)?] += weight;
         }
         Ok(Dense::of(rows, usize::try_from(source_nodes)?))
+    }
+
+    fn softmax(&self, score: &Tensor) -> Result<Tensor> {
+        // w exp(s) = exp(s + ln w)
+        let weight = self.weight().f_to_kind(score.kind())?.f_unsqueeze(1)?;
+        let scores = self.placed(&score.f_add(&weight.f_log()?)?, f64::NEG_INFINITY)?;
+        Ok(scores
+            .f_softmax(1, score.kind())?
+            .f_index(&self.places())?
+            .into())
+    }
+
+    fn attention(&self, source: &Tensor, target: &Tensor, slope: f64) -> Result<Tensor> {
+        let source = source.f_index_select(0, &self.sources())?;
+        let sums = target.f_index_select(0, &self.targets())?.f_add(&source)?;
+        let leaky = sums.f_where_self(&sums.f_gt(0.0)?, &sums.f_mul_scalar(slope)?)?;
+        self.softmax(&leaky.into())
+    }
+
+    fn attend(&self, attention: &Tensor, x: &Tensor) -> Result<Tensor> {
+        let parts = [self.placed(attention, 0.0)?, x.shallow_clone()];
+        Ok(tch::Tensor::f_einsum("ijh,jhf->ihf", &parts, None::<i64>)?.into())
+    }
+
+    fn max(&self, x: &Tensor) -> Result<Tensor> {
+        let largest = |row: &Vec<f64>| {
+            let joined = (0..).zip(row).filter(|(_, weight)| **weight != 0.0);
+            let joined: Vec<i64> = joined.map(|(j, _)| j).collect();
+            if joined.is_empty() {
+                return Ok(x.f_new_zeros([x.size()[1]], (x.kind(), x.device()))?);
+            }
+            let joined = tch::Tensor::f_from_slice(&joined)?;
+            Ok(x.f_index_select(0, &joined)?.f_max_dim(0, false)?.0)
+        };
+        let rows = self.rows.iter().map(largest);
+        Ok(tch::Tensor::f_stack(&rows.collect::<Result<Vec<_>>>()?, 0)?.into())
+    }
+
+    fn mean(&self, x: &Tensor) -> Result<Tensor> {
+        let degrees = self.degrees().f_to_kind(x.kind())?.f_unsqueeze(1)?;
+        let divisors = degrees.f_masked_fill(&degrees.f_eq(0.0)?, 1.0)?;
+        Ok(self.matmul(x)?.f_div(&divisors)?.into())
     }
 }
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pleach_benches::{Peer, cpu, median, plugin};
+use pleach_benches::{Peer, cpu, median, micros, plugin, ratio, verdict};
 use pleach_worker::NetSession;
 use plugin_api::boundary::Owner;
 use plugin_api::prelude::{Device, Kind};
@@ -31,25 +31,6 @@ fn main() -> Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
-}
-
-fn micros(d: Duration) -> f64 {
-    d.as_secs_f64() * 1e6
-}
-
-fn verdict(value: f64, bound: f64) -> bool {
-    let holds = value <= bound;
-    let verdict = if holds { "holds" } else { "DOES NOT HOLD" };
-    println!(", bound {bound}: {verdict}");
-    holds
-}
-
-/// Prints a figure beside its peer's, and whether their ratio is within the bound.
-fn ratio(what: &str, ours: Duration, whose: &str, peer: Duration, bound: f64) -> bool {
-    let ratio = ours.as_secs_f64() / peer.as_secs_f64();
-    let (ours, peer) = (micros(ours), micros(peer));
-    print!("{what}: {ours:.0} us; {whose}: {peer:.0} us; ratio {ratio:.3}");
-    verdict(ratio, bound)
 }
 
 /// Samples `[batch, ..]` into ten classes, always the same batch.

@@ -8,7 +8,6 @@
 // A row is summed by one thread in the order in which it is stored, column by column, without fused multiply-adds: the
 // result has the same bits with any number of threads and any instruction set.
 
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
@@ -19,7 +18,7 @@
 #include <cstdint>
 
 #include "caught.h"
-#include "processor.h"
+#include "rows.h"
 
 namespace {
 
@@ -37,74 +36,32 @@ struct Job {
   T* out;
   int64_t width; // of x and out
 
-  INLINE void operator()(int64_t from_row, int64_t to_row) const;
-};
-
-// Sums WIDTH columns of one row in registers.
-template <typename T, int WIDTH>
-INLINE void row_tile(const Job<T>& job, int64_t row, int64_t column) {
-  // Rows of x lie anywhere; the processor cannot foresee which comes next. Narrow ones mostly lie in its cache.
-  constexpr int32_t AHEAD = 4;
-  constexpr int64_t LINE = 64 / sizeof(T);
-
-  const T* x = job.x + column;
-  const int32_t end = job.ptr[row + 1];
-  T sum[WIDTH] = {};
-  for (int32_t k = job.ptr[row]; k < end; k++) {
-    if (WIDTH >= LINE && k + AHEAD < end) {
-      const T* next = x + job.col[k + AHEAD] * job.width;
-      for (int64_t i = 0; i < WIDTH; i += LINE) __builtin_prefetch(next + i);
-    }
-    const T value = job.val[k];
-    const T* from = x + job.col[k] * job.width;
-    for (int i = 0; i < WIDTH; i++) sum[i] += value * from[i];
+  INLINE void operator()(int64_t from_row, int64_t to_row) const {
+    for (int64_t row = from_row; row < to_row; row++) pleach::tile<T>(*this, row, width);
   }
-  std::copy(sum, sum + WIDTH, job.out + row * job.width + column);
-}
 
-template <typename T>
-INLINE void Job<T>::operator()(int64_t from_row, int64_t to_row) const {
-  // As many columns as fit into registers, whatever the type.
-  constexpr int WIDE = 512 / sizeof(T), HALF = WIDE / 2;
-  for (int64_t row = from_row; row < to_row; row++) {
-    int64_t column = 0;
-    for (; column + WIDE <= width; column += WIDE) row_tile<T, WIDE>(*this, row, column);
-    for (; column + HALF <= width; column += HALF) row_tile<T, HALF>(*this, row, column);
-    for (; column + 16 <= width; column += 16) row_tile<T, 16>(*this, row, column);
-    if (column + 8 <= width) row_tile<T, 8>(*this, row, column), column += 8;
-    switch (width - column) {
-      case 1: row_tile<T, 1>(*this, row, column); break;
-      case 2: row_tile<T, 2>(*this, row, column); break;
-      case 3: row_tile<T, 3>(*this, row, column); break;
-      case 4: row_tile<T, 4>(*this, row, column); break;
-      case 5: row_tile<T, 5>(*this, row, column); break;
-      case 6: row_tile<T, 6>(*this, row, column); break;
-      case 7: row_tile<T, 7>(*this, row, column); break;
-    }
-  }
-}
+  // Sums WIDTH columns of one row in registers.
+  template <int WIDTH>
+  INLINE void columns(int64_t row, int64_t column) const {
+    // Rows of x lie anywhere; the processor cannot foresee which comes next. Narrow ones mostly lie in its cache.
+    constexpr int32_t AHEAD = 4;
+    constexpr int64_t LINE = 64 / sizeof(T);
 
-template <typename T>
-void multiply(const Job<T>& job, int64_t n_rows) {
-  // Rows are shared out by entries, not by number: degrees differ by orders of magnitude. A row counts as one entry
-  // more, so that empty ones are shared out as well; it goes to whoever has its first entry.
-  const int64_t work = job.ptr[n_rows] + n_rows;
-  const auto row_at = [&](int64_t entry) {
-    int64_t low = 0, high = n_rows;
-    while (low < high) {
-      const int64_t middle = (low + high) / 2;
-      if (job.ptr[middle] + middle < entry) {
-        low = middle + 1;
-      } else {
-        high = middle;
+    const T* from_column = x + column;
+    const int32_t end = ptr[row + 1];
+    T sum[WIDTH] = {};
+    for (int32_t k = ptr[row]; k < end; k++) {
+      if (WIDTH >= LINE && k + AHEAD < end) {
+        const T* next = from_column + col[k + AHEAD] * width;
+        for (int64_t i = 0; i < WIDTH; i += LINE) __builtin_prefetch(next + i);
       }
+      const T value = val[k];
+      const T* from = from_column + col[k] * width;
+      for (int i = 0; i < WIDTH; i++) sum[i] += value * from[i];
     }
-    return low;
-  };
-  // Below some ten microseconds of work a second thread costs more than it brings.
-  const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, job.width));
-  at::parallel_for(0, work, grain, [&](int64_t from, int64_t to) { pleach::run_here(job, row_at(from), row_at(to)); });
-}
+    std::copy(sum, sum + WIDTH, out + row * width + column);
+  }
+};
 
 // A matrix by rows; the caller has checked that its indices are in bounds.
 struct Csr {
@@ -131,10 +88,10 @@ void check(const Csr& a, const Csr& transpose, const Tensor& x) {
 
 template <typename T>
 void fill(const Csr& a, const Tensor& x, Tensor& out) {
-  multiply<T>(
-      {a.ptr.const_data_ptr<int32_t>(), a.col.const_data_ptr<int32_t>(), a.val.const_data_ptr<T>(), x.const_data_ptr<T>(),
-       out.mutable_data_ptr<T>(), x.size(1)},
-      a.rows());
+  const Job<T> job{
+      a.ptr.const_data_ptr<int32_t>(), a.col.const_data_ptr<int32_t>(), a.val.const_data_ptr<T>(), x.const_data_ptr<T>(),
+      out.mutable_data_ptr<T>(), x.size(1)};
+  pleach::run_rows(job.ptr, a.rows(), job.width, job);
 }
 
 // The product without a place in autograd's graph.

@@ -1,6 +1,8 @@
 //! Graphs: edges by target, and the forms that follow from them, each computed once.
 
+mod aggregate;
 mod keep;
+mod plain;
 mod powers;
 #[cfg(test)]
 mod tests;
@@ -239,5 +241,25 @@ impl Edges for Handle {
         } else {
             Ok(self.0.to_device(device)?.handle())
         }
+    }
+
+    fn softmax(&self, score: &Tensor) -> Result<Tensor> {
+        Ok(self.0.softmax(score)?.into())
+    }
+
+    fn attention(&self, source: &Tensor, target: &Tensor, slope: f64) -> Result<Tensor> {
+        Ok(self.0.attention(source, target, slope)?.into())
+    }
+
+    fn attend(&self, attention: &Tensor, x: &Tensor) -> Result<Tensor> {
+        Ok(self.0.attend(attention, x)?.into())
+    }
+
+    fn max(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.0.max(x)?.into())
+    }
+
+    fn mean(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.0.averaging()?.matmul(x)?.into())
     }
 }

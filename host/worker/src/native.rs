@@ -1,11 +1,13 @@
 //! The kernels of `native/`, with what they rely on checked once.
 
 mod draw;
+mod edges;
 #[cfg(test)]
 mod kernels;
 mod update;
 
 pub(crate) use draw::{dropout, uniform};
+pub(crate) use edges::{attend, attention, max, softmax};
 pub(crate) use update::{adam, add, masked, sgd};
 
 use std::ffi::{CStr, c_char};
@@ -159,26 +161,28 @@ impl Pattern {
         }
         let order = stable_order(at_column, columns, 0..at_row.len());
         let transposed: Vec<i64> = order.iter().map(|&e| at_row[e]).collect();
-        let order: Vec<i64> = order.iter().map(|&e| e as i64).collect();
         Ok(Pattern {
             rows: Lines::new(&starts(at_row, rows), at_column)?,
             columns: Lines::new(&starts(at_column, columns), &transposed)?,
-            order: tch::Tensor::f_from_slice(&order)?.into(),
+            order: int32(order.iter().map(|&e| e as i64))?,
         })
     }
 }
 
 impl Lines {
     fn new(starts: &[usize], across: &[i64]) -> Result<Lines> {
-        let starts: Vec<i64> = starts.iter().map(|&start| start as i64).collect();
-        let int32 = |of: &[i64]| {
-            Ok::<_, TchError>(tch::Tensor::f_from_slice(of)?.f_to_kind(Kind::Int)?.into())
-        };
         Ok(Lines {
-            starts: int32(&starts)?,
-            across: int32(across)?,
+            starts: int32(starts.iter().map(|&start| start as i64))?,
+            across: int32(across.iter().copied())?,
         })
     }
+}
+
+fn int32(numbers: impl Iterator<Item = i64>) -> Result<Tensor> {
+    let numbers: Vec<i64> = numbers.collect();
+    Ok(tch::Tensor::f_from_slice(&numbers)?
+        .f_to_kind(Kind::Int)?
+        .into())
 }
 
 /// Where each of `groups` starts if entries are grouped by their keys, and where the last one ends.

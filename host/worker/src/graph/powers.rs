@@ -60,7 +60,7 @@ impl Weighted {
             let what = "a product goes over a whole number of hops";
             return Err(Error::new(what).found(hops).expected("0 or more").into());
         }
-        self.check(x)?;
+        self.check("x", x, ["source nodes", "features"])?;
         let all = || (0..hops).try_fold(x.shallow_clone(), |x, _| self.matmul(&x));
         let constant = self.weights.is_constant() && !x.requires_grad();
         if !constant || self.topology.device != Device::Cpu {

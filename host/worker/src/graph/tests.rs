@@ -1,5 +1,7 @@
 //! Every form and every derivative by a second route: the dense matrix.
 
+mod aggregate;
+
 use plugin_api::tch::Tensor;
 
 use super::*;

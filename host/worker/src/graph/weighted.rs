@@ -6,9 +6,10 @@ use plugin_api::{Error, Graph, Result, Tensor};
 use tch::{Device, Kind};
 
 use super::keep::{Kept, Shared};
+use super::plain::{Plain, reciprocal};
 use super::powers::Powers;
 use super::topology::Topology;
-use super::{Handle, check_part, check_parts_agree, kind_name};
+use super::{Handle, check_part, check_parts_agree};
 use crate::native::{Csr, spmm};
 
 /// The weights of a topology's edges.
@@ -73,6 +74,7 @@ pub(super) struct Weighted {
     csr_f64: Kept<Csr>,
     with_self_loops: Kept<Arc<Weighted>>,
     normalised: Kept<Arc<Weighted>>,
+    averaging: Kept<Arc<Weighted>>,
     transposed: Kept<Arc<Weighted>>,
     pub(super) powers: Powers,
 }
@@ -88,6 +90,7 @@ impl Weighted {
             csr_f64: Kept::default(),
             with_self_loops: Kept::default(),
             normalised: Kept::default(),
+            averaging: Kept::default(),
             transposed: Kept::default(),
             powers: Powers::default(),
         })
@@ -125,52 +128,42 @@ impl Weighted {
     }
 
     pub(super) fn matmul(&self, x: &tch::Tensor) -> Result<tch::Tensor> {
-        self.check(x)?;
-        if self.weights.is_constant() && self.topology.device == Device::Cpu {
-            let kept = if x.kind() == Kind::Float {
-                &self.csr_f32
-            } else {
-                &self.csr_f64
-            };
-            let csr = kept.get(|| {
-                Csr::new(
-                    self.topology.pattern()?,
-                    &self.weights.get()?.f_to_kind(x.kind())?,
-                )
-            })?;
-            return spmm(&csr, x);
+        self.check("x", x, ["source nodes", "features"])?;
+        match self.csr(x.kind())? {
+            Some(csr) => spmm(&csr, x),
+            None => self.plain(x.kind())?.matmul(x),
         }
-        let weights = self.weights.get()?.f_to_kind(x.kind())?;
-        let messages = x
-            .f_index_select(0, &self.topology.sources.get())?
-            .f_mul(&weights.f_unsqueeze(1)?)?; // [edges, features]
-        let size = [self.topology.size.nodes as i64, x.size()[1]];
-        Ok(
-            tch::Tensor::f_zeros(size, (x.kind(), x.device()))?.f_index_add(
-                0,
-                &self.topology.targets.get(),
-                &messages,
-            )?,
-        )
     }
 
-    pub(super) fn check(&self, x: &tch::Tensor) -> Result<()> {
-        let (nodes, device) = (self.topology.size.source_nodes, self.topology.device);
-        if !matches!(x.size()[..], [rows, _] if rows == nodes as i64)
-            || !matches!(x.kind(), Kind::Float | Kind::Double)
-        {
-            return Err(Error::new("x does not fit the graph")
-                .found(format!("{} {:?}", kind_name(x.kind()), x.size()))
-                .expected(format!("float32 or float64 [{nodes}, features]"))
-                .into());
+    pub(super) fn on_cpu(&self) -> bool {
+        self.topology.device == Device::Cpu
+    }
+
+    /// The edges as kernels take them; `None` where plain operations must do it.
+    pub(super) fn csr(&self, kind: Kind) -> Result<Option<Csr>> {
+        if !self.weights.is_constant() || !self.on_cpu() {
+            return Ok(None);
         }
-        if x.device() != device {
-            return Err(Error::new("x and the graph are on different devices")
-                .found(format!("x on {:?}, the graph on {device:?}", x.device()))
-                .help("bring both to one device: graph.on_device(-1) is the CPU")
-                .into());
-        }
-        Ok(())
+        let kept = if kind == Kind::Float {
+            &self.csr_f32
+        } else {
+            &self.csr_f64
+        };
+        let csr = || {
+            let weights = self.weights.get()?.f_to_kind(kind)?;
+            Csr::new(self.topology.pattern()?, &weights)
+        };
+        kept.get(csr).map(Some)
+    }
+
+    /// The edges for plain operations.
+    pub(super) fn plain(&self, kind: Kind) -> Result<Plain> {
+        Ok(Plain {
+            nodes: self.topology.size.nodes as i64,
+            sources: self.topology.sources.get().into(),
+            targets: self.topology.targets.get().into(),
+            weight: self.weights.get()?.f_to_kind(kind)?,
+        })
     }
 
     pub(super) fn with_self_loops(&self) -> Result<Arc<Weighted>> {
@@ -188,22 +181,34 @@ impl Weighted {
 
     pub(super) fn normalised(&self) -> Result<Arc<Weighted>> {
         self.form(&self.normalised, || {
-            let (topology, weights) = (&self.topology, self.weights.get()?);
+            let topology = &self.topology;
             let at_targets = factors(&*self.degrees()?)?;
             let at_sources = match topology.size.source_nodes == topology.size.nodes {
                 true => at_targets.shallow_clone(),
                 false => factors(&*self.transposed()?.degrees()?)?,
             };
-            let weights = weights
-                .f_mul(&at_targets.f_index_select(0, &topology.targets.get())?)?
-                .f_mul(&at_sources.f_index_select(0, &topology.sources.get())?)?;
-            let order = tch::Tensor::f_arange(weights.size()[0], (Kind::Int64, topology.device))?;
-            Ok(Weighted::new(
-                topology.clone(),
-                self.kind,
-                Weights::new(&weights, order.into())?,
-            ))
+            let at_targets = at_targets.f_index_select(0, &topology.targets.get())?;
+            let at_sources = at_sources.f_index_select(0, &topology.sources.get())?;
+            self.scaled(&at_targets.f_mul(&at_sources)?)
         })
+    }
+
+    /// Its product is the weighted mean over the edges that come in: `D^-1 A`.
+    pub(super) fn averaging(&self) -> Result<Arc<Weighted>> {
+        self.form(&self.averaging, || {
+            let degrees = self.degrees()?;
+            let factors = reciprocal(&degrees)?;
+            self.scaled(&factors.f_index_select(0, &self.topology.targets.get())?)
+        })
+    }
+
+    /// The same edges, whose weights are multiplied by these.
+    fn scaled(&self, factors: &tch::Tensor) -> Result<Arc<Weighted>> {
+        let topology = &self.topology;
+        let weights = self.weights.get()?.f_mul(factors)?;
+        let order = tch::Tensor::f_arange(weights.size()[0], (Kind::Int64, topology.device))?;
+        let weights = Weights::new(&weights, order.into())?;
+        Ok(Weighted::new(topology.clone(), self.kind, weights))
     }
 
     pub(super) fn transposed(&self) -> Result<Arc<Weighted>> {

@@ -5,9 +5,9 @@
 //! y_i = sum_j a_ij h_j + b,   a_ij = softmax over j of leaky(source . h_j + target . h_i)
 //! ```
 //!
-//! `x`: `[nodes, in]` to `[nodes, out]`, the heads side by side, over `graph`, whose edge weights are not looked at. The
-//! tap `attention` shows `a`: `[edges + nodes, heads]`, ordered by target. Source: Velickovic et al. 2018, equations 3
-//! to 5.
+//! `x`: `[nodes, in]` to `[nodes, out]`, the heads side by side, over `graph`; an edge counts in the softmax as often as its
+//! weight says. The tap `attention` shows `a`: `[edges + nodes, heads]`, ordered by target. Source: Velickovic et al.
+//! 2018, equations 3 to 5.
 
 use plugin_api::prelude::*;
 
@@ -70,60 +70,21 @@ impl Layer for Gat {
 
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
         let graph = x.graph("graph")?.with_self_loops()?;
-        let (sources, targets) = (graph.sources(), graph.targets());
         let (nodes, heads, of_head) = (graph.nodes(), w["source"].size()[0], w["source"].size()[1]);
         let h = x
             .tensor("x")?
             .f_matmul(&w["weight"])?
             .f_view([nodes, heads, of_head])?;
         // [nodes, heads]
-        let score = |side: &str| -> Result<Tensor> {
-            Ok(h.f_mul(&w[side])?.f_sum_dim_intlist(-1, false, None)?)
+        let score = |side: &str| -> Result<plugin_api::Tensor> {
+            let score = h.f_mul(&w[side])?.f_sum_dim_intlist(-1, false, None)?;
+            Ok(score.into())
         };
 
-        let scores = score("source")?
-            .f_index_select(0, &sources)?
-            .f_add(&score("target")?.f_index_select(0, &targets)?)?;
-        // As the slope is below 1, the larger of the two is the leaky unit.
-        let scores = scores.f_maximum(&scores.f_mul_scalar(self.slope)?)?; // [edges, heads]
-        let attention = pass.tap(
-            "attention",
-            softmax_by_target(&scores, &targets, nodes)?.into(),
-        );
-
-        let messages = h
-            .f_index_select(0, &sources)?
-            .f_mul(&attention.f_unsqueeze(-1)?)?; // [edges, heads, features]
-        let y = h
-            .f_zeros_like()?
-            .f_index_add(0, &targets, &messages)?
-            .f_view([nodes, heads * of_head])?;
-        Ok(Batch::new().with("x", y.f_add(&w["bias"])?))
+        let attention = graph.attention(&score("source")?, &score("target")?, self.slope)?;
+        let attention = pass.tap("attention", attention);
+        let y = graph.attend(&attention, &h.into())?;
+        let y = y.f_view([nodes, heads * of_head])?.f_add(&w["bias"])?;
+        Ok(Batch::new().with("x", y))
     }
-}
-
-/// Softmax among the edges that go to the same node: `[edges, heads]`. Each node has an edge.
-fn softmax_by_target(scores: &Tensor, targets: &Tensor, nodes: i64) -> Result<Tensor> {
-    let of_nodes = |value: f64| {
-        Tensor::f_full(
-            [nodes, scores.size()[1]],
-            value,
-            (scores.kind(), scores.device()),
-        )
-    };
-    // Any constant of a node leaves its softmax as it is; its largest score keeps the exponentials finite.
-    // (`internal_scatter_reduce` is what `tch` calls libtorch's `scatter_reduce`.)
-    let index = targets.f_unsqueeze(-1)?.f_expand_as(scores)?;
-    let largest = of_nodes(f64::NEG_INFINITY)?.f_internal_scatter_reduce(
-        0,
-        &index,
-        &scores.f_detach()?,
-        "amax",
-        true,
-    )?;
-    let exps = scores
-        .f_sub(&largest.f_index_select(0, targets)?)?
-        .f_exp()?;
-    let sums = of_nodes(0.0)?.f_index_add(0, targets, &exps)?;
-    Ok(exps.f_div(&sums.f_index_select(0, targets)?)?)
 }
