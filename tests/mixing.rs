@@ -346,7 +346,12 @@ fn sparse_features_are_features() {
     let dense = &dense * dense.gt(0.0).to_kind(Kind::Double);
     let sparse = Graph::sparse(&dense).unwrap();
     assert!(sparse.sources().size()[0] < 15);
-    for layer in ["baselines/linear", "baselines/gcn", "mixhop/mixhop"] {
+    for layer in [
+        "baselines/linear",
+        "baselines/gcn",
+        "baselines/gat",
+        "mixhop/mixhop",
+    ] {
         let layer = host().layer(&Recipe::new(layer).with("out", 4)).unwrap();
         let nodes = || axis("nodes", None);
         let inputs = Shapes::new()

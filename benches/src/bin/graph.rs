@@ -1,21 +1,21 @@
-//! What layers cost on graphs: attention.
+//! What layers do on graphs: maps of sparse features, products of powers, attention.
 //!
-//! `cargo xtask bench graph`. One thread, CPU time; each figure is a median, beside a peer that was measured in turn
-//! with it, and its bound; exit code 1 where one does not hold.
+//! `cargo xtask bench graph`. Each figure is a median, beside a peer that was measured in turn with it, and its bound: the
+//! CPU time of one thread, or the time that passes with two; exit code 1 where one does not hold.
 
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use pleach_benches::{Peer, cpu, data, median, plugin, ratio, verdict};
+use pleach_benches::{Peer, cpu, data, median, micros, plugin, ratio, verdict};
 use plugin_api::host::Services;
-use plugin_api::prelude::Kind;
+use plugin_api::prelude::{Device, Kind};
 use plugin_api::role::{Layer, LayerObj};
 use plugin_api::testing::Alone;
 use plugin_api::{
-    Batch, Edges, Graph, Recipe, Shapes, Tensors, axis, gradients_of, random, stream,
+    Batch, Edges, Graph, Recipe, Shapes, Tensor, Tensors, axis, gradients_of, random, stream,
 };
 
 const CORA: &str = "planetoid/cora.npz";
@@ -28,33 +28,176 @@ fn main() -> Result<ExitCode> {
     let built = std::env::current_exe()?;
     let built = built.parent().context("a program stands in a folder")?;
     pleach_worker::load(&plugin(built, "baselines"))?;
-    let all = [attention()?, attention_in_memory()?];
+    let mut peer = Peer::start("graph.py", &["torch-geometric==2.8.0", "numpy==2.4.6"])?;
+    let (cora, physics) = (Data::read(CORA)?, Data::read(PHYSICS)?);
+    let all = [
+        // First: the peak is that of the process.
+        attention_in_memory(&physics)?,
+        sparse_features(&cora, 1, 0.15, &mut peer)?,
+        sparse_features(&physics, 1, 0.15, &mut peer)?,
+        sparse_features(&physics, 2, 0.2, &mut peer)?,
+        powers(&cora, &cora.dense()?, 0.2, &mut peer)?,
+        powers(
+            &physics,
+            &random::normal(&[physics.nodes(), 256], 0),
+            0.35,
+            &mut peer,
+        )?,
+        attention(&cora, 0.5, &mut peer)?,
+    ];
     Ok(match all.into_iter().all(|holds| holds) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
 }
 
-/// The undirected graph of a file: each of its edges in both directions.
-fn graph(file: &str) -> Result<Graph> {
-    let path: PathBuf = data(file);
-    let arrays = tch::Tensor::read_npz(&path).with_context(|| path.display().to_string())?;
-    let array = |name: &str| {
-        let found = arrays.iter().find(|(found, _)| found == name);
-        found
-            .map(|(_, array)| array.to_kind(Kind::Int64))
-            .context("no such array")
-    };
-    let (edges, nodes) = (array("edges")?, array("y")?.size()[0]);
-    let (one, other) = (edges.select(1, 0), edges.select(1, 1));
-    let sources = tch::Tensor::cat(&[&one, &other], 0);
-    let targets = tch::Tensor::cat(&[&other, &one], 0);
-    Graph::new(nodes, &sources, &targets, None)
+/// A file of the shared data.
+struct Data {
+    name: &'static str,
+    path: PathBuf,
+    arrays: Vec<(String, tch::Tensor)>,
 }
 
-const REPETITIONS: usize = 31;
-/// Passes in a turn: enough that it counts little that the other one has used the caches.
-const PASSES: u32 = 10;
+impl Data {
+    fn read(file: &'static str) -> Result<Self> {
+        let path = data(file);
+        let arrays = tch::Tensor::read_npz(&path).with_context(|| path.display().to_string())?;
+        let name = Path::new(file).file_stem().and_then(|name| name.to_str());
+        Ok(Data {
+            name: name.context("a file has a name")?,
+            path,
+            arrays,
+        })
+    }
+
+    fn numbers(&self, name: &str) -> Result<tch::Tensor> {
+        let found = self.arrays.iter().find(|(found, _)| found == name);
+        let (_, array) = found.with_context(|| format!("no array `{name}`"))?;
+        Ok(array.to_kind(Kind::Int64))
+    }
+
+    fn nodes(&self) -> i64 {
+        self.numbers("y").map_or(0, |y| y.size()[0])
+    }
+
+    /// Whether so much of it fits into the caches that turns must be long for it to count little that the other one has
+    /// used them.
+    fn is_small(&self) -> bool {
+        self.nodes() < 10_000
+    }
+
+    /// Its undirected graph: each edge in both directions.
+    fn graph(&self) -> Result<Graph> {
+        let edges = self.numbers("edges")?;
+        let (one, other) = (edges.select(1, 0), edges.select(1, 1));
+        let sources = tch::Tensor::cat(&[&one, &other], 0);
+        let targets = tch::Tensor::cat(&[&other, &one], 0);
+        Graph::new(self.nodes(), &sources, &targets, None)
+    }
+
+    /// Its features: rows, columns, and their number.
+    fn features(&self) -> Result<Graph> {
+        let (starts, columns) = (self.numbers("x_indptr")?, self.numbers("x_indices")?);
+        let rows = tch::Tensor::arange(self.nodes(), (Kind::Int64, Device::Cpu));
+        let rows = rows.repeat_interleave_self_tensor(
+            &starts.diff::<tch::Tensor>(1, 0, None, None),
+            0,
+            None,
+        );
+        let values = self.arrays.iter().find(|(name, _)| name == "x_data");
+        let values = values.map(|(_, values)| values.to_kind(Kind::Float));
+        let width = self.numbers("x_shape")?.int64_value(&[1]);
+        Graph::bipartite(self.nodes(), width, &columns, &rows, values.as_ref())
+    }
+
+    fn dense(&self) -> Result<tch::Tensor> {
+        let sparse = self.features()?;
+        sparse.matmul(&tch::Tensor::eye(
+            sparse.source_nodes(),
+            (Kind::Float, Device::Cpu),
+        ))
+    }
+}
+
+/// Medians of what is measured in turns: a run of ours, of so many times, and what the peer says of as many.
+fn compare(
+    repetitions: usize,
+    (what, threads, times): (&str, u32, u32),
+    data: &Data,
+    peer: &mut Peer,
+    mut run: impl FnMut() -> Result<()>,
+) -> Result<[Duration; 2]> {
+    let (mut ours, mut theirs) = (vec![], vec![]);
+    // The first round warms up.
+    for round in 0..=repetitions {
+        tch::set_num_threads(threads as i32);
+        let (start, began) = (cpu(), Instant::now());
+        for _ in 0..times {
+            run()?;
+        }
+        let took = if threads == 1 {
+            cpu() - start
+        } else {
+            began.elapsed()
+        };
+        let asked = format!("{what} {threads} {times} {}", data.path.display());
+        let peer = peer.time(&asked)?;
+        if round > 0 {
+            ours.push(took / times);
+            theirs.push(peer);
+        }
+    }
+    tch::set_num_threads(1);
+    Ok([median(ours), median(theirs)])
+}
+
+/// `X W` to 64 columns, forward and backward.
+fn sparse_features(data: &Data, threads: u32, bound: f64, peer: &mut Peer) -> Result<bool> {
+    let features = data.features()?;
+    let w = random::normal(&[features.source_nodes(), 64], 0);
+    let w = w.set_requires_grad(true);
+    let leaves = Tensors::new().with("w", w);
+    let times = if data.is_small() { 30 } else { 3 };
+    let [ours, theirs] = compare(15, ("features", threads, times), data, peer, || {
+        let loss = features.matmul(&leaves["w"])?.f_sum(Kind::Float)?;
+        black_box(gradients_of(&loss, &leaves, false)?);
+        Ok(())
+    })?;
+    let what = format!(
+        "sparse features of {} to 64 columns, forward and backward",
+        data.name
+    );
+    let what = match threads {
+        1 => what,
+        _ => format!("{what}, {threads} threads"),
+    };
+    Ok(ratio(&what, ours, "libtorch's CSR", theirs, bound))
+}
+
+const HOPS: i64 = 32;
+
+/// `A^32 x` for the normalised graph, at first and again.
+fn powers(data: &Data, x: &tch::Tensor, bound: f64, peer: &mut Peer) -> Result<bool> {
+    let graph = data.graph()?.with_self_loops()?.normalised()?;
+    // What is kept belongs to one of the last tensors: each time it is another.
+    let mut xs: Vec<Tensor> = (0..6).map(|_| x.copy().into()).collect();
+    let times = if data.is_small() { 5 } else { 1 };
+    let [ours, theirs] = compare(9, ("power", 1, times), data, peer, || {
+        black_box(graph.power(&xs[0], HOPS)?);
+        xs.rotate_left(1);
+        Ok(())
+    })?;
+    let what = format!("{HOPS} hops over {} of {:?}", data.name, x.size());
+    let holds = ratio(&what, ours, "libtorch's CSR", theirs, bound);
+    let last = &xs[xs.len() - 1];
+    let start = cpu();
+    for _ in 0..100 {
+        black_box(graph.power(last, HOPS)?);
+    }
+    let again = (cpu() - start) / 100;
+    print!("the same again: {:.1} us", micros(again));
+    Ok(verdict(again.as_secs_f64() / ours.as_secs_f64(), 0.001) && holds)
+}
 
 /// A layer that maps 64 features of each node to 8 heads of 8, with all that gets gradients.
 struct Attention {
@@ -64,8 +207,8 @@ struct Attention {
 }
 
 impl Attention {
-    fn on(file: &str) -> Result<Self> {
-        let graph = graph(file)?;
+    fn on(data: &Data) -> Result<Self> {
+        let graph = data.graph()?;
         let recipe = Recipe::new("baselines/gat").with("heads", 8);
         let layer = pleach_worker::host().layer(&recipe)?;
         let nodes = vec![axis("nodes", None)];
@@ -98,38 +241,20 @@ impl Attention {
     }
 }
 
-/// A layer of attention on Cora, beside PyTorch Geometric's.
-fn attention() -> Result<bool> {
-    let ours = Attention::on(CORA)?;
-    let path = data(CORA);
-    let mut peer = Peer::start("gat.py", &["torch-geometric==2.8.0", "numpy==2.4.6"])?;
-    let time = || -> Result<Duration> {
-        let start = cpu();
-        for _ in 0..PASSES {
-            ours.pass()?;
-        }
-        Ok((cpu() - start) / PASSES)
-    };
-    let mut theirs = || peer.time(&format!("{PASSES} {}", path.display()));
-    (time()?, theirs()?);
-    let (mut times, mut peers) = (vec![], vec![]);
-    for _ in 0..REPETITIONS {
-        times.push(time()?);
-        peers.push(theirs()?);
-    }
-    let what = "attention on Cora, 8 heads of 8, forward and backward";
-    Ok(ratio(
-        what,
-        median(times),
-        "PyTorch Geometric",
-        median(peers),
-        0.5,
-    ))
+/// A layer of attention, beside PyTorch Geometric's.
+fn attention(data: &Data, bound: f64, peer: &mut Peer) -> Result<bool> {
+    let layer = Attention::on(data)?;
+    let [ours, theirs] = compare(31, ("attention", 1, 10), data, peer, || layer.pass())?;
+    let what = format!(
+        "attention on {}, 8 heads of 8, forward and backward",
+        data.name
+    );
+    Ok(ratio(&what, ours, "PyTorch Geometric", theirs, bound))
 }
 
-/// The same on Coauthor Physics, whose messages of all heads would take 270 MB each time that they are made.
-fn attention_in_memory() -> Result<bool> {
-    let layer = Attention::on(PHYSICS)?;
+/// Forward and backward, where the messages of all heads would take 270 MB each time that they are made.
+fn attention_in_memory(data: &Data) -> Result<bool> {
+    let layer = Attention::on(data)?;
     for _ in 0..3 {
         layer.pass()?;
     }
@@ -138,6 +263,9 @@ fn attention_in_memory() -> Result<bool> {
     let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
     let kilobytes: f64 = peak.context("no VmHWM in /proc/self/status")?.parse()?;
     let megabytes = kilobytes / 1e3;
-    print!("the same on Coauthor Physics: at most {megabytes:.0} MB of memory");
+    print!(
+        "attention on {}: at most {megabytes:.0} MB of memory",
+        data.name
+    );
     Ok(verdict(megabytes, 2000.0))
 }

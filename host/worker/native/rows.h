@@ -41,6 +41,7 @@ INLINE void tile(const Loop& loop, int64_t row, int64_t width) {
   int64_t column = 0;
   for (; column + WIDE <= width; column += WIDE) loop.template columns<WIDE>(row, column);
   for (; column + HALF <= width; column += HALF) loop.template columns<HALF>(row, column);
+  for (; column + 32 <= width; column += 32) loop.template columns<32>(row, column);
   for (; column + 16 <= width; column += 16) loop.template columns<16>(row, column);
   if (column + 8 <= width) loop.template columns<8>(row, column), column += 8;
   switch (width - column) {

@@ -8,6 +8,7 @@
 // A row is summed by one thread in the order in which it is stored, column by column, without fused multiply-adds: the
 // result has the same bits with any number of threads and any instruction set.
 
+#include <ATen/Dispatch.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
@@ -16,6 +17,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "caught.h"
 #include "rows.h"
@@ -34,7 +37,8 @@ struct Job {
   const T* val;
   const T* x;
   T* out;
-  int64_t width; // of x and out
+  int64_t width;  // of x
+  int64_t stride; // from one row of out to the next
 
   INLINE void operator()(int64_t from_row, int64_t to_row) const {
     for (int64_t row = from_row; row < to_row; row++) pleach::tile<T>(*this, row, width);
@@ -59,7 +63,7 @@ struct Job {
       const T* from = from_column + col[k] * width;
       for (int i = 0; i < WIDTH; i++) sum[i] += value * from[i];
     }
-    std::copy(sum, sum + WIDTH, out + row * width + column);
+    std::copy(sum, sum + WIDTH, out + row * stride + column);
   }
 };
 
@@ -86,23 +90,74 @@ void check(const Csr& a, const Csr& transpose, const Tensor& x) {
   TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble, "spmm: x must be float32 or float64");
 }
 
+// All of `a * x`.
 template <typename T>
-void fill(const Csr& a, const Tensor& x, Tensor& out) {
-  const Job<T> job{
+Job<T> whole(const Csr& a, const Tensor& x, Tensor& out) {
+  return {
       a.ptr.const_data_ptr<int32_t>(), a.col.const_data_ptr<int32_t>(), a.val.const_data_ptr<T>(), x.const_data_ptr<T>(),
-      out.mutable_data_ptr<T>(), x.size(1)};
-  pleach::run_rows(job.ptr, a.rows(), job.width, job);
+      out.mutable_data_ptr<T>(), x.size(1), x.size(1)};
+}
+
+Tensor room(const Csr& a, const Tensor& x) {
+  return at::empty({a.rows(), x.size(1)}, x.options().requires_grad(false));
 }
 
 // The product without a place in autograd's graph.
 Tensor product(const Csr& a, const Tensor& x) {
   const Tensor dense = x.contiguous();
-  Tensor out = at::empty({a.rows(), x.size(1)}, dense.options().requires_grad(false));
-  if (x.scalar_type() == at::kFloat) {
-    fill<float>(a, dense, out);
+  Tensor out = room(a, x);
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "spmm", [&] {
+    const auto job = whole<scalar_t>(a, dense, out);
+    pleach::run_rows(job.ptr, a.rows(), job.width, job);
+  });
+  return out;
+}
+
+// Columns that go all their hops before the next ones begin, so that they stay in the cache: of as many bytes as a core
+// has of the second one, but no fewer than fill whole lines of it.
+template <typename T>
+int64_t block_width(int64_t rows, int64_t columns) {
+  constexpr int64_t BYTES = 768 << 10, NARROWEST = 32;
+  const int64_t fit = BYTES / (sizeof(T) * std::max<int64_t>(1, rows)) / NARROWEST * NARROWEST;
+  return std::min(columns, std::max(NARROWEST, fit));
+}
+
+template <typename T>
+void fill_power(const Job<T>& all, int64_t x_rows, int64_t rows, int64_t hops) {
+  const int64_t width = block_width<T>(rows, all.width), blocks = (all.width + width - 1) / width;
+  const auto run = [&](int64_t from, int64_t to) {
+    const std::unique_ptr<T[]> one(new T[x_rows * width]), other(new T[rows * width]);
+    for (int64_t block = from; block < to; block++) {
+      const int64_t first = block * width;
+      Job<T> job = all;
+      job.width = std::min(width, all.width - first);
+      // Rows of the whole lie on pages of their own: each is gone to once, in order.
+      T *here = one.get(), *there = other.get();
+      for (int64_t row = 0; row < x_rows; row++) std::copy_n(all.x + row * all.width + first, job.width, here + row * job.width);
+      for (int64_t hop = hops; hop > 0; hop--) {
+        job.x = here;
+        job.out = hop == 1 ? all.out + first : there;
+        job.stride = hop == 1 ? all.width : job.width;
+        pleach::run_rows(job.ptr, rows, job.width, job);
+        std::swap(here, there);
+      }
+    }
+  };
+  // Threads share blocks, where each gets some; else they share the rows of one block after the other.
+  if (blocks >= at::get_num_threads()) {
+    at::parallel_for(0, blocks, 1, run);
   } else {
-    fill<double>(a, dense, out);
+    run(0, blocks);
   }
+}
+
+// `a` so many times, at least once, without a place in autograd's graph.
+Tensor power(const Csr& a, const Tensor& x, int64_t hops) {
+  TORCH_CHECK(hops > 0 && (hops == 1 || a.rows() == x.size(0)), "power: a matrix that is multiplied by itself must be square");
+  const Tensor dense = x.contiguous();
+  Tensor out = room(a, x);
+  AT_DISPATCH_FLOATING_TYPES(
+      x.scalar_type(), "power", [&] { fill_power(whole<scalar_t>(a, dense, out), x.size(0), a.rows(), hops); });
   return out;
 }
 
@@ -140,17 +195,30 @@ Tensor spmm(const Csr& a, const Csr& transpose, const Tensor& x) {
   return Product::apply(a.ptr, a.col, a.val, transpose.ptr, transpose.col, transpose.val, x);
 }
 
+// A matrix with its transpose from Rust: laid out as in `src/native.rs`.
+struct Given {
+  const Tensor *ptr, *col, *val, *t_ptr, *t_col, *t_val;
+
+  Csr matrix() const { return {*ptr, *col, *val}; }
+  Csr transpose() const { return {*t_ptr, *t_col, *t_val}; }
+};
+
 } // namespace
 
-// `a * x`, or null; the reason is then in `pleach_native_error`.
-extern "C" Tensor* pleach_spmm(
-    const Tensor* ptr,
-    const Tensor* col,
-    const Tensor* val,
-    const Tensor* t_ptr,
-    const Tensor* t_col,
-    const Tensor* t_val,
-    const Tensor* x) noexcept {
-  return pleach::caught<Tensor*>(
-      nullptr, [&] { return new Tensor(spmm({*ptr, *col, *val}, {*t_ptr, *t_col, *t_val}, *x)); });
+extern "C" {
+
+// Both return null after a failure, whose reason is then in `pleach_native_error`.
+
+// `a * x`.
+Tensor* pleach_spmm(const Given* a, const Tensor* x) noexcept {
+  return pleach::caught<Tensor*>(nullptr, [&] { return new Tensor(spmm(a->matrix(), a->transpose(), *x)); });
+}
+
+// `a` so many times, at least once, times `x`; a constant.
+Tensor* pleach_power(const Given* a, const Tensor* x, int64_t hops) noexcept {
+  return pleach::caught<Tensor*>(nullptr, [&] {
+    check(a->matrix(), a->transpose(), *x);
+    return new Tensor(power(a->matrix(), *x, hops));
+  });
+}
 }

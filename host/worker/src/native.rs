@@ -16,18 +16,40 @@ use plugin_api::{Error, Result, Tensor};
 use tch::{Kind, TchError};
 use torch_sys::C_tensor;
 
+/// A matrix with its transpose, laid out as in `native/sparse.cpp`.
+#[repr(C)]
+struct Given {
+    ptr: *const C_tensor,
+    col: *const C_tensor,
+    val: *const C_tensor,
+    t_ptr: *const C_tensor,
+    t_col: *const C_tensor,
+    t_val: *const C_tensor,
+}
+
+impl Given {
+    fn of(csr: &Csr) -> Given {
+        let (rows, columns) = (&csr.pattern.rows, &csr.pattern.columns);
+        Given {
+            ptr: rows.starts.as_ptr(),
+            col: rows.across.as_ptr(),
+            val: csr.by_row.as_ptr(),
+            t_ptr: columns.starts.as_ptr(),
+            t_col: columns.across.as_ptr(),
+            t_val: csr.by_column.as_ptr(),
+        }
+    }
+}
+
 unsafe extern "C" {
-    fn pleach_spmm(
-        ptr: *const C_tensor,
-        col: *const C_tensor,
-        val: *const C_tensor,
-        t_ptr: *const C_tensor,
-        t_col: *const C_tensor,
-        t_val: *const C_tensor,
-        x: *const C_tensor,
-    ) -> *mut C_tensor;
+    fn pleach_spmm(a: &Given, x: *const C_tensor) -> *mut C_tensor;
+    fn pleach_power(a: &Given, x: *const C_tensor, hops: i64) -> *mut C_tensor;
     fn pleach_native_error() -> *const c_char;
 }
+
+// SAFETY, of both: live tensors for the time of the call, of which a kernel makes handles of its own. It checks kinds,
+// lengths and devices; that indices are in bounds it takes from `Pattern`, which has checked them and gives nobody its
+// tensors. It throws nothing.
 
 /// `csr * x`, where `x` is `[columns, features]`: `[rows, features]`.
 ///
@@ -37,21 +59,18 @@ unsafe extern "C" {
 /// # Errors
 /// Where `x` has another kind than the values, or does not fit.
 pub(crate) fn spmm(csr: &Csr, x: &tch::Tensor) -> Result<tch::Tensor> {
-    let (rows, columns) = (&csr.pattern.rows, &csr.pattern.columns);
-    // SAFETY: all seven are live tensors for the time of the call, of which the kernel makes handles of its own. It
-    // checks kinds, lengths and devices; that indices are in bounds it takes from `Pattern`, which has checked them and
-    // gives nobody its tensors. It throws nothing.
-    unsafe {
-        owned(pleach_spmm(
-            rows.starts.as_ptr(),
-            rows.across.as_ptr(),
-            csr.by_row.as_ptr(),
-            columns.starts.as_ptr(),
-            columns.across.as_ptr(),
-            csr.by_column.as_ptr(),
-            x.as_ptr(),
-        ))
-    }
+    // SAFETY: as above.
+    unsafe { owned(pleach_spmm(&Given::of(csr), x.as_ptr())) }
+}
+
+/// `csr` so many times, at least once, times `x`: [`spmm`] again and again, to the same bits, as a constant. A block of
+/// columns goes all its hops before the next one begins, so that it stays in the cache.
+///
+/// # Errors
+/// As above, and where a matrix that is multiplied by itself is not square.
+pub(crate) fn power(csr: &Csr, x: &tch::Tensor, hops: i64) -> Result<tch::Tensor> {
+    // SAFETY: as above.
+    unsafe { owned(pleach_power(&Given::of(csr), x.as_ptr(), hops)) }
 }
 
 /// What a kernel returned.

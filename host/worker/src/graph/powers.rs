@@ -1,19 +1,14 @@
-//! Products of a graph's powers: a block of columns goes all its hops before the next one begins, so that it stays in the
-//! cache; what came of a tensor is kept.
+//! Products of a graph's powers: what came of a tensor is kept.
 
 use std::sync::{Mutex, PoisonError};
 
 use plugin_api::{Error, Result, Tensor};
-use tch::Device;
 
 use super::weighted::Weighted;
+use crate::native;
 
 /// How many products are kept: the last ones.
 const KEPT: usize = 4;
-/// Bytes of a block of columns, which is read and written at each hop.
-const BLOCK: i64 = 4 << 20;
-/// Columns of a block at least, so that a row of it fills whole lines of the cache.
-const NARROWEST: i64 = 32;
 
 /// Products that were asked for, the last one last.
 #[derive(Default)]
@@ -61,11 +56,19 @@ impl Weighted {
             return Err(Error::new(what).found(hops).expected("0 or more").into());
         }
         self.check("x", x, ["source nodes", "features"])?;
-        let all = || (0..hops).try_fold(x.shallow_clone(), |x, _| self.matmul(&x));
-        let constant = self.weights.is_constant() && !x.requires_grad();
-        if !constant || self.topology.device != Device::Cpu {
-            return Ok(all()?.into());
+        let size = self.topology.size;
+        if hops > 1 && size.nodes != size.source_nodes {
+            let what = "only edges among nodes of one kind are gone twice";
+            return Err(Error::new(what)
+                .found(format!("{hops} hops"))
+                .expected("1 hop from nodes of another kind")
+                .into());
         }
+        let all = || (0..hops).try_fold(x.shallow_clone(), |x, _| self.matmul(&x));
+        let csr = match self.csr(x.kind())? {
+            Some(csr) if hops > 0 && !x.requires_grad() => csr,
+            _ => return Ok(all()?.into()),
+        };
         let mut kept = self.powers.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (i, known) in kept.iter().enumerate() {
             if known.hops == hops && known.x.is(x)? && known.product.is_unchanged()? {
@@ -75,33 +78,16 @@ impl Weighted {
                 return Ok(product);
             }
         }
-        let product = tch::no_grad(|| self.by_blocks(x, hops))?;
+        // Before the new one is made, which may then have its memory.
         if kept.len() == KEPT {
             kept.remove(0);
         }
+        let product = native::power(&csr, x, hops)?;
         kept.push(Product {
             hops,
             x: Seen::new(x)?,
             product: Seen::new(&product)?,
         });
         Ok(product.into())
-    }
-
-    fn by_blocks(&self, x: &tch::Tensor, hops: i64) -> Result<tch::Tensor> {
-        let (rows, columns) = x.size2()?;
-        let bytes = rows.max(1) * x.kind().elt_size_in_bytes() as i64;
-        let width =
-            (BLOCK / bytes / NARROWEST * NARROWEST).clamp(NARROWEST, columns.max(NARROWEST));
-        let mut blocks = vec![];
-        for first in (0..columns).step_by(width as usize) {
-            let block = x
-                .f_narrow(1, first, width.min(columns - first))?
-                .f_contiguous()?;
-            blocks.push((0..hops).try_fold(block, |block, _| self.matmul(&block))?);
-        }
-        match blocks.is_empty() {
-            true => Ok(x.copy()),
-            false => Ok(tch::Tensor::f_cat(&blocks, 1)?),
-        }
     }
 }

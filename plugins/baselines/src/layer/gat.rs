@@ -71,10 +71,8 @@ impl Layer for Gat {
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
         let graph = x.graph("graph")?.with_self_loops()?;
         let (nodes, heads, of_head) = (graph.nodes(), w["source"].size()[0], w["source"].size()[1]);
-        let h = x
-            .tensor("x")?
-            .f_matmul(&w["weight"])?
-            .f_view([nodes, heads, of_head])?;
+        let h = x.product("x", &w["weight"])?;
+        let h = h.f_view([nodes, heads, of_head])?;
         // [nodes, heads]
         let score = |side: &str| -> Result<plugin_api::Tensor> {
             let score = h.f_mul(&w[side])?.f_sum_dim_intlist(-1, false, None)?;
@@ -84,7 +82,7 @@ impl Layer for Gat {
         let attention = graph.attention(&score("source")?, &score("target")?, self.slope)?;
         let attention = pass.tap("attention", attention);
         let y = graph.attend(&attention, &h.into())?;
-        let y = y.f_view([nodes, heads * of_head])?.f_add(&w["bias"])?;
+        let y = y.f_reshape([nodes, heads * of_head])?.f_add(&w["bias"])?;
         Ok(Batch::new().with("x", y))
     }
 }
