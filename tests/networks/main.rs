@@ -14,6 +14,7 @@ mod links;
 mod methods;
 mod pairs;
 mod passes;
+mod pointing;
 mod quantising;
 mod remembering;
 mod studying;

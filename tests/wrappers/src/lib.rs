@@ -17,6 +17,7 @@ mod mortal;
 mod networks;
 mod pairs;
 mod parts;
+mod pointing;
 mod processes;
 mod quantising;
 mod searching;
