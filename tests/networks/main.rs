@@ -1,5 +1,6 @@
 //! What `Arch` and `Session` promise, on random networks and through plugin files.
 
+mod adapting;
 mod aligning;
 mod architectures;
 mod boosting;

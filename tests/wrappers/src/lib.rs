@@ -3,6 +3,7 @@
 //!
 //! Beside them stand small forms of methods of papers, whose other parts come from other files.
 
+mod adapting;
 mod aligning;
 mod boosting;
 mod generating;
