@@ -11,6 +11,7 @@ mod gradsign;
 mod hypernets;
 mod inducing;
 mod kernels;
+mod layerwise;
 mod links;
 mod methods;
 mod pairs;

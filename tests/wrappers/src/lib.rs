@@ -11,6 +11,7 @@ mod gradsign;
 mod hypernets;
 mod inducing;
 mod inheriting;
+mod layerwise;
 mod links;
 mod looking;
 mod methods;
