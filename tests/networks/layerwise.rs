@@ -103,14 +103,13 @@ fn a_block_does_not_feel_those_behind_it() {
         let short = trained(&[mixhop()]);
         let first = of(&short, "block0");
         assert_eq!(first.len(), 4);
-        let begun = chain(&[mixhop(), gat()], seed);
-        for second in [gat(), gcn()] {
-            let long = trained(&[mixhop(), second]);
-            for (path, weight) in of(&long, "block0").iter() {
+        let (long, other) = (trained(&[mixhop(), gat()]), trained(&[mixhop(), gcn()]));
+        for session in [&long, &other] {
+            for (path, weight) in of(session, "block0").iter() {
                 assert!(weight.equal(&first[path]), "{seed}: {path}");
             }
         }
-        let long = trained(&[mixhop(), gat()]);
+        let begun = chain(&[mixhop(), gat()], seed);
         for block in ["block0", "block1"] {
             let (before, after) = (of(&begun, block), of(&long, block));
             for (path, weight) in after.iter() {

@@ -113,7 +113,8 @@ impl Layer for Prototypes {
 }
 
 /// Takes the networks within a network as a chain of blocks, from `x` and `graph` to `x` each; what stands beside them goes.
-/// Puts them between virtual nodes and prototypes, and trains one after the other: what is left is an ordinary network.
+/// Puts them between virtual nodes and prototypes, and trains one after the other: what comes of it is an ordinary network.
+/// It reports the last loss of each.
 #[component(trainer = "single-forward")]
 struct SingleForward {
     /// Updates of each block.
@@ -136,44 +137,66 @@ impl Trainer for SingleForward {
         session.replace(&classifier(session, chain, labels.size()[0])?, &[])?;
         append(session, &batch, &labels)?;
 
-        let transforms = self.transforms.iter().map(|t| t.recipe.clone());
-        let transforms: Vec<Recipe> = transforms.collect();
         let first = blocks.first().context("there is no block to train")?;
-        let until = Ask::eval().until(&unit(first)).tapped([unit(first) + ".x"]);
-        let mut seen = session.forward(&batch, &until)?;
+        let ask = Ask::eval().until(&unit(first)).tapped([unit_x(first)]);
+        let seen = session.forward(&batch, &ask)?;
         let graph = seen.outputs.graph("graph")?.clone();
+        // What goes into a block is cut off from those that made it.
+        let given = |block: &str, seen: &Seen| {
+            let x = unit_x(block);
+            let features = seen.taps[&x].detach();
+            let given = Batch::new().with(x, features);
+            given.with("virtual.graph", graph.clone())
+        };
+        let mut input = given(first, &seen);
         let mut report = Report::default();
         for (i, block) in blocks.iter().enumerate() {
-            let unit_x = unit(block) + ".x";
-            let given = Batch::new()
-                .with(&unit_x, seen.taps[&unit_x].detach())
-                .with("virtual.graph", graph.clone());
-            let selected = format!("{block}.*");
-            session.chain(block, &transforms, &selected)?;
-            let products = format!("classes/{block}");
-            let alone = || Ask::train().only([block, "classes"]).tapped([&products]);
-            for step in 0..self.steps {
-                let seen = session.forward(&given, &alone())?;
-                let loss = cross_entropy(&batch.counted(&seen.taps[&products])?, &labels)?;
-                if step == self.steps - 1 {
-                    report = report.metric(block, loss.f_double_value(&[])?);
-                }
-                let gradients = gradients_of(&loss, &session.weights(&selected)?, false)?;
-                session.apply(block, &gradients)?;
-            }
+            let loss = self.train(session, block, &input, &batch)?;
+            report = report.metric(block, loss);
             if let Some(next) = blocks.get(i + 1) {
-                let on = [block.clone(), unit(next)];
-                seen =
-                    session.forward(&given, &Ask::eval().only(on).tapped([unit(next) + ".x"]))?;
+                let ask = Ask::eval().only([block, &unit(next)]);
+                let seen = session.forward(&input, &ask.tapped([unit_x(next)]))?;
+                input = given(next, &seen);
             }
         }
         Ok(report)
     }
 }
 
+impl SingleForward {
+    /// Trains a block on what goes into it; returns its loss before the last update.
+    fn train(
+        &self,
+        session: &mut dyn Session,
+        block: &str,
+        input: &Batch,
+        batch: &Batch,
+    ) -> Result<f64> {
+        let (weights, products) = (format!("{block}.*"), format!("classes/{block}"));
+        let transforms = self.transforms.iter().map(|t| t.recipe.clone());
+        session.chain(block, &transforms.collect::<Vec<_>>(), &weights)?;
+        let labels = batch.counted(batch.tensor("y")?)?;
+        let mut last = f64::NAN;
+        for _ in 0..self.steps {
+            let ask = Ask::train().only([block, "classes"]);
+            let seen = session.forward(input, &ask.tapped([&products]))?;
+            let loss = cross_entropy(&batch.counted(&seen.taps[&products])?, &labels)?;
+            let gradients = gradients_of(&loss, &session.weights(&weights)?, false)?;
+            session.apply(block, &gradients)?;
+            last = loss.f_double_value(&[])?;
+        }
+        Ok(last)
+    }
+}
+
 /// The node that norms what goes into a block.
 fn unit(block: &str) -> String {
     format!("{block}-unit")
+}
+
+/// What that node gives.
+fn unit_x(block: &str) -> String {
+    format!("{}.x", unit(block))
 }
 
 /// A chain's blocks, which keep their names and so their weights, between virtual nodes and prototypes.
@@ -191,11 +214,10 @@ fn classifier(session: &dyn Session, chain: Arch, labelled: i64) -> Result<Arch>
     let mut last = "virtual.x".to_string();
     let mut outputs = vec![];
     for block in chain.nodes {
-        let unit = unit(&block.name);
-        arch = arch.layer(&unit, "wrappers/unit-rows", &[("x", &last)]);
+        arch = arch.layer(&unit(&block.name), "wrappers/unit-rows", &[("x", &last)]);
         last = format!("{}.x", block.name);
         outputs.push((block.name.clone(), last.clone()));
-        let unit = format!("{unit}.x");
+        let unit = unit_x(&block.name);
         let inputs = [("x", unit.as_str()), ("graph", "virtual.graph")];
         arch = arch.node(&block.name, block.kind, &inputs);
     }
