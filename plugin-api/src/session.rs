@@ -18,6 +18,10 @@ use crate::{Batch, Hook, Result, Tensor, Tensors};
 pub struct Ports {
     /// What comes in.
     pub inputs: Shapes,
+    /// What else of a batch a network may take, in passes of training alone: in others its layers lack it, as where a
+    /// decoder is told in training what it should have said.
+    #[serde(default)]
+    pub targets: Shapes,
     /// What must come out.
     pub outputs: Shapes,
     /// The main metric.

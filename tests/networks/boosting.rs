@@ -15,6 +15,7 @@ impl Task for Product {
         let y = vec![axis("rows", None), axis("out", 2)];
         Ok(Ports {
             inputs: rows(3),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", y),
             metric: "left".into(),
             higher_is_better: false,

@@ -23,6 +23,7 @@ impl Task for Digits {
         let shape = |last: &str, n: i64| vec![axis("batch", None), axis(last, n)];
         Ok(Ports {
             inputs: Shapes::new().with("x", shape("features", 64)),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", shape("classes", 10)),
             metric: "loss".into(),
             higher_is_better: false,

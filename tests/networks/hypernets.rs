@@ -15,6 +15,7 @@ impl Task for Opposite {
         let y = vec![axis("rows", None), axis("classes", 2)];
         Ok(Ports {
             inputs: rows(4).with("task", vec![axis("one", 1)]),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", y),
             metric: "accuracy".into(),
             higher_is_better: true,

@@ -16,6 +16,7 @@ impl Task for Offsets {
     fn ports(&self) -> Result<Ports> {
         Ok(Ports {
             inputs: rows(2).with("pair", vec![axis("rows", None), axis("pair", 3)]),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", vec![axis("rows", None), axis("out", 1)]),
             metric: "error".into(),
             higher_is_better: false,

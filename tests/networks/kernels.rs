@@ -16,6 +16,7 @@ impl Task for Samples {
     fn ports(&self) -> Result<Ports> {
         Ok(Ports {
             inputs: rows(self.x.size()[1]),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", vec![axis("rows", None), axis("out", 1)]),
             metric: "off".into(),
             higher_is_better: false,

@@ -43,6 +43,7 @@ impl Task for Links {
                 .with("x", vec![nodes(), axis("features", NODES)])
                 .with("graph", vec![nodes()])
                 .with("pairs", vec![axis("pairs", None), axis("ends", 2)]),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", vec![axis("pairs", None)]),
             metric: "auc".into(),
             higher_is_better: true,

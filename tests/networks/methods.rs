@@ -262,6 +262,7 @@ impl Task for Patterns {
         let shape = || Shapes::new().with("x", vec![axis("rows", None), axis("units", 120)]);
         Ok(Ports {
             inputs: shape(),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", shape()["x"].clone()),
             metric: "overlap".into(),
             higher_is_better: true,

@@ -18,6 +18,7 @@ impl Task for Rank {
         let y = vec![axis("rows", None), axis("out", UNITS as i64)];
         Ok(Ports {
             inputs: rows(UNITS as i64),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", y),
             metric: "rank".into(),
             higher_is_better: true,

@@ -35,6 +35,7 @@ impl Task for Noise {
         let y = vec![axis("rows", None), axis("classes", self.out)];
         Ok(Ports {
             inputs: self.inputs.clone(),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", y),
             metric: "off".into(),
             higher_is_better: false,

@@ -56,6 +56,7 @@ impl Task for Samples {
         let x = [axis("batch", None)].into_iter().chain(rest).collect();
         Ok(Ports {
             inputs: Shapes::new().with("x", x),
+            targets: Shapes::new(),
             outputs: Shapes::new(),
             metric: "none".into(),
             higher_is_better: true,

@@ -23,6 +23,7 @@ impl Task for Rings {
     fn ports(&self) -> Result<Ports> {
         Ok(Ports {
             inputs: Shapes::new().with("x", vec![axis("batch", None), axis("features", 2)]),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", vec![axis("batch", None), axis("classes", 2)]),
             metric: "accuracy".into(),
             higher_is_better: true,

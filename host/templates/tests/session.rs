@@ -68,6 +68,7 @@ impl Task for Line {
         let shape = |features| vec![axis("batch", None), axis("features", features)];
         Ok(Ports {
             inputs: Shapes::new().with("x", shape(2)),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", shape(1)),
             metric: "off".into(),
             higher_is_better: false,

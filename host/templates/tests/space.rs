@@ -9,6 +9,7 @@ use crate::{params, plugin};
 fn ports() -> Ports {
     Ports {
         inputs: Shapes::new().with("x", vec![axis("batch", None), axis("features", 3)]),
+        targets: Shapes::new(),
         outputs: Shapes::new().with("answer", vec![axis("batch", None), axis("classes", 5)]),
         metric: "accuracy".into(),
         higher_is_better: true,

@@ -96,8 +96,10 @@ impl Network {
             .extend(check_decisions(&arch.decisions).err());
         let mut scope = Scope::default();
         let mut inputs = vec![];
+        let offered = [&ports.inputs, &ports.targets];
+        let names: Vec<&str> = offered.iter().flat_map(|ports| ports.names()).collect();
         for (port, shape) in arch.inputs.iter() {
-            match ports.inputs.get(port) {
+            match offered.iter().find_map(|ports| ports.get(port)) {
                 Some(offered) if fits(offered, shape) => {}
                 Some(offered) => builder.errors.push(
                     Error::new(format!("the task's input `{port}` has another shape"))
@@ -105,8 +107,7 @@ impl Network {
                         .expected(show(shape)),
                 ),
                 None => builder.errors.push(
-                    Error::new(format!("the task has no input `{port}`"))
-                        .found(ports.inputs.names().collect::<Vec<_>>().join(", ")),
+                    Error::new(format!("the task has no input `{port}`")).found(names.join(", ")),
                 ),
             }
             let name = format!("{INPUTS}.{port}");

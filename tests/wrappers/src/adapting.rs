@@ -29,6 +29,7 @@ impl Task for Walk {
         let window = axis("window", self.window as i64);
         Ok(Ports {
             inputs: Shapes::new().with("x", vec![batch(), window, axis("features", 3)]),
+            targets: Shapes::new(),
             outputs: Shapes::new().with("y", vec![batch(), axis("actions", 2)]),
             metric: "return".into(),
             higher_is_better: true,

@@ -173,6 +173,7 @@ impl Task for Table {
     fn ports(&self) -> Result<Ports> {
         Ok(Ports {
             inputs: rows("x", self.x.size()[1]),
+            targets: Shapes::new(),
             outputs: rows("y", self.y.size()[1]),
             metric: "error".into(),
             higher_is_better: false,

@@ -5,8 +5,7 @@ use plugin_api::prelude::*;
 
 /// Puts encoded items in an order: each step attends over the items that are left, and points at one.
 ///
-/// In training it is forced to follow `target`, where a batch has one; else it decodes by a beam search. So evaluation is
-/// the same whether or not a batch still holds its target.
+/// Where it sees a `target`, it is forced to follow it; else it decodes by a beam search.
 ///
 /// `x` `[batch, items, features]`, and, where a batch has them, `target` `[batch, items]` and `lengths` `[batch]`, int64:
 /// the items of a sequence behind its length are padding, which is pointed at in its own places, for sure. To `x`
@@ -54,7 +53,7 @@ impl Layer for Pointer {
 
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
         let decoder = Decoder::new(&*self.cell, w, x, pass)?;
-        let order = match x.contains("target") && pass.train() {
+        let order = match x.contains("target") {
             true => x.tensor("target")?.shallow_clone(),
             false => tch::no_grad(|| decoder.search(self.beams))?,
         };

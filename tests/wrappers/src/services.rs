@@ -121,6 +121,7 @@ impl Task for Own {
     fn ports(&self) -> Result<Ports> {
         Ok(Ports {
             inputs: self.input.clone(),
+            targets: Shapes::new(),
             outputs: Shapes::new(),
             metric: "mean".into(),
             higher_is_better: true,

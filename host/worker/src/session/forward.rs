@@ -53,12 +53,27 @@ impl NetSession {
 
     /// Runs the network; where every sample has weights of its own, one sample after the other.
     pub(super) fn run(&self, x: &Batch, ask: &Ask<'_>) -> Result<Seen> {
+        let x = &*self.shown(x, ask);
         match self.network.generators.iter().find(|g| g.each) {
             Some(generator) if ask.conditions().is_none() => {
                 let samples = x.tensor(&generator.condition[0])?.size()[0];
                 samples::one_by_one(x, samples, |alone| self.run_once(alone, ask))
             }
             _ => self.run_once(x, ask),
+        }
+    }
+
+    /// What of a batch a network sees: targets in training alone.
+    fn shown<'b>(&self, x: &'b Batch, ask: &Ask<'_>) -> Cow<'b, Batch> {
+        let hidden = |port: &str| !ask.is_train() && self.ports.targets.contains(port);
+        match self.network.inputs.iter().any(|(port, _)| hidden(port)) {
+            true => Cow::Owned(
+                x.clone()
+                    .into_iter()
+                    .filter(|(port, _)| !hidden(port))
+                    .collect(),
+            ),
+            false => Cow::Borrowed(x),
         }
     }
 

@@ -52,6 +52,7 @@ impl Task for NoTask {
     fn ports(&self) -> Result<Ports> {
         Ok(Ports {
             inputs: self.inputs.clone(),
+            targets: Shapes::new(),
             outputs: Shapes::new(),
             metric: String::new(),
             higher_is_better: true,

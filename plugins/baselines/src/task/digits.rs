@@ -32,6 +32,7 @@ impl Task for Digits {
                 "x",
                 vec![axis("batch", None), axis("features", PIXELS as i64)],
             ),
+            targets: Shapes::new(),
             outputs: Shapes::new().with(
                 "y",
                 vec![axis("batch", None), axis("classes", CLASSES as i64)],

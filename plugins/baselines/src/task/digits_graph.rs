@@ -64,6 +64,7 @@ impl Task for DigitsGraph {
                     vec![axis("nodes", None), axis("features", PIXELS as i64)],
                 )
                 .with("graph", vec![axis("nodes", None)]),
+            targets: Shapes::new(),
             outputs: Shapes::new().with(
                 "y",
                 vec![axis("nodes", None), axis("classes", CLASSES as i64)],
