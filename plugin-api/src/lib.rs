@@ -47,6 +47,7 @@ pub mod plugin;
 pub mod random;
 mod real;
 pub mod role;
+pub mod sequences;
 pub mod session;
 mod tensor;
 pub mod testing;
@@ -140,7 +141,7 @@ pub mod prelude {
         Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session, Setting,
         SgdStep, Shape, Shapes, Sink, Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis,
         bail, component, ensure, fits, gradients_of, hard, kind, last_axis, port, random, refs,
-        show, stream, width, with_last_axis,
+        sequences, show, stream, width, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

@@ -8,6 +8,7 @@ mod choices;
 mod cutting;
 mod generating;
 mod gradsign;
+mod grouping;
 mod hypernets;
 mod inducing;
 mod kernels;

@@ -8,6 +8,7 @@ mod aligning;
 mod boosting;
 mod generating;
 mod gradsign;
+mod grouping;
 mod hypernets;
 mod inducing;
 mod inheriting;

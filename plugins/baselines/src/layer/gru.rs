@@ -6,8 +6,10 @@
 //! h_t = (1 - z) * n + z * h_{t-1}
 //! ```
 //!
-//! `x`: `[batch, steps, in]` to `[batch, steps, out]`, every `h_t`, and `state`, the last, `[batch, out]`. `U` is `input`
-//! and `V` `recurrent`, blocks in the order r, z, n. Source: Cho et al. 2014, in the form that PyTorch has.
+//! `x`: `[batch, steps, in]` to `[batch, steps, out]`, every `h_t`, and `state`, the last, `[batch, out]`. Where padded
+//! sequences come with `lengths`, `[batch]`, int64, the state is that at the end of each, and zeros stand behind it.
+//! `U` is `input` and `V` `recurrent`, blocks in the order r, z, n.
+//! Source: Cho et al. 2014, in the form that PyTorch has.
 
 use plugin_api::prelude::*;
 
@@ -42,11 +44,11 @@ impl Layer for Gru {
         self.on(inputs).shapes()
     }
 
-    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
-        let x = x.tensor("x")?;
+    fn forward(&self, w: &Tensors, inputs: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        let x = inputs.tensor("x")?;
         let (state, weights) = start(w, x, GATES)?;
         let (y, last) = x.f_gru(&state, &weights, true, 1, 0.0, pass.train(), false, true)?;
-        given(y, &last)
+        given(y, &last, inputs)
     }
 
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {

@@ -6,9 +6,10 @@
 //! h_t = sigmoid(o) * tanh(c_t)
 //! ```
 //!
-//! `x`: `[batch, steps, in]` to `[batch, steps, out]`, every `h_t`, and `state`, the last, `[batch, out]`. `U` is `input`
-//! and `V` `recurrent`, blocks in the order i, f, g, o. Source: Hochreiter & Schmidhuber 1997, with the forget gate of
-//! Gers et al. 2000.
+//! `x`: `[batch, steps, in]` to `[batch, steps, out]`, every `h_t`, and `state`, the last, `[batch, out]`. Where padded
+//! sequences come with `lengths`, `[batch]`, int64, the state is that at the end of each, and zeros stand behind it.
+//! `U` is `input` and `V` `recurrent`, blocks in the order i, f, g, o.
+//! Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000.
 
 use plugin_api::prelude::*;
 
@@ -43,12 +44,12 @@ impl Layer for Lstm {
         self.on(inputs).shapes()
     }
 
-    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
-        let x = x.tensor("x")?;
+    fn forward(&self, w: &Tensors, inputs: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        let x = inputs.tensor("x")?;
         let (state, weights) = start(w, x, GATES)?;
         let start = [&state, &state];
         let (y, last, _) = x.f_lstm(&start, &weights, true, 1, 0.0, pass.train(), false, true)?;
-        given(y, &last)
+        given(y, &last, inputs)
     }
 
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {

@@ -99,9 +99,29 @@ pub(super) fn start<'w>(
     Ok((state, weights))
 }
 
-/// What comes out: the state after each step, `[batch, steps, out]`, and after the last, from `[1, batch, out]`.
-pub(super) fn given(x: Tensor, last: &Tensor) -> Result<Batch> {
-    Ok(Batch::new()
-        .with("x", x)
-        .with("state", last.f_squeeze_dim(0)?))
+/// What comes out: the state after each step, `[batch, steps, out]`, and after the last, from `[1, batch, out]`; where
+/// `inputs` have `lengths`, the last is that of each sequence, and behind it there are zeros.
+pub(super) fn given(y: Tensor, last: &Tensor, inputs: &Batch) -> Result<Batch> {
+    if !inputs.contains("lengths") {
+        return Ok(Batch::new()
+            .with("x", y)
+            .with("state", last.f_squeeze_dim(0)?));
+    }
+    let lengths = inputs.tensor("lengths")?;
+    let (batch, steps, out) = y.size3()?;
+    let theirs = sequences::mask(lengths, steps)?;
+    if theirs.size() != [batch, steps] {
+        return Err(Error::new("`lengths` are not one a sequence")
+            .found(format!("{:?}", lengths.size()))
+            .expected(format!("[{batch}]"))
+            .into());
+    }
+    // Steps behind the end change nothing before it: they are computed and left out.
+    let y = y.f_masked_fill(&theirs.f_logical_not()?.f_unsqueeze(2)?, 0.0)?;
+    let end = lengths.f_sub_scalar(1)?.f_clamp_min(0)?;
+    let end = end
+        .f_view([batch, 1, 1])?
+        .f_expand([batch, 1, out], false)?;
+    let state = y.f_gather(1, &end, false)?.f_squeeze_dim(1)?;
+    Ok(Batch::new().with("x", y).with("state", state))
 }

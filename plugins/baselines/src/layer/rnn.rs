@@ -1,7 +1,8 @@
 //! A simple recurrent layer: `h_t = tanh(U x_t + c + V h_{t-1} + d)`, from `h_0 = 0`.
 //!
-//! `x`: `[batch, steps, in]` to `[batch, steps, out]`, every `h_t`, and `state`, the last, `[batch, out]`. `U` is `input`
-//! and `V` `recurrent`. Source: Elman 1990.
+//! `x`: `[batch, steps, in]` to `[batch, steps, out]`, every `h_t`, and `state`, the last, `[batch, out]`. Where padded
+//! sequences come with `lengths`, `[batch]`, int64, the state is that at the end of each, and zeros stand behind it.
+//! `U` is `input` and `V` `recurrent`. Source: Elman 1990.
 
 use plugin_api::prelude::*;
 
@@ -36,11 +37,11 @@ impl Layer for Rnn {
         self.on(inputs).shapes()
     }
 
-    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
-        let x = x.tensor("x")?;
+    fn forward(&self, w: &Tensors, inputs: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        let x = inputs.tensor("x")?;
         let (state, weights) = start(w, x, GATES)?;
         let (y, last) = x.f_rnn_tanh(&state, &weights, true, 1, 0.0, pass.train(), false, true)?;
-        given(y, &last)
+        given(y, &last, inputs)
     }
 
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {

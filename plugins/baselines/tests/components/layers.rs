@@ -437,6 +437,79 @@ fn recurrent_layers_are_their_equations() {
 }
 
 #[test]
+fn padded_sequences_are_what_each_is_alone() {
+    let inputs = Shapes::new()
+        .with(
+            "x",
+            vec![
+                axis("batch", None),
+                axis("steps", None),
+                axis("features", 3),
+            ],
+        )
+        .with("lengths", vec![axis("batch", None)]);
+    let lengths = [4, 1, 6, 0, 2];
+    let x = random::normal(&[5, 6, 3], 1).to_kind(Kind::Double);
+    for name in ["rnn", "gru", "lstm"] {
+        let layer = layer(name, json!({ "out": 4 }));
+        let specs = layer.weights(&inputs).unwrap();
+        let w: Tensors = specs
+            .iter()
+            .map(|spec| {
+                let numbers = random::normal(&spec.size(), stream(5, &spec.name));
+                let numbers = numbers.to_kind(Kind::Double).set_requires_grad(true);
+                (spec.name.clone(), numbers)
+            })
+            .collect();
+        let run = |x: &Tensor, lengths: &[i64]| {
+            let batch = Batch::new()
+                .with("x", x)
+                .with("lengths", Tensor::from_slice(lengths));
+            layer.forward(&w, &batch, &Alone::eval()).unwrap()
+        };
+        let slopes = |y: &Batch| {
+            let loss = y["x"].square().sum(Kind::Double) + y["state"].sum(Kind::Double);
+            gradients_of(&loss, &w, false).unwrap()
+        };
+        let together = run(&x, &lengths);
+        let mut sums = w.map(|_, w| w.zeros_like());
+        for (i, length) in (0..).zip(lengths) {
+            if length == 0 {
+                assert!(numbers(&together["state"].get(i)).iter().all(|x| *x == 0.0));
+                continue;
+            }
+            let alone = run(&x.narrow(0, i, 1).narrow(1, 0, length), &[length]);
+            let (y, state) = (together["x"].get(i), together["state"].get(i));
+            close(&numbers(&y.narrow(0, 0, length)), &numbers(&alone["x"]));
+            close(&numbers(&state), &numbers(&alone["state"]));
+            assert!(
+                numbers(&y.narrow(0, length, 6 - length))
+                    .iter()
+                    .all(|x| *x == 0.0)
+            );
+            let slopes = slopes(&alone);
+            sums = sums.map(|name, sum| sum + &slopes[name]);
+        }
+        for (name, slope) in slopes(&together).iter() {
+            close(&numbers(slope), &numbers(&sums[name]));
+        }
+        let wrong = Batch::new()
+            .with("x", &x)
+            .with("lengths", Tensor::from_slice(&[4_i64, 1, 7, 0, 2]));
+        assert_eq!(
+            layer
+                .forward(&w, &wrong, &Alone::eval())
+                .err()
+                .unwrap()
+                .to_string(),
+            format!(
+                "`baselines/{name}`: these are no lengths of sequences\n  found     Int64 [5]\n  expected  int64 [batch], numbers from 0 to 6"
+            )
+        );
+    }
+}
+
+#[test]
 fn pooling_takes_what_is_in_a_window() {
     let x = random::normal(&[2, 3, 7], 2).to_kind(Kind::Double);
     let inputs = Shapes::new().with(
