@@ -44,6 +44,10 @@ impl Owner {
             component: RStr::from_str(component),
         }
     }
+
+    pub(crate) fn or(self, other: &Owner) -> Owner {
+        if self.plugin.is_empty() { *other } else { self }
+    }
 }
 
 /// What is lent to be looked at: nothing leads from here to the methods that change it.
@@ -119,6 +123,11 @@ pub trait Cross: Sized {
     /// # Errors
     /// Where the other side sent something else.
     fn hold(abi: Self::Abi) -> Result<Self::Held>;
+    /// The same for what `owner` gave: objects without a name fail in its name.
+    fn hold_of(abi: Self::Abi, owner: &Owner) -> Result<Self::Held> {
+        let _ = owner;
+        Self::hold(abi)
+    }
 }
 
 /// Types that are lent as they are, with whatever they borrow themselves.
@@ -391,7 +400,7 @@ fn catch_exception<T, F: FnOnce() -> T>(call: F) -> Result<T, Error> {
 /// The other side's failure.
 pub fn received<T: Cross<Held = T>>(returned: RResult<T::Abi, Fault>, owner: &Owner) -> Result<T> {
     match returned {
-        RResult::ROk(abi) => T::hold(abi),
+        RResult::ROk(abi) => T::hold_of(abi, owner),
         RResult::RErr(fault) => {
             let error = fault.into_error()?;
             let (plugin, component) = (owner.plugin.as_str(), owner.component.as_str());

@@ -200,3 +200,11 @@ fn equal_plays_give_equal_records() {
         assert!(!same(&once, &play(seed + 10, 0)));
     }
 }
+
+#[test]
+fn an_episode_fails_in_the_name_of_its_task() {
+    let task = host().task(&Recipe::new("wrappers/walk")).unwrap();
+    let mut walk = task.episode("test", &at(0)).unwrap().unwrap();
+    let error = walk.act(&Batch::new(), 0).err().unwrap().to_string();
+    assert!(error.starts_with("`wrappers/walk`: "), "{error}");
+}

@@ -178,11 +178,11 @@ impl Pattern {
                 .expected(format!("at most {} of each", i32::MAX))
                 .into());
         }
-        let order = stable_order(at_column, columns, 0..at_row.len());
+        let order = stable_order(at_column, columns, 0..at_row.len())?;
         let transposed: Vec<i64> = order.iter().map(|&e| at_row[e]).collect();
         Ok(Pattern {
-            rows: Lines::new(&starts(at_row, rows), at_column)?,
-            columns: Lines::new(&starts(at_column, columns), &transposed)?,
+            rows: Lines::new(&starts(at_row, rows)?, at_column)?,
+            columns: Lines::new(&starts(at_column, columns)?, &transposed)?,
             order: int32(order.iter().map(|&e| e as i64))?,
         })
     }
@@ -205,18 +205,32 @@ fn int32(numbers: impl Iterator<Item = i64>) -> Result<Tensor> {
 }
 
 /// Where each of `groups` starts if entries are grouped by their keys, and where the last one ends.
-fn starts(keys: &[i64], groups: usize) -> Vec<usize> {
-    let mut starts = vec![0; groups + 1];
+///
+/// # Errors
+/// Where there is no memory for as many: an allocation that fails would end the process.
+fn starts(keys: &[i64], groups: usize) -> Result<Vec<usize>> {
+    let mut starts = vec![];
+    if starts.try_reserve_exact(groups.saturating_add(1)).is_err() {
+        return Err(
+            Error::new("there is no memory for as many lines of a sparse matrix")
+                .found(groups)
+                .into(),
+        );
+    }
+    starts.resize(groups + 1, 0);
     for &key in keys {
         starts[key as usize + 1] += 1;
     }
     for i in 0..groups {
         starts[i + 1] += starts[i];
     }
-    starts
+    Ok(starts)
 }
 
 /// These entries ordered by their keys; those of one key stay as they come. Takes linear time.
+///
+/// # Errors
+/// As above.
 ///
 /// # Panics
 /// Where a key is not one of `0..groups`.
@@ -224,15 +238,15 @@ pub(crate) fn stable_order(
     keys: &[i64],
     groups: usize,
     entries: impl ExactSizeIterator<Item = usize>,
-) -> Vec<usize> {
-    let mut next = starts(keys, groups);
+) -> Result<Vec<usize>> {
+    let mut next = starts(keys, groups)?;
     let mut order = vec![0; entries.len()];
     for entry in entries {
         let place = &mut next[keys[entry] as usize];
         order[*place] = entry;
         *place += 1;
     }
-    order
+    Ok(order)
 }
 
 #[cfg(test)]

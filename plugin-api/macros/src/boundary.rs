@@ -176,6 +176,10 @@ fn owned(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenSt
             fn hold(abi: #obj) -> crate::Result<Self> {
                 Ok(Box::new(abi))
             }
+            fn hold_of(mut abi: #obj, owner: &crate::boundary::Owner) -> crate::Result<Self> {
+                abi.owner = abi.owner.or(owner);
+                Ok(Box::new(abi))
+            }
         }
 
         impl crate::boundary::Cross for Option<Box<dyn #role>> {
@@ -186,6 +190,10 @@ fn owned(item: &ItemTrait, vtable_ref: &Ident, stubs: &[TokenStream]) -> TokenSt
             }
             fn hold(abi: Self::Abi) -> crate::Result<Self> {
                 abi.into_option().map(<Box<dyn #role> as crate::boundary::Cross>::hold).transpose()
+            }
+            fn hold_of(abi: Self::Abi, owner: &crate::boundary::Owner) -> crate::Result<Self> {
+                let hold = |abi| <Box<dyn #role> as crate::boundary::Cross>::hold_of(abi, owner);
+                abi.into_option().map(hold).transpose()
             }
         }
     }

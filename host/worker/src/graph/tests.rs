@@ -670,6 +670,18 @@ fn said<T>(result: Result<T>) -> String {
 }
 
 #[test]
+fn refuses_more_nodes_than_there_is_memory_for() {
+    let none = Tensor::from_slice::<i64>(&[]);
+    assert_eq!(
+        said(graph((i64::MAX, 1), &none, &none, None)),
+        format!(
+            "there is no memory for as many lines of a sparse matrix\n  found     {}",
+            i64::MAX
+        )
+    );
+}
+
+#[test]
 fn says_what_is_wrong_with_the_edges() {
     let ints = |values: &[i64]| Tensor::from_slice(values);
     let floats = |values: &[f32]| Tensor::from_slice(values);

@@ -37,8 +37,8 @@ impl Topology {
         targets: &[i64],
         device: Device,
     ) -> Result<(Topology, Tensor)> {
-        let order = stable_order(sources, size.source_nodes, 0..sources.len());
-        let order = stable_order(targets, size.nodes, order.into_iter());
+        let order = stable_order(sources, size.source_nodes, 0..sources.len())?;
+        let order = stable_order(targets, size.nodes, order.into_iter())?;
         let pick = |of: &[i64]| tensor(&order.iter().map(|&e| of[e]).collect::<Vec<_>>(), device);
         let (sources, targets) = (pick(sources)?, pick(targets)?);
         let order: Vec<i64> = order.iter().map(|&e| e as i64).collect();
