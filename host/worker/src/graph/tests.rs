@@ -355,7 +355,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     let case = (nodes as i64, sources, targets);
     let g = make(&case, None).normalised().unwrap();
     let before = tch::get_num_threads();
-    for features in [7, 64] {
+    for features in [7, 64, 200] {
         let x = learning(
             &numbers
                 .tensor(&[nodes as i64, features])
@@ -365,13 +365,16 @@ fn any_number_of_threads_gives_the_same_bits() {
             tch::set_num_threads(threads);
             let y = g.matmul(&x).unwrap();
             let slope = gradient(&y.pow_tensor_scalar(2).sum(Kind::Float), &x);
-            (y, slope)
+            // Columns in blocks; of a copy, as what is kept would be the same anyhow.
+            let power = g.power(&x.detach().copy().into(), 5).unwrap();
+            [y, slope, power.into()]
         };
         let (one, two) = (both(1), both(2));
-        assert!(
-            one.0.equal(&two.0) && one.1.equal(&two.1),
-            "{features} features"
-        );
+        for (one, two) in one.iter().zip(&two) {
+            assert!(one.equal(two), "{features} features");
+        }
+        let products = (0..5).fold(x.detach(), |x, _| g.matmul(&x).unwrap());
+        assert!(one[2].equal(&products), "{features} features");
     }
     tch::set_num_threads(before);
 }
