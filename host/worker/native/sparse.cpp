@@ -17,7 +17,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <utility>
 
 #include "caught.h"
@@ -126,13 +125,15 @@ template <typename T>
 void fill_power(const Job<T>& all, int64_t x_rows, int64_t rows, int64_t hops) {
   const int64_t width = block_width<T>(rows, all.width), blocks = (all.width + width - 1) / width;
   const auto run = [&](int64_t from, int64_t to) {
-    const std::unique_ptr<T[]> one(new T[x_rows * width]), other(new T[rows * width]);
+    // Tensors begin where lines of the cache do.
+    const auto kind = at::TensorOptions(c10::CppTypeToScalarType<T>::value);
+    Tensor one = at::empty({x_rows, width}, kind), other = at::empty({rows, width}, kind);
     for (int64_t block = from; block < to; block++) {
       const int64_t first = block * width;
       Job<T> job = all;
       job.width = std::min(width, all.width - first);
       // Rows of the whole lie on pages of their own: each is gone to once, in order.
-      T *here = one.get(), *there = other.get();
+      T *here = one.mutable_data_ptr<T>(), *there = other.mutable_data_ptr<T>();
       for (int64_t row = 0; row < x_rows; row++) std::copy_n(all.x + row * all.width + first, job.width, here + row * job.width);
       for (int64_t hop = hops; hop > 0; hop--) {
         job.x = here;
