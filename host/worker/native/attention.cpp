@@ -267,13 +267,11 @@ struct Attend {
     INLINE void columns(int64_t node, int64_t column) const {
       const Lines& lines = job.lines;
       const int64_t width = job.heads * job.features, first = head * job.features + column;
-      T sum[WIDTH] = {};
+      pleach::Sums<T, WIDTH> sums;
       for (int32_t k = lines.starts[node]; k < lines.starts[node + 1]; k++) {
-        const T factor = job.attention[lines.edge(k) * job.heads + head];
-        const T* from = job.x + lines.across[k] * width + first;
-        for (int i = 0; i < WIDTH; i++) sum[i] += factor * from[i];
+        sums.add(job.attention[lines.edge(k) * job.heads + head], job.x + lines.across[k] * width + first);
       }
-      std::copy(sum, sum + WIDTH, job.out + node * width + first);
+      sums.store(job.out + node * width + first);
     }
   };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "processor.h"
 
@@ -32,6 +33,24 @@ void run_rows(const int32_t* ptr, int64_t n_rows, int64_t width, const Loop& loo
   const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, width));
   at::parallel_for(0, work, grain, [&](int64_t from, int64_t to) { run_here(loop, row_at(from), row_at(to)); });
 }
+
+// WIDTH sums in registers: compilers may leave an array of them in memory, but no vectors.
+template <typename T, int WIDTH>
+struct Sums {
+  static constexpr int LANES = std::min<int>(WIDTH & -WIDTH, 64 / sizeof(T));
+  typedef T Vector __attribute__((vector_size(LANES * sizeof(T))));
+  Vector parts[WIDTH / LANES] = {};
+
+  // Adds a multiple of as many numbers in memory.
+  INLINE void add(T factor, const T* from) {
+    for (int i = 0; i < WIDTH / LANES; i++) {
+      Vector part;
+      std::memcpy(&part, from + i * LANES, sizeof part);
+      parts[i] += factor * part;
+    }
+  }
+  INLINE void store(T* to) const { std::memcpy(to, parts, sizeof parts); }
+};
 
 // Calls `loop.template columns<WIDTH>(row, column)` for all columns of a row: as many at once as fit into registers,
 // whatever the type.

@@ -46,23 +46,13 @@ struct Job {
   // Sums WIDTH columns of one row in registers.
   template <int WIDTH>
   INLINE void columns(int64_t row, int64_t column) const {
-    // Rows of x lie anywhere; the processor cannot foresee which comes next. Narrow ones mostly lie in its cache.
-    constexpr int32_t AHEAD = 4;
-    constexpr int64_t LINE = 64 / sizeof(T);
-
     const T* from_column = x + column;
     const int32_t end = ptr[row + 1];
-    T sum[WIDTH] = {};
+    pleach::Sums<T, WIDTH> sums;
     for (int32_t k = ptr[row]; k < end; k++) {
-      if (WIDTH >= LINE && k + AHEAD < end) {
-        const T* next = from_column + col[k + AHEAD] * width;
-        for (int64_t i = 0; i < WIDTH; i += LINE) __builtin_prefetch(next + i);
-      }
-      const T value = val[k];
-      const T* from = from_column + col[k] * width;
-      for (int i = 0; i < WIDTH; i++) sum[i] += value * from[i];
+      sums.add(val[k], from_column + col[k] * width);
     }
-    std::copy(sum, sum + WIDTH, out + row * stride + column);
+    sums.store(out + row * stride + column);
   }
 };
 
