@@ -79,6 +79,9 @@ pub trait Edges: Send + Sync {
     /// The mean of what comes over the edges: [`Edges::matmul`] over [`Edges::degrees`], `[nodes, features]`; zeros where
     /// those are 0.
     fn mean(&self, x: &Tensor) -> Result<Tensor>;
+    /// A number that handles to one graph share, and no other graph has while one of them lives; 0 for a graph whose
+    /// weights learn, of which nothing can be kept.
+    fn identity(&self) -> u64;
 }
 
 /// A directed graph; an undirected one holds each edge in both directions. Sources and targets may be nodes of two kinds,

@@ -7,6 +7,7 @@
 mod conformance;
 
 use std::cell::{Cell, RefCell};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use plugin_api_data::{Arch, Decision, Point, Recipe, stream};
 
@@ -248,6 +249,13 @@ impl Edges for Dense {
         let degrees = self.degrees().f_to_kind(x.kind())?.f_unsqueeze(1)?;
         let divisors = degrees.f_masked_fill(&degrees.f_eq(0.0)?, 1.0)?;
         Ok(self.matmul(x)?.f_div(&divisors)?.into())
+    }
+
+    fn identity(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let numbers = self.rows.concat().into_iter().map(f64::to_bits);
+        (self.columns, numbers.collect::<Vec<_>>()).hash(&mut hasher);
+        hasher.finish()
     }
 }
 

@@ -227,3 +227,64 @@ fn time_is_measured_and_statistics_settle_without_a_trace() {
         assert_eq!(t.equal(&before[name]), !settles, "{name}");
     }
 }
+
+#[test]
+fn what_depends_on_inputs_alone_is_kept_while_they_stay() {
+    let inputs = rows(3).with("graph", vec![axis("rows", None)]);
+    let arch = Arch::new(inputs)
+        .layer(
+            "smooth",
+            Recipe::new("dgmlp/propagation").with("hops", 3),
+            &[("x", "in.x"), ("graph", "in.graph")],
+        )
+        .output("y", "smooth.x");
+    let session = session(arch, 3, 0).unwrap();
+    let ring: Vec<(usize, usize)> = (0..5).map(|i| (i, (i + 1) % 5)).collect();
+    let hosts = |pairs: &[(usize, usize)]| {
+        let end = |of: fn(&(usize, usize)) -> usize| {
+            Tensor::from_slice(&pairs.iter().map(|p| of(p) as i64).collect::<Vec<_>>())
+        };
+        Graph::new(5, &end(|p| p.0), &end(|p| p.1), None).unwrap()
+    };
+    let mut x = Tensor::from(random::normal(&[5, 3], 1));
+    let on = |x: &Tensor, graph: &Graph| Batch::new().with("x", x).with("graph", graph.clone());
+    let graph = hosts(&ring);
+    let batch = on(&x, &graph);
+
+    let first = run(&session, &batch, &Ask::eval());
+    for ask in [Ask::eval(), Ask::train()] {
+        assert_eq!(run(&session, &batch, &ask).data_ptr(), first.data_ptr());
+    }
+    // Where somebody looks, it runs.
+    let shown = session.forward(&batch, &Ask::eval().tapped(["smooth.x"]));
+    let shown = shown.unwrap().taps["smooth.x"].shallow_clone();
+    assert!(shown.data_ptr() != first.data_ptr() && shown.equal(&first));
+    // Another graph, and one whose weights learn.
+    let other = run(&session, &on(&x, &hosts(&ring[1..])), &Ask::eval());
+    assert!(!other.equal(&first));
+    let weight = Tensor::ones([5], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let learning = on(&x, &graph.weighted(&(&weight).into()).unwrap());
+    let before = tch::no_grad(|| run(&session, &learning, &Ask::eval()));
+    let _ = tch::no_grad(|| weight.shallow_clone().get(0).fill_(3.0));
+    let after = tch::no_grad(|| run(&session, &learning, &Ask::eval()));
+    assert!(before.equal(&first) && !after.equal(&before));
+    // A tensor that was changed, coming in or gone out.
+    let again = run(&session, &batch, &Ask::eval());
+    let _ = again.shallow_clone().zero_();
+    assert!(run(&session, &batch, &Ask::eval()).equal(&first));
+    let _ = x.get(0).fill_(2.0);
+    let changed = run(&session, &on(&x, &graph), &Ask::eval());
+    assert!(!changed.equal(&first));
+    // What learns before it gets its gradient.
+    x = x.set_requires_grad(true);
+    let y = run(&session, &on(&x, &graph), &Ask::train());
+    assert!(y.equal(&changed));
+    let slopes = gradients_of(&y.sum(Kind::Float), &Tensors::new().with("x", &x), false);
+    assert!(
+        slopes.unwrap()["x"]
+            .abs()
+            .sum(Kind::Float)
+            .double_value(&[])
+            > 0.0
+    );
+}

@@ -262,4 +262,11 @@ impl Edges for Handle {
     fn mean(&self, x: &Tensor) -> Result<Tensor> {
         Ok(self.0.averaging()?.matmul(x)?.into())
     }
+
+    fn identity(&self) -> u64 {
+        match self.0.weights.is_constant() {
+            true => Arc::as_ptr(&self.0).addr() as u64,
+            false => 0,
+        }
+    }
 }

@@ -34,6 +34,7 @@ mod plain;
 mod points;
 mod prune;
 mod registry;
+mod same;
 mod search;
 mod serve;
 mod session;

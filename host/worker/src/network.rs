@@ -1,5 +1,6 @@
 //! Building an architecture: names are resolved and shapes checked once, before anything runs.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 use plugin_api::host::Services;
@@ -11,6 +12,7 @@ use plugin_api::{
 
 use crate::points::check_decisions;
 use crate::registry::host;
+use crate::same::SameBatch;
 
 /// Where the paths of the network's inputs begin.
 pub(crate) const INPUTS: &str = "in";
@@ -68,6 +70,8 @@ pub(crate) struct BuiltLayer {
     pub(crate) specs: Vec<WeightSpec>,
     /// Names of its weights inside the layer, and their paths.
     pub(crate) weights: Vec<(String, String)>,
+    /// Of a layer that depends on its inputs alone: what came in last, and what came out.
+    pub(crate) kept: Option<RefCell<Option<(SameBatch, SameBatch)>>>,
 }
 
 /// A hypernet with the weights that it makes.
@@ -337,6 +341,11 @@ impl Builder {
         let layer = host().layer(recipe).map_err(at)?;
         let specs = layer.weights(&shapes).map_err(at)?;
         let gives = layer.shapes(&shapes).map_err(at)?;
+        let fixed = layer.fixed();
+        if fixed && !specs.is_empty() {
+            let what = "a layer that has weights cannot be fixed";
+            return Err(at(Error::new(what).found(&specs[0].name).into()));
+        }
 
         let place = placed.place(placed.path);
         let here = |axes: Shape| -> Shape {
@@ -385,6 +394,7 @@ impl Builder {
             gives: gives.clone(),
             specs,
             weights,
+            kept: fixed.then(RefCell::default),
         };
         Ok((built, gives))
     }

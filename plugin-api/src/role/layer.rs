@@ -30,4 +30,11 @@ pub trait Layer: Send + Sync {
         let _ = inputs;
         Ok(vec![])
     }
+
+    /// Whether what comes out depends on what comes in alone: on no weight, no draw and no choice, and not on whether this
+    /// is training. The session then keeps it for as long as the same tensors and graphs come in.
+    #[since(1.1)]
+    fn fixed(&self) -> bool {
+        false
+    }
 }

@@ -66,6 +66,10 @@ impl Layer for Propagation {
         }
         Ok(Batch::new().with("x", z))
     }
+
+    fn fixed(&self) -> bool {
+        true
+    }
 }
 
 impl Limit {

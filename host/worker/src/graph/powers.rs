@@ -6,6 +6,7 @@ use plugin_api::{Error, Result, Tensor};
 
 use super::weighted::Weighted;
 use crate::native;
+use crate::same::Same;
 
 /// How many products are kept: the last ones.
 const KEPT: usize = 4;
@@ -16,36 +17,8 @@ pub(super) struct Powers(Mutex<Vec<Product>>);
 
 struct Product {
     hops: i64,
-    x: Seen,
-    product: Seen,
-}
-
-/// A tensor as it was: a handle keeps its address from becoming another's, and the version tells of changes in place.
-struct Seen {
-    tensor: Tensor,
-    version: i64,
-}
-
-impl Seen {
-    fn new(tensor: &tch::Tensor) -> Result<Self> {
-        Ok(Seen {
-            version: tensor.f_internal_version()?,
-            tensor: tensor.detach().into(),
-        })
-    }
-
-    fn is(&self, other: &tch::Tensor) -> Result<bool> {
-        let same = |a: &tch::Tensor, b: &tch::Tensor| {
-            a.data_ptr() == b.data_ptr() && a.size() == b.size() && a.stride() == b.stride()
-        };
-        Ok(same(&self.tensor, other)
-            && self.tensor.kind() == other.kind()
-            && self.version == other.f_internal_version()?)
-    }
-
-    fn is_unchanged(&self) -> Result<bool> {
-        self.is(&self.tensor)
-    }
+    x: Same,
+    product: Same,
 }
 
 impl Weighted {
@@ -71,9 +44,11 @@ impl Weighted {
         };
         let mut kept = self.powers.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (i, known) in kept.iter().enumerate() {
-            if known.hops == hops && known.x.is(x)? && known.product.is_unchanged()? {
+            if known.hops != hops || !known.x.is(x)? {
+                continue;
+            }
+            if let Some(product) = known.product.get()? {
                 let known = kept.remove(i);
-                let product = known.product.tensor.clone();
                 kept.push(known);
                 return Ok(product);
             }
@@ -85,8 +60,8 @@ impl Weighted {
         let product = native::power(&csr, x, hops)?;
         kept.push(Product {
             hops,
-            x: Seen::new(x)?,
-            product: Seen::new(&product)?,
+            x: Same::new(x)?,
+            product: Same::new(&product)?,
         });
         Ok(product.into())
     }
