@@ -134,21 +134,3 @@ pub fn labels(which: &[i64]) -> Result<Tensor> {
     let labels: Vec<i64> = which.iter().map(|i| i64::from(all[*i as usize])).collect();
     Ok(Tensor::f_from_slice(&labels)?)
 }
-
-/// Mean cross-entropy of logits `[images, 10]`.
-pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
-    Ok(logits.f_cross_entropy_loss::<Tensor>(labels, None, tch::Reduction::Mean, -100, 0.0)?)
-}
-
-/// `accuracy` and `loss` of logits `[images, 10]`.
-pub fn metrics(logits: &Tensor, labels: &Tensor) -> Result<Named<f64>> {
-    let hits = logits
-        .f_argmax(-1, false)?
-        .f_eq_tensor(labels)?
-        .f_to_kind(Kind::Double)?
-        .f_mean(Kind::Double)?;
-    let loss = cross_entropy(logits, labels)?;
-    Ok(Named::new()
-        .with("accuracy", f64::try_from(&hits)?)
-        .with("loss", f64::try_from(&loss)?))
-}

@@ -1,6 +1,7 @@
 //! The ordinary parts of the field, which papers build on and compare with. One file a component, by role.
 
 mod analysis;
+mod classes;
 pub mod digits;
 mod hypernet;
 mod initializer;

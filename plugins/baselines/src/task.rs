@@ -2,3 +2,4 @@
 
 mod digits;
 mod digits_graph;
+mod planetoid;

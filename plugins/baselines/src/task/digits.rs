@@ -8,6 +8,7 @@
 use plugin_api::prelude::*;
 use rand::seq::SliceRandom;
 
+use crate::classes;
 use crate::digits::{self, CLASSES, PIXELS, Splits};
 
 /// 1,797 handwritten digits of 8x8 pixels, to be told apart; splits hold equal parts of each class.
@@ -69,11 +70,11 @@ impl Task for Digits {
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
         Ok(Tensors::new().with(
             "cross-entropy",
-            digits::cross_entropy(outputs.tensor("y")?, batch.tensor("y")?)?,
+            classes::cross_entropy(outputs.tensor("y")?, batch.tensor("y")?)?,
         ))
     }
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
-        digits::metrics(outputs.tensor("y")?, batch.tensor("y")?)
+        classes::metrics(outputs.tensor("y")?, batch.tensor("y")?)
     }
 }

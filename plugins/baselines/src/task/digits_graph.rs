@@ -10,6 +10,7 @@ use std::cell::OnceCell;
 
 use plugin_api::prelude::*;
 
+use crate::classes;
 use crate::digits::{self, CLASSES, PIXELS, Splits};
 
 /// 1,797 handwritten digits of 8x8 pixels, joined to their nearest neighbours, to be told apart from few labels.
@@ -84,20 +85,12 @@ impl Task for DigitsGraph {
     }
 
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        let (logits, labels) = of_split(outputs, batch)?;
-        Ok(Tensors::new().with("cross-entropy", digits::cross_entropy(&logits, &labels)?))
+        let (logits, labels) = classes::of_split(outputs, batch)?;
+        Ok(Tensors::new().with("cross-entropy", classes::cross_entropy(&logits, &labels)?))
     }
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
-        let (logits, labels) = of_split(outputs, batch)?;
-        digits::metrics(&logits, &labels)
+        let (logits, labels) = classes::of_split(outputs, batch)?;
+        classes::metrics(&logits, &labels)
     }
-}
-
-/// Logits and labels of the nodes that count.
-fn of_split(outputs: &Batch, batch: &Batch) -> Result<(Tensor, Tensor)> {
-    Ok((
-        batch.counted(outputs.tensor("y")?)?,
-        batch.counted(batch.tensor("y")?)?,
-    ))
 }

@@ -1,11 +1,11 @@
 //! Training by back-propagation: epochs of gradient steps, and the weights of the epoch that did best on `val`.
 //!
-//! Works for any task; what "best" means is the task's main metric. The report has the metrics `epochs` (run), `loss`
-//! (mean of the last epoch's batches) and `best` (main metric on `val`), and the table `curve`, a row for each
-//! evaluation.
+//! Works for any task; what "best" means is the task's main metric, or another that is monitored. The report has the
+//! metrics `epochs` (run), `loss` (mean of the last epoch's batches) and `best` (that metric on `val`), and the table
+//! `curve`, a row for each evaluation.
 
 use plugin_api::prelude::*;
-use plugin_api::tracing;
+use plugin_api::{schemars, serde, tracing};
 
 /// Trains by back-propagation and keeps the weights of the epoch that did best on `val`.
 #[component(trainer = "backprop")]
@@ -22,6 +22,11 @@ struct Backprop {
     /// Terms that are added to the task's loss.
     #[param(default = [])]
     objectives: Vec<RecipeOf<dyn Objective>>,
+    /// The metric on `val` that is to get better; the task's main one where it is left out.
+    monitor: Option<String>,
+    /// Which way a monitored metric gets better.
+    #[param(default = "max")]
+    mode: Mode,
     /// Epochs without a better result on `val` after which training stops; never where it is left out.
     #[param(range = "1 <= x")]
     patience: Option<i64>,
@@ -31,6 +36,17 @@ struct Backprop {
     /// Epochs from one evaluation on `val` to the next; the last epoch is always evaluated.
     #[param(default = 1, range = "1 <= x")]
     every: i64,
+}
+
+/// Which way a metric gets better.
+#[derive(Clone, Copy, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "plugin_api::serde", rename_all = "kebab-case")]
+#[schemars(crate = "plugin_api::schemars", inline)]
+enum Mode {
+    /// More of it is better, as of accuracy.
+    Max,
+    /// Less of it is better, as of a loss.
+    Min,
 }
 
 /// How far training has come.
@@ -85,11 +101,13 @@ impl Training {
 
 impl Trainer for Backprop {
     fn fit(&self, session: &mut dyn Session) -> Result<Report> {
-        let Ports {
-            metric,
-            higher_is_better,
-            ..
-        } = session.ports()?;
+        let (metric, higher_is_better) = match &self.monitor {
+            Some(metric) => (metric.clone(), self.mode == Mode::Max),
+            None => {
+                let ports = session.ports()?;
+                (ports.metric, ports.higher_is_better)
+            }
+        };
         let mut training = self.begin(session)?;
         let mut loss = f64::NAN;
         while training.epochs < self.epochs {
@@ -178,13 +196,13 @@ impl Backprop {
     }
 }
 
-/// The main metric on `val`.
+/// This metric on `val`.
 fn validate(session: &dyn Session, metric: &str) -> Result<f64> {
     let metrics = session.evaluate("val", &Ask::eval())?;
     let there = || metrics.names().collect::<Vec<_>>().join(", ");
-    Ok(*metrics.get(metric).ok_or_else(|| {
-        Error::new(format!("the task does not give its main metric `{metric}`")).found(there())
-    })?)
+    Ok(*metrics
+        .get(metric)
+        .ok_or_else(|| Error::new(format!("the task gives no metric `{metric}`")).found(there()))?)
 }
 
 /// A number that a report can hold: a training that went astray is better told than carried on.

@@ -12,6 +12,7 @@ mod hypernet;
 mod initializers;
 mod layers;
 mod parameters;
+mod planetoid;
 mod sessions;
 mod space;
 mod strategies;
