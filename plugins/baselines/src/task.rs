@@ -3,3 +3,4 @@
 mod digits;
 mod digits_graph;
 mod planetoid;
+mod multi_task;

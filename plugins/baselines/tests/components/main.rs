@@ -11,6 +11,7 @@ mod digits;
 mod hypernet;
 mod initializers;
 mod layers;
+mod multi_task;
 mod parameters;
 mod planetoid;
 mod sessions;
