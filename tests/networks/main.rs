@@ -20,6 +20,7 @@ mod passes;
 mod pointing;
 mod quantising;
 mod remembering;
+mod sharing;
 mod studying;
 mod support;
 mod widening;

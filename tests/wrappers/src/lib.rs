@@ -25,6 +25,7 @@ mod processes;
 mod quantising;
 mod searching;
 mod services;
+mod sharing;
 mod studying;
 mod training;
 mod widening;
