@@ -1,5 +1,6 @@
 //! The two programs as a person meets them.
 
+use expect_test::expect;
 use pleach_tests::{Place, both, built, root, weights};
 use plugin_api::Result;
 use safetensors::SafeTensors;
@@ -74,6 +75,48 @@ subjects = ["short", "long"]
     let again = lines(&place, &["resume", "runs/experiment-1", "--json"]);
     let again: serde_json::Value = serde_json::from_str(&again).unwrap();
     assert_eq!(again["analyses"], summary["analyses"]);
+}
+
+#[test]
+fn a_relaxation_for_several_tasks_shows_an_architecture_for_each() {
+    let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
+    let task = r#"task = { use = "baselines/multi-task", tasks = [
+    { name = "a", task = { use = "wrappers/ring", around = ["v"] } },
+    { name = "b", task = { use = "wrappers/ring", around = ["u"] } },
+] }"#;
+    let place =
+        |stages: &str| Place::new(&format!("{task}\n{stages}")).with_plugin("wrappers", &wrappers);
+    let searching = place(
+        r#"
+[[stage]]
+name   = "search"
+steps  = 600
+space  = { use = "wrappers/slots", layers = ["baselines/linear", { use = "mixhop/mixhop", powers = 1 }, "baselines/gcn"] }
+search = { use = "wrappers/importance", tasks = ["a", "b"], weights = [{ use = "baselines/adam", rate = 0.02 }], choices = [{ use = "baselines/adam", rate = { use = "baselines/cosine", start = 0.0, end = 0.06, steps = 600 } }] }
+"#,
+    );
+    let run = ["run", "experiment.toml", "--plugins", "plugins"];
+    let output = searching.pleach(&run).output().unwrap();
+    assert!(!output.status.success());
+    let said = both(&output);
+    let (_, error) = said.split_once("\nerror: ").expect("an error");
+    let archs = error
+        .lines()
+        .filter_map(|line| Some(&line[line.find("arch = ")?..]));
+    let archs: Vec<&str> = archs.collect();
+    // Each task needs what the other has no use for, so the right ones are known.
+    expect![[r#"
+        arch = { use = "wrappers/slots", layers = [{ use = "baselines/linear", bias = true }, { use = "mixhop/mixhop", powers = 1 }, { use = "baselines/gcn" }], point = { u = { use = "baselines/linear", bias = true }, v = { use = "baselines/gcn" } } }
+        arch = { use = "wrappers/slots", layers = [{ use = "baselines/linear", bias = true }, { use = "mixhop/mixhop", powers = 1 }, { use = "baselines/gcn" }], point = { u = { use = "baselines/gcn" }, v = { use = "baselines/linear", bias = true } } }"#]]
+    .assert_eq(&archs.join("\n"));
+
+    // As they stand there, they are subjects of stages.
+    let stages = archs.iter().map(|arch| {
+        format!("[[stage]]\n{arch}\ntrain = {{ use = 'baselines/backprop', epochs = 2 }}\n")
+    });
+    let training = place(&stages.collect::<String>());
+    let run = training.run(&["--plugins", "plugins"]);
+    assert_eq!(weights(&run).len(), 2);
 }
 
 #[test]

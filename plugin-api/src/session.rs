@@ -543,7 +543,7 @@ pub trait Session {
     fn search(&mut self) -> Result<Report>;
     /// What the relaxation makes of each decision now.
     fn mixture(&self, train: bool) -> Result<Choices>;
-    /// The relaxation's scores, `[options]` by decision; [`Space::project`](crate::role::Space::project) makes a point of
-    /// them.
+    /// The relaxation's scores, `[options]` by decision, of which [`Space::project`](crate::role::Space::project) makes a
+    /// point; of a search for several tasks `[tasks, options]`, and a point for each.
     fn decide(&mut self) -> Result<Tensors>;
 }

@@ -25,6 +25,7 @@ use crate::protocol::{Limits, Step};
 pub use diagnostic::{Diagnostic, Refused, Source};
 pub use parameters::{Parameter, parameters};
 pub use resolve::read;
+pub use write::write_point;
 
 /// The plugin that takes part unnamed: layers of any plugin may take their initializers from here.
 pub const STANDARD: &str = "baselines";

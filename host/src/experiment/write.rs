@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use plugin_api_data::{Error, Json, Recipe};
+use plugin_api_data::{Error, Json, Params, Recipe};
 use serde::Serialize;
 
 use super::{Experiment, Origin, Verb};
@@ -134,16 +134,29 @@ impl<'a> Fields<'a> {
                     arch: Some(Arch::File(path)),
                     ..Fields::step(step)
                 },
-                Origin::Point(space, point) => {
-                    let arch = space.clone().with("point", Json::Object(point.clone()));
-                    Fields {
-                        arch: Some(Arch::Point(arch)),
-                        ..Fields::step(step)
-                    }
-                }
+                Origin::Point(space, point) => Fields {
+                    arch: Some(Arch::Point(at(space, point))),
+                    ..Fields::step(step)
+                },
             },
         }
     }
+}
+
+fn at(space: &Recipe, point: &Params) -> Recipe {
+    space.clone().with("point", Json::Object(point.clone()))
+}
+
+/// A point of a space, a value of each decision, as a stage takes it: `arch = { use = SPACE, point = { … } }`.
+///
+/// # Errors
+/// Where a value cannot be written as TOML.
+pub fn write_point(space: &Recipe, point: &Params) -> Result<String, Error> {
+    let mut arch = String::from("arch = ");
+    at(space, point)
+        .serialize(toml::ser::ValueSerializer::new(&mut arch))
+        .context(|| format!("a point of `{}` cannot be written", space.component))?;
+    Ok(arch)
 }
 
 impl Experiment {

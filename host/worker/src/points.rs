@@ -239,6 +239,14 @@ pub(crate) fn from_values(decisions: &[Decision], values: &Params) -> Result<Poi
     Ok(point)
 }
 
+/// A point as a person writes it, by which [`from_values`] finds it again.
+pub(crate) fn to_values(decisions: &[Decision], point: &Point) -> Result<Params, Error> {
+    let active = decisions.iter().filter(|d| d.is_active(point));
+    active
+        .map(|d| Ok((d.name.clone(), d.value(point)?)))
+        .collect()
+}
+
 /// The only option that a written value means: an equal one, else one that it is part of. Numbers are equal however they
 /// are written, and a component may be written by its name or without the parameters that have their defaults.
 fn option(options: &[Json], value: &Json) -> Option<usize> {
@@ -473,6 +481,16 @@ mod tests {
             error(json!({ "op": "conv" })),
             "the point leaves `window` open"
         );
+    }
+
+    #[test]
+    fn a_written_point_is_found_again() {
+        for space in [supernet(), conditional()] {
+            for point in sample(&space.decisions, 20, 3) {
+                let values = to_values(&space.decisions, &point).unwrap();
+                assert_eq!(from_values(&space.decisions, &values).unwrap(), point);
+            }
+        }
     }
 
     #[test]

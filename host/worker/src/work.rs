@@ -1,5 +1,7 @@
 //! Work, as a child does it: a subject, some steps, an evaluation.
 
+mod relax;
+
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +10,6 @@ use plugin_api::host::Services;
 use plugin_api::role::{Pruner, Space, Task, TaskObj, Trainer};
 use plugin_api::{
     Arch, Ask, Error, Generated, Keep, Named, Parent, Point, Recipe, Report, Result, Session,
-    Tensors,
 };
 use tch::Device;
 
@@ -175,35 +176,14 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
             space,
             steps,
         } => {
-            let done = match session.resumed()? {
-                Some(own) => u64::try_from(own["steps"].int64_value(&[]))?,
-                None => {
-                    session.relax(relaxation)?;
-                    0
-                }
+            let search = relax::Search {
+                relaxation,
+                space,
+                steps: *steps,
             };
-            let mut report = Report::default();
-            for step in done..*steps {
-                if step > done {
-                    let own = tch::Tensor::from(i64::try_from(step)?);
-                    session.checkpoint(&Tensors::new().with("steps", own))?;
-                }
-                report = session.search()?;
-            }
-            let scores = session.decide()?;
-            let (space, ports) = (host().space(space)?, session.ports()?);
-            let point = space.project(&ports, &scores)?;
-            let arch = space.arch(&ports, &point, plain)?;
+            let (report, point, arch) = search.run(session, plain)?;
             take_over(session, plain.on_task(arch, work.seed)?);
             session.descend(Some(point), None);
-            for (decision, scores) in scores.iter() {
-                let each = Vec::<f64>::try_from(scores.f_flatten(0, -1)?)?;
-                report = report.table(
-                    decision,
-                    &["score"],
-                    each.iter().map(|x| vec![*x]).collect(),
-                );
-            }
             Ok(report)
         }
         Step::Analyse { analysis, .. } => {

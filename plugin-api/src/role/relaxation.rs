@@ -27,5 +27,10 @@ pub trait Relaxation: Send + Sync {
     /// One step of the search, of the network's weights and of its own.
     fn update(&self, session: &mut dyn Session) -> Result<Report>;
     /// A score for each option, `[options]`, by decision; the higher the better. A space makes a point of them.
+    ///
+    /// Who searches for several tasks at once gives `[tasks, options]` for every decision: [`Space::project`] makes a point
+    /// of each task's row. A stage of an experiment, which hands on one architecture, ends with an error that shows them.
+    ///
+    /// [`Space::project`]: crate::role::Space::project
     fn decide(&self, session: &mut dyn Session) -> Result<Tensors>;
 }
