@@ -34,6 +34,14 @@ fn nowhere() -> Arch {
     Arch::new(Shapes::new())
 }
 
+/// What a script of `tests/reference` has written: numbers of PyTorch, by name.
+fn reference(name: &str) -> Tensors {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference");
+    let file = format!("{folder}/{name}.safetensors");
+    let read = Tensor::read_safetensors(file).expect("vectors");
+    read.into_iter().collect()
+}
+
 /// Numbers of a tensor.
 fn numbers(t: &Tensor) -> Vec<f64> {
     t.detach().flatten(0, -1).try_into().expect("numbers")

@@ -258,33 +258,67 @@ fn magnitude_keeps_the_large() {
 
 #[test]
 fn a_hypernet_s_network_learns() {
-    let task = host().task(&recipe("digits", json!({}))).unwrap();
-    let mut arch = session("digits", 16, 0.0, 0).arch().unwrap();
-    arch.generated
-        .push(Generated::new("hyper", "baselines/mlp", "*"));
-    let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu).unwrap();
-    assert!(
-        session
-            .weights("model")
-            .unwrap()
-            .names()
-            .all(|path| path.starts_with("hyper."))
-    );
-    let report = fit(
-        &mut session,
-        json!({ "epochs": 40, "transforms": [{ "use": "baselines/adam", "rate": 0.003 }] }),
-    )
-    .unwrap();
-    assert!(report.metrics["best"] > 0.8, "{report:?}");
-    // What is generated is pruned like any other weight.
-    let scores = host()
-        .pruner(&recipe("magnitude", json!({})))
-        .unwrap()
-        .scores(&mut session)
+    for (hypernet, rate) in [("mlp", 0.003)] {
+        let task = host().task(&recipe("digits", json!({}))).unwrap();
+        let mut arch = session("digits", 16, 0.0, 0).arch().unwrap();
+        arch.generated
+            .push(Generated::new("hyper", recipe(hypernet, json!({})), "*"));
+        let mut session = NetSession::new(arch, task.into(), 0, Device::Cpu).unwrap();
+        assert!(
+            session
+                .weights("model")
+                .unwrap()
+                .names()
+                .all(|path| path.starts_with("hyper."))
+        );
+        let report = fit(
+            &mut session,
+            json!({ "epochs": 40, "transforms": [{ "use": "baselines/adam", "rate": rate }] }),
+        )
         .unwrap();
+        assert!(report.metrics["best"] > 0.8, "{hypernet}: {report:?}");
+        // What is generated is pruned like any other weight.
+        let scores = host()
+            .pruner(&recipe("magnitude", json!({})))
+            .unwrap()
+            .scores(&mut session)
+            .unwrap();
+        assert_eq!(
+            scores.names().collect::<Vec<_>>(),
+            ["first.weight", "second.weight"]
+        );
+    }
+}
+
+#[test]
+fn a_network_does_well_with_the_average_of_its_weights() {
+    let mut session = session("digits", 32, 0.0, 0);
+    // Steps so long that the weights wander.
+    let transforms = [
+        recipe("sgd", json!({ "rate": 0.7 })),
+        recipe("ema", json!({ "decay": 0.98 })),
+    ];
+    session.chain("main", &transforms, "model").unwrap();
+    let mut alone = vec![];
+    for step in 0..400 {
+        let batch = session.next("train", 20).unwrap();
+        session.step("main", &batch, &Ask::train()).unwrap();
+        if step % 10 == 9 && step >= 200 {
+            alone.push(session.evaluate("val", &Ask::eval()).unwrap()["accuracy"]);
+        }
+    }
+    let alone = alone.iter().sum::<f64>() / alone.len() as f64;
+    let averages = session
+        .snapshot("chains")
+        .unwrap()
+        .under("chain:main:1.average:");
+    let ask = Ask::eval().weights(averages.clone());
+    let averaged = session.evaluate("val", &ask).unwrap()["accuracy"];
+    assert!(averaged > alone, "{averaged} {alone}");
+    session.set(&averages).unwrap();
     assert_eq!(
-        scores.names().collect::<Vec<_>>(),
-        ["first.weight", "second.weight"]
+        session.evaluate("val", &Ask::eval()).unwrap()["accuracy"],
+        averaged
     );
 }
 
@@ -296,7 +330,7 @@ fn a_chain_sees_masks_that_come_and_go() {
         session.chain("step", &[given], "model").unwrap();
         session
     };
-    for transform in ["sgd", "adam"] {
+    for transform in ["sgd", "adam", "adamw", "rmsprop", "adagrad"] {
         let mut session = begun(transform);
         let batch = session.batch("train", &At::ALL).unwrap().unwrap();
         let step = |session: &mut NetSession| {

@@ -1,10 +1,11 @@
-//! Optimizers against closed forms.
+//! Optimizers against PyTorch's, step by step, and against closed forms.
 
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
+use plugin_api::role::TransformObj;
 use plugin_api::{Json, serde_json::json};
 
-use crate::{close, nowhere, numbers, params, plugin};
+use crate::{close, nowhere, numbers, params, plugin, reference};
 
 /// The updates of a weight `[2]` that begins at `start` and sees these gradients.
 fn updates(name: &str, json: Json, start: [f64; 2], gradients: &[[f64; 2]]) -> Vec<Vec<f64>> {
@@ -26,6 +27,164 @@ fn updates(name: &str, json: Json, start: [f64; 2], gradients: &[[f64; 2]]) -> V
         weight += &update["a.w"];
     }
     seen
+}
+
+/// A weight of this shape, float64.
+fn double(name: &str, size: &[i64]) -> WeightSpec {
+    WeightSpec {
+        dtype: Dtype::F64,
+        ..WeightSpec::new(
+            name,
+            size.iter().map(|n| axis("axis", *n)),
+            "baselines/zeros",
+        )
+    }
+}
+
+/// A chain of transforms at work on weights, as a session runs it.
+struct Chain {
+    transforms: Vec<TransformObj>,
+    states: Vec<Tensors>,
+    weights: Tensors,
+    step: i64,
+}
+
+impl Chain {
+    fn new(transforms: &[(&str, Json)], weights: &Tensors) -> Self {
+        // Its kernels do the work of `adam` and `sgd`.
+        pleach_worker::host();
+        let specs: Vec<WeightSpec> = weights
+            .iter()
+            .map(|(path, w)| double(path, &w.size()))
+            .collect();
+        let made = transforms
+            .iter()
+            .map(|(name, json)| plugin().transform(name, &params(json.clone())).unwrap());
+        let transforms: Vec<TransformObj> = made.collect();
+        Chain {
+            states: transforms
+                .iter()
+                .map(|t| t.init(&specs, &nowhere()).unwrap())
+                .collect(),
+            transforms,
+            weights: weights.map(|_, w| w.copy()),
+            step: 0,
+        }
+    }
+
+    fn step(&mut self, gradients: Tensors) {
+        let tick = Tick {
+            step: self.step,
+            seed: 0,
+        };
+        let mut updates = gradients;
+        for (transform, state) in self.transforms.iter().zip(&mut self.states) {
+            updates = transform
+                .update(updates, &self.weights, state, &tick)
+                .unwrap();
+        }
+        for (path, weight) in self.weights.iter_mut() {
+            let _ = weight.g_add_(&updates[path]);
+        }
+        self.step += 1;
+    }
+}
+
+/// How far weights, or what `seen` makes of the chain, are from those of PyTorch at most, over all steps of a case.
+fn off(case: &str, transforms: &[(&str, Json)], seen: impl Fn(&Chain) -> Tensors) -> f64 {
+    let (of_torch, mut furthest) = (reference("transforms"), 0.0_f64);
+    let (gradients, expected) = (
+        of_torch.under("gradients."),
+        of_torch.under(&format!("{case}.")),
+    );
+    let mut chain = Chain::new(transforms, &of_torch.under("start."));
+    assert_eq!(expected.len(), 2, "{case}");
+    for step in 0..20 {
+        chain.step(gradients.map(|_, g| g.get(step).copy()));
+        for (path, found) in seen(&chain).iter() {
+            let off = (&**found - expected[path].get(step)).abs().max();
+            furthest = furthest.max(off.double_value(&[]));
+        }
+    }
+    furthest
+}
+
+#[test]
+fn go_where_pytorch_s_go() {
+    let check = |case: &str, transforms: &[(&str, Json)]| {
+        let off = off(case, transforms, |chain| chain.weights.clone());
+        assert!(off < 1e-10, "{case}: {off:e}");
+    };
+    check("sgd", &[("sgd", json!({}))]);
+    let momentum = json!({ "momentum": 0.9, "decay": 0.05 });
+    check("sgd-momentum", &[("sgd", momentum)]);
+    let nesterov = json!({ "momentum": 0.9, "nesterov": true, "decay": 0.05 });
+    check("sgd-nesterov", &[("sgd", nesterov)]);
+    let others =
+        json!({ "rate": 0.05, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-3, "decay": 0.1 });
+    check("adam", &[("adam", json!({ "rate": 0.05 }))]);
+    check("adam-decay", &[("adam", others.clone())]);
+    check("adamw", &[("adamw", json!({}))]);
+    check("adamw-decay", &[("adamw", others)]);
+    check("rmsprop", &[("rmsprop", json!({}))]);
+    let momentum =
+        json!({ "rate": 0.02, "alpha": 0.9, "epsilon": 1e-3, "momentum": 0.7, "decay": 0.1 });
+    check("rmsprop-momentum", &[("rmsprop", momentum)]);
+    let centered = json!({ "rate": 0.02, "alpha": 0.9, "momentum": 0.7, "centered": true });
+    check("rmsprop-centered", &[("rmsprop", centered)]);
+    check("adagrad", &[("adagrad", json!({}))]);
+    let decay = json!({ "rate": 0.2, "rate_decay": 0.1, "decay": 0.1, "initial_accumulator_value": 0.5, "epsilon": 1e-3 });
+    check("adagrad-decay", &[("adagrad", decay)]);
+    let sgd = || ("sgd", json!({}));
+    check("clip-norm", &[("clip", json!({ "limit": 2.5 })), sgd()]);
+    check(
+        "clip-value",
+        &[("clip", json!({ "by": "value", "limit": 0.8 })), sgd()],
+    );
+    let decay = ("weight-decay", json!({ "decay": 0.3 }));
+    check(
+        "weight-decay",
+        &[decay, ("rmsprop", json!({ "rate": 0.02 }))],
+    );
+}
+
+#[test]
+fn the_moving_average_is_pytorch_s() {
+    let chain = [("sgd", json!({})), ("ema", json!({ "decay": 0.8 }))];
+    let off = off("ema", &chain, |chain| chain.states[1].under("average:"));
+    assert!(off < 1e-10, "{off:e}");
+}
+
+#[test]
+fn an_average_begins_with_what_is_seen_first() {
+    let weight = Tensors::new().with("w", Tensor::from_slice(&[1.0, 2.0]));
+    let mut chain = Chain::new(&[("ema", json!({ "decay": 0.75 }))], &weight);
+    let update = || Tensors::new().with("w", Tensor::from_slice(&[4.0, 8.0]));
+    chain.step(update());
+    let average = |chain: &Chain| numbers(&chain.states[0]["average:w"]);
+    assert_eq!(average(&chain), [5.0, 10.0]);
+    // As where a unit has been grown: nothing is known of the second.
+    chain.states[0].put("average:w", Tensor::from_slice(&[5.0, f64::NAN]));
+    chain.step(update());
+    assert_eq!(average(&chain), [6.0, 18.0]);
+}
+
+#[test]
+fn a_steady_gradient_has_no_variance() {
+    // Its variance is less than nothing at some steps, by rounding; the root of that would be no number.
+    let weight = Tensors::new().with("w", Tensor::from_slice(&[0.1, 0.7, 1.3]));
+    let mut chain = Chain::new(
+        &[(
+            "rmsprop",
+            json!({ "rate": 1e-9, "alpha": 0.5, "centered": true }),
+        )],
+        &weight,
+    );
+    for _ in 0..200 {
+        chain.step(weight.map(|_, w| w.copy()));
+    }
+    let finite = chain.weights["w"].isfinite().all();
+    assert!(bool::try_from(finite).unwrap(), "{:?}", chain.weights);
 }
 
 #[test]
