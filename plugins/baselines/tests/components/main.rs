@@ -14,6 +14,7 @@ mod layers;
 mod multi_task;
 mod parameters;
 mod planetoid;
+mod schedules;
 mod sessions;
 mod space;
 mod strategies;

@@ -81,7 +81,8 @@ fn all_components_are_documented_and_made_from_their_defaults() {
             // These have parameters without defaults.
             "gnn" => json!({ "layers": ["baselines/gcn"] }),
             "begun" => json!({ "inner": "baselines/linear", "init": "baselines/zeros" }),
-            "cosine" => json!({ "steps": 10 }),
+            "cosine" | "warm-up" | "one-cycle" => json!({ "steps": 10 }),
+            "step" => json!({ "step_size": 10 }),
             "kernel-machine" => json!({ "samples": 3, "out": 2 }),
             "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
             _ => json!({}),
