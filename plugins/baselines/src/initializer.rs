@@ -1,10 +1,13 @@
 //! How weights begin.
 
 use plugin_api::prelude::*;
+use plugin_api::{schemars, serde};
 
 mod constant;
 mod glorot;
 mod kaiming;
+mod normal;
+mod orthogonal;
 mod uniform;
 mod zeros;
 
@@ -12,7 +15,7 @@ mod zeros;
 ///
 /// Units lie along the axis `out`, else along the last; inputs along the axis `in`, else along the first other one. What
 /// is left is the window of a convolution, which counts for both. A weight of one axis has as many of both.
-fn fans(spec: &WeightSpec) -> Result<(f64, f64)> {
+pub(crate) fn fans(spec: &WeightSpec) -> Result<(f64, f64)> {
     let length = |axis: usize| spec.axes[axis].size.unwrap_or(0) as f64;
     let axes = || spec.axes.iter().enumerate();
     let find = |fits: &dyn Fn(&str) -> bool| axes().find(|(_, a)| fits(&a.name)).map(|(i, _)| i);
@@ -31,4 +34,34 @@ fn fans(spec: &WeightSpec) -> Result<(f64, f64)> {
         (Some(into), Some(out)) => (all / length(out), all / length(into)),
         _ => (all, all),
     })
+}
+
+/// How random numbers around zero are distributed.
+#[derive(Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "plugin_api::serde", rename_all = "kebab-case")]
+#[schemars(crate = "plugin_api::schemars", inline)]
+enum Distribution {
+    /// All between two bounds alike.
+    Uniform,
+    /// Normally.
+    Normal,
+}
+
+impl Distribution {
+    /// A weight of this standard deviation.
+    fn draw(self, deviation: f64, spec: &WeightSpec, seed: u64) -> Result<plugin_api::Tensor> {
+        let size = spec.size();
+        let made = match self {
+            Distribution::Uniform => {
+                let bound = 3.0_f64.sqrt() * deviation;
+                let unit = random::uniform(&size, seed).f_to_kind(kind(spec.dtype))?;
+                unit.f_mul_scalar(2.0 * bound)?.f_sub_scalar(bound)?
+            }
+            Distribution::Normal => {
+                let unit = random::normal(&size, seed).f_to_kind(kind(spec.dtype))?;
+                unit.f_mul_scalar(deviation)?
+            }
+        };
+        Ok(made.into())
+    }
 }
