@@ -12,6 +12,7 @@ mod hypernet;
 mod initializers;
 mod layers;
 mod multi_task;
+mod objectives;
 mod parameters;
 mod planetoid;
 mod schedules;
