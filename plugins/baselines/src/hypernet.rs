@@ -1,3 +1,4 @@
 //! Networks that make weights.
 
+mod chunked;
 mod mlp;

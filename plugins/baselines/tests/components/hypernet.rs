@@ -2,9 +2,15 @@
 
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
-use plugin_api::serde_json::json;
+use plugin_api::role::HypernetObj;
+use plugin_api::testing::close;
+use plugin_api::{Json, serde_json::json};
 
-use crate::{nowhere, params, plugin};
+use crate::{nowhere, params, plugin, reference};
+
+fn hypernet(name: &str, json: Json) -> HypernetObj {
+    plugin().hypernet(name, &params(json)).unwrap()
+}
 
 fn targets() -> Vec<WeightSpec> {
     vec![
@@ -32,37 +38,74 @@ fn own(specs: &[WeightSpec], seed: u64) -> Tensors {
 
 #[test]
 fn begin_with_the_variance_that_their_layer_wants() {
-    let mlp = plugin().hypernet("mlp", &params(json!({}))).unwrap();
-    let specs = mlp.weights(&targets()).unwrap();
-    let seeds = 100;
-    let mut power = [0.0; 3];
-    for seed in 0..seeds {
-        let made = mlp
-            .generate(&own(&specs, seed), &Batch::new(), &targets())
-            .unwrap();
-        for (i, target) in targets().iter().enumerate() {
-            let weight = &made[&target.name];
-            assert_eq!(weight.size(), target.size());
-            power[i] += weight.square().mean(Kind::Double).double_value(&[]) / seeds as f64;
+    for name in ["mlp", "chunked"] {
+        let hypernet = hypernet(name, json!({}));
+        let specs = hypernet.weights(&targets()).unwrap();
+        let seeds = 100;
+        let mut power = [0.0; 3];
+        for seed in 0..seeds {
+            let made = hypernet
+                .generate(&own(&specs, seed), &Batch::new(), &targets())
+                .unwrap();
+            for (i, target) in targets().iter().enumerate() {
+                let weight = &made[&target.name];
+                assert_eq!(weight.size(), target.size());
+                power[i] += weight.square().mean(Kind::Double).double_value(&[]) / seeds as f64;
+            }
         }
-    }
-    for (power, fan_in) in power.into_iter().zip([50.0, 40.0, 8.0]) {
-        assert!((power * fan_in - 1.0).abs() < 0.1, "{}", power * fan_in);
+        for (power, fan_in) in power.into_iter().zip([50.0, 40.0, 8.0]) {
+            assert!(
+                (power * fan_in - 1.0).abs() < 0.1,
+                "{name}: {}",
+                power * fan_in
+            );
+        }
     }
 }
 
 #[test]
 fn depend_on_all_own_weights() {
-    let mlp = plugin()
-        .hypernet("mlp", &params(json!({ "embedding": 3, "hidden": 5 })))
-        .unwrap();
-    let w = own(&mlp.weights(&targets()).unwrap(), 1).map(|_, t| t.set_requires_grad(true));
-    let made = mlp.generate(&w, &Batch::new(), &targets()).unwrap();
-    let sum = made.values().fold(Tensor::from(0.0), |sum, t| {
-        sum + t.square().sum(Kind::Float)
-    });
-    for (name, gradient) in gradients_of(&sum, &w, false).unwrap() {
-        // Each target has a bias of its own: an element without gradient would be one that nothing reads.
-        assert!(gradient.abs().min().double_value(&[]) > 0.0, "{name}");
+    for (name, given) in [
+        ("mlp", json!({ "embedding": 3, "hidden": 5 })),
+        (
+            "chunked",
+            json!({ "embedding": 3, "hidden": 5, "chunk": 7 }),
+        ),
+    ] {
+        let hypernet = hypernet(name, given);
+        let specs = hypernet.weights(&targets()).unwrap();
+        let w = own(&specs, 1).map(|_, t| t.set_requires_grad(true));
+        let made = hypernet.generate(&w, &Batch::new(), &targets()).unwrap();
+        let sum = made.values().fold(Tensor::from(0.0), |sum, t| {
+            sum + t.square().sum(Kind::Float)
+        });
+        for (own, gradient) in gradients_of(&sum, &w, false).unwrap() {
+            // An element without gradient would be one that nothing reads.
+            assert!(
+                gradient.abs().min().double_value(&[]) > 0.0,
+                "{name}: {own}"
+            );
+        }
+    }
+}
+
+#[test]
+fn come_in_chunks_as_from_pytorch() {
+    let chunked = hypernet(
+        "chunked",
+        json!({ "chunk": 5, "embedding": 3, "hidden": 6 }),
+    );
+    let target = [
+        WeightSpec::new("layer.weight", &[("out", 4), ("in", 3)], ""),
+        WeightSpec::new("layer.bias", &[("out", 4)], ""),
+    ];
+    let of_torch = reference("hypernets");
+    let (own, expected) = (of_torch.under("own."), of_torch.under("made."));
+    for spec in chunked.weights(&target).unwrap() {
+        assert_eq!(own[&spec.name].size(), spec.size(), "{}", spec.name);
+    }
+    let made = chunked.generate(&own, &Batch::new(), &target).unwrap();
+    for (path, expected) in expected.iter() {
+        close(&made[path], expected);
     }
 }

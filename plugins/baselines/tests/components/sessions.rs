@@ -258,7 +258,7 @@ fn magnitude_keeps_the_large() {
 
 #[test]
 fn a_hypernet_s_network_learns() {
-    for (hypernet, rate) in [("mlp", 0.003)] {
+    for (hypernet, rate) in [("mlp", 0.003), ("chunked", 0.02)] {
         let task = host().task(&recipe("digits", json!({}))).unwrap();
         let mut arch = session("digits", 16, 0.0, 0).arch().unwrap();
         arch.generated
