@@ -2,5 +2,5 @@
 
 mod digits;
 mod digits_graph;
-mod planetoid;
 mod multi_task;
+mod planetoid;
