@@ -101,7 +101,7 @@ fn a_cut_network_of_graphs_equals_the_masked_one() {
     }
 }
 
-/// Sequences in f64 through recurrent layers one behind the other, and through a cell that is unrolled.
+/// Sequences in f64 through attention and recurrent layers one behind the other, and through a cell that is unrolled.
 fn sequences(dice: &mut Dice) -> Arch {
     let x = [("rows", None), ("steps", Some(4)), ("features", Some(3))];
     let x = x.map(|(name, size)| axis(name, size)).to_vec();
@@ -110,6 +110,13 @@ fn sequences(dice: &mut Dice) -> Arch {
     let mut arch = Arch::new(inputs).of(Dtype::F64);
     let mut last = "in.x".to_string();
     for k in 0..1 + dice.roll(2) {
+        if dice.roll(2) == 0 {
+            let name = format!("attention{k}");
+            let layer = Recipe::new("baselines/multi-head-attention").with("heads", 2);
+            let layer = layer.with("out", 6).with("causal", dice.roll(2) == 0);
+            arch = arch.layer(&name, layer, &[("x", &last)]);
+            last = format!("{name}.x");
+        }
         let name = format!("recurrent{k}");
         let kind = dice.one_of(&["rnn", "gru", "lstm"]);
         let layer = Recipe::new(format!("baselines/{kind}")).with("out", 3 + dice.roll(3));

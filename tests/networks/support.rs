@@ -227,6 +227,11 @@ pub fn graphs(dice: &mut Dice) -> Arch {
             Recipe::new("wrappers/layer")
                 .with("inner", json!({ "use": "baselines/gcn", "out": 5 })),
             Recipe::new("dgmlp/propagation").with("hops", 2),
+            Recipe::new("baselines/sage").with("out", 5),
+            Recipe::new("baselines/gin")
+                .with("inner", json!({ "use": "baselines/linear", "out": 4 }))
+                .with("train-eps", true),
+            Recipe::new("baselines/appnp").with("hops", 2),
         ];
         let layer = layer[dice.roll(layer.len())].clone();
         let name = format!("graph{k}");

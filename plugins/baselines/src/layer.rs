@@ -4,6 +4,8 @@ use plugin_api::prelude::*;
 
 mod activation;
 mod add;
+mod appnp;
+mod attention;
 mod batch_norm;
 mod begun;
 mod concat;
@@ -12,13 +14,20 @@ mod dropout;
 mod flatten;
 mod gat;
 mod gcn;
+mod gin;
+mod graph_pool;
+mod group_norm;
 mod gru;
 mod kernel_machine;
+mod layer_norm;
 mod linear;
 mod lstm;
+mod multi_head_attention;
 mod pool;
 mod recurrent;
 mod rnn;
+mod sage;
+mod transformer_block;
 
 /// The axis of the windows that slide over this one.
 fn windows(along: &Axis, kernel: i64, stride: i64, padding: i64) -> Result<Axis> {

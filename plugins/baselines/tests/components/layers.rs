@@ -63,6 +63,7 @@ fn around(i: usize) -> Vec<usize> {
 
 #[test]
 fn give_what_they_declare() {
+    pleach_worker::host(); // it makes the layer within one of them
     let check = |name, json, out| {
         let layer = layer(name, json);
         let shapes = layer.shapes(&inputs(8)).unwrap();
@@ -84,12 +85,17 @@ fn give_what_they_declare() {
     check("gcn", json!({ "out": 3 }), 3);
     check("gat", json!({}), 8);
     check("gat", json!({ "out": 6, "heads": 3 }), 6);
+    check("sage", json!({}), 8);
+    check("sage", json!({ "out": 3 }), 3);
+    check("gin", json!({ "train-eps": true }), 8);
+    check("appnp", json!({}), 8);
 }
 
 #[test]
 fn graph_layers_need_a_graph() {
     let without = Shapes::new().with("x", vec![axis("batch", None), axis("features", 4)]);
-    for name in ["gcn", "gat"] {
+    pleach_worker::host(); // it makes the layer within one of them
+    for name in ["gcn", "gat", "sage", "gin", "appnp"] {
         assert_eq!(
             layer(name, json!({}))
                 .shapes(&without)
@@ -237,6 +243,59 @@ fn gat_is_its_average_over_neighbours() {
         }
     }
     close(&numbers(&run(&gat, &w, &x)), &expected);
+}
+
+#[test]
+fn sage_takes_sparse_features_as_dense_ones() {
+    pleach_worker::host(); // it makes graphs
+    let sage = layer("sage", json!({ "out": 3 }));
+    let w = weights(&sage, 4, Kind::Double);
+    let dense = batch(4, Kind::Double);
+    let x = dense["x"].relu();
+    let dense = dense.with("x", &x);
+    let sparse = dense.clone().with("x", Graph::sparse(&x).unwrap());
+    close(
+        &numbers(&run(&sage, &w, &sparse)),
+        &numbers(&run(&sage, &w, &dense)),
+    );
+}
+
+#[test]
+fn a_group_without_rows_is_zeros() {
+    pleach_worker::host(); // it makes graphs
+    let rows = Tensor::from_slice(&[1.0, -2.0, 3.0, -4.0, -5.0, -6.0]).view([3, 2]);
+    let inputs = Batch::new()
+        .with("x", rows)
+        .with("groups", Graph::members(&[2, 0, 1]).unwrap());
+    let check = |kind: &str, expected: [f64; 6]| {
+        let pool = layer("graph-pool", json!({ "kind": kind }));
+        close(&numbers(&run(&pool, &Tensors::new(), &inputs)), &expected);
+    };
+    check("sum", [4.0, -6.0, 0.0, 0.0, -5.0, -6.0]);
+    check("mean", [2.0, -3.0, 0.0, 0.0, -5.0, -6.0]);
+    check("max", [3.0, -2.0, 0.0, 0.0, -5.0, -6.0]);
+    let shapes = Shapes::new()
+        .with("x", vec![axis("nodes", None), axis("features", 2)])
+        .with("groups", vec![axis("graphs", None)]);
+    let pool = layer("graph-pool", json!({}));
+    let promised = pool.shapes(&shapes).unwrap();
+    assert_eq!(show(&promised["x"]), "[graphs, 2]");
+}
+
+#[test]
+fn multiplications_of_a_node_are_counted() {
+    pleach_worker::host(); // it makes the layer within one of them
+    let macs = |name, json| -> f64 {
+        let costs = layer(name, json).cost(&inputs(4)).unwrap();
+        let of = |cost: &Cost| {
+            let lengths = cost.axes.iter().filter_map(|axis| axis.size);
+            cost.coefficient * lengths.product::<i64>() as f64
+        };
+        costs.iter().map(of).sum()
+    };
+    assert_eq!(macs("sage", json!({ "out": 3 })), 2.0 * 4.0 * 3.0);
+    let inner = json!({ "use": "baselines/linear", "out": 5 });
+    assert_eq!(macs("gin", json!({ "inner": inner })), 4.0 * 5.0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use plugin_api::{Json, Params};
 
 plugin_api::testing::conformance!();
 
+mod attention;
 mod digits;
 mod hypernet;
 mod initializers;
@@ -16,6 +17,7 @@ mod objectives;
 mod parameters;
 mod planetoid;
 mod schedules;
+mod parity;
 mod sessions;
 mod space;
 mod strategies;

@@ -1,0 +1,52 @@
+//! One row for each group of rows: the nodes of a graph, the documents of a query, the instances of a bag.
+//!
+//! `x`: `[rows, features]` to `[groups, features]`, over `groups`, a graph from rows to groups as `Graph::members` makes it;
+//! a row counts in a sum or mean as often as its edge's weight says. A group without rows is zeros.
+//! Source: the readouts of Xu et al. 2019, section 4.2.
+
+use plugin_api::prelude::*;
+use plugin_api::{schemars, serde};
+
+/// The sum, mean or largest of the rows of each group, such as the nodes of each graph.
+#[component(layer = "graph-pool")]
+struct GraphPool {
+    /// What becomes of a group.
+    #[param(default = "mean")]
+    kind: Kind,
+}
+
+/// What becomes of a group.
+#[derive(Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "plugin_api::serde", rename_all = "kebab-case")]
+#[schemars(crate = "plugin_api::schemars", inline)]
+enum Kind {
+    /// The sum of its rows.
+    Sum,
+    /// Their mean.
+    Mean,
+    /// The largest of each feature.
+    Max,
+}
+
+impl Layer for GraphPool {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        let (x, groups) = (port(inputs, "x")?, port(inputs, "groups")?);
+        let ([_, features], [groups]) = (x.as_slice(), groups.as_slice()) else {
+            return Err(Error::new("groups are made of rows")
+                .found(format!("x {}, groups {}", show(x), show(groups)))
+                .expected("x [rows, features], groups [groups]")
+                .into());
+        };
+        Ok(Shapes::new().with("x", vec![groups.clone(), features.clone()]))
+    }
+
+    fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+        let (x, groups) = (x.tensor("x")?, x.graph("groups")?);
+        let y = match self.kind {
+            Kind::Sum => groups.matmul(x)?.into(),
+            Kind::Mean => groups.mean(&x.into())?,
+            Kind::Max => groups.max(&x.into())?,
+        };
+        Ok(Batch::new().with("x", y))
+    }
+}
