@@ -37,4 +37,8 @@ impl Layer for Appnp {
         }
         Ok(Batch::new().with("x", z))
     }
+
+    fn fixed(&self) -> bool {
+        true
+    }
 }

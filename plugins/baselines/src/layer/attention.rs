@@ -2,12 +2,8 @@
 
 use plugin_api::prelude::*;
 
-/// Scaled dot-product attention by several heads, between the maps of queries, keys and values and that of the output:
-///
-/// ```text
-/// q, k, v = W_query x + b, W_key key + b, W_value value + b          (split among the heads)
-/// y = W_output (softmax over keys of q . k / sqrt(numbers in q) times v, the heads side by side) + b
-/// ```
+/// Scaled dot-product attention by several heads, with the maps before and behind it: the equation of
+/// `multi-head-attention`.
 pub(super) struct Attention {
     pub(super) heads: i64,
     /// Whether the maps add a learned `b`.

@@ -151,10 +151,7 @@ impl Reference {
             self.tensors.contains_key(&gradient)
         });
         let leaves: Tensors = leaves.map(|(name, t)| (name, t.clone())).collect();
-        let gradients = match loss.requires_grad() {
-            true => gradients_of(&loss, &leaves, false).unwrap(),
-            false => Tensors::new(),
-        };
+        let gradients = gradients_of(&loss, &leaves, false).unwrap();
         self.hold("gradient.", &gradients);
     }
 
