@@ -9,12 +9,12 @@ use tch::{Kind, Tensor};
 
 use crate::{Error, Result};
 
-/// Which steps of padded sequences are theirs: `[batch, steps]`, bool.
+/// Which steps of padded sequences, `[batch, steps, ..]`, are theirs: `[batch, steps]`, bool.
 ///
 /// # Errors
 /// Where `lengths` are no whole numbers from 0 to `steps`, `[batch]`.
-pub fn mask(lengths: &Tensor, steps: i64) -> Result<Tensor> {
-    let whole = lengths.kind() == Kind::Int64 && lengths.dim() == 1;
+pub fn mask(lengths: &Tensor, [batch, steps]: [i64; 2]) -> Result<Tensor> {
+    let whole = lengths.kind() == Kind::Int64 && lengths.size() == [batch];
     let within = |found: &Tensor| -> Result<bool> {
         let outside = found.f_lt(0)?.f_logical_or(&found.f_gt(steps)?)?;
         Ok(outside.f_any()?.f_int64_value(&[])? == 0)
@@ -22,7 +22,7 @@ pub fn mask(lengths: &Tensor, steps: i64) -> Result<Tensor> {
     if !whole || !within(lengths)? {
         return Err(Error::new("these are no lengths of sequences")
             .found(format!("{:?} {:?}", lengths.kind(), lengths.size()))
-            .expected(format!("int64 [batch], numbers from 0 to {steps}"))
+            .expected(format!("int64 [{batch}], numbers from 0 to {steps}"))
             .into());
     }
     let step = Tensor::f_arange(steps, (Kind::Int64, lengths.device()))?;
@@ -39,7 +39,7 @@ pub fn pad(rows: &Tensor, lengths: &Tensor) -> Result<Tensor> {
         0 => 0,
         _ => lengths.f_max()?.f_int64_value(&[])?,
     };
-    let places = places(lengths, longest)?;
+    let places = places(lengths, [batch, longest])?;
     if rows.dim() == 0 || rows.size()[0] != places.size()[0] {
         return Err(
             Error::new("the lengths of sequences do not add up to the rows")
@@ -65,20 +65,19 @@ pub fn pad(rows: &Tensor, lengths: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Where the lengths do not fit.
 pub fn rows(padded: &Tensor, lengths: &Tensor) -> Result<Tensor> {
-    let size = padded.size();
-    if size.len() < 2 || lengths.size() != size[..1] {
-        return Err(Error::new("the lengths do not fit the sequences")
-            .found(format!("lengths {:?}, sequences {size:?}", lengths.size()))
-            .expected("[batch] and [batch, steps, ..]")
+    let [batch, steps, ..] = padded.size()[..] else {
+        return Err(Error::new("these are no padded sequences")
+            .found(format!("{:?}", padded.size()))
+            .expected("[batch, steps, ..]")
             .into());
-    }
-    let places = places(lengths, size[1])?;
+    };
+    let places = places(lengths, [batch, steps])?;
     Ok(padded.f_flatten(0, 1)?.f_index_select(0, &places)?)
 }
 
 /// Where steps stand among those of all sequences, padding included: `[rows]`.
-fn places(lengths: &Tensor, steps: i64) -> Result<Tensor> {
-    Ok(mask(lengths, steps)?
+fn places(lengths: &Tensor, size: [i64; 2]) -> Result<Tensor> {
+    Ok(mask(lengths, size)?
         .f_view([-1])?
         .f_nonzero()?
         .f_view([-1])?)

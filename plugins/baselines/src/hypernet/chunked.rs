@@ -14,6 +14,7 @@
 
 use plugin_api::prelude::*;
 
+use super::TANH_POWER;
 use crate::initializer::fans;
 
 /// Makes weights chunk by chunk, each from a learned embedding, by one small network (von Oswald et al. 2020).
@@ -29,9 +30,6 @@ struct Chunked {
     #[param(default = 32, range = "1 <= x")]
     hidden: i64,
 }
-
-/// The mean of `tanh(g)^2` for a standard normal `g`: what the hidden units have as their mean square at first.
-const TANH_POWER: f64 = 0.394_294;
 
 impl Hypernet for Chunked {
     fn weights(&self, target: &[WeightSpec]) -> Result<Vec<WeightSpec>> {

@@ -9,9 +9,12 @@
 //!
 //! Source: Ha et al. 2017, "HyperNetworks", with one head a weight; the scale is that of Chang et al. 2020,
 //! "Principled Weight Initialization for Hypernetworks": what is generated has the variance `1 / in` that its layer
-//! wants, where `in` is the length of the target's first axis.
+//! wants, where `in` counts what goes into a unit of the target (see [`fans`]).
 
 use plugin_api::prelude::*;
+
+use super::TANH_POWER;
+use crate::initializer::fans;
 
 /// Makes weights from a learned embedding: a hidden layer, then a linear head for each weight (Ha et al. 2017).
 #[component(hypernet = "mlp")]
@@ -23,9 +26,6 @@ struct Mlp {
     #[param(default = 64, range = "1 <= x")]
     hidden: i64,
 }
-
-/// The mean of `tanh(g)^2` for a standard normal `g`: what the hidden units have as their mean square at first.
-const TANH_POWER: f64 = 0.394_294;
 
 impl Hypernet for Mlp {
     fn weights(&self, target: &[WeightSpec]) -> Result<Vec<WeightSpec>> {
@@ -41,11 +41,9 @@ impl Hypernet for Mlp {
             WeightSpec::new("hidden.bias", &[hidden], "baselines/zeros"),
         ];
         for spec in target {
-            let (n, fan_in) = (
-                ("elements", spec.numel()),
-                spec.size().first().copied().unwrap_or(1),
-            );
-            let variance = 1.0 / (fan_in as f64 * self.hidden as f64 * TANH_POWER);
+            let n = ("elements", spec.numel());
+            let into = fans(spec).map_or(1.0, |(into, _)| into);
+            let variance = 1.0 / (into * self.hidden as f64 * TANH_POWER);
             weights.push(WeightSpec::new(
                 &format!("head.{}", spec.name),
                 &[hidden, n],

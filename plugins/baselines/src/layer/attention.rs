@@ -112,13 +112,7 @@ impl Attention {
         let Some(lengths) = lengths else {
             return Ok(earlier);
         };
-        let theirs = sequences::mask(lengths, keys)?;
-        if theirs.size() != [batch, keys] {
-            return Err(Error::new("`lengths` are not one a sequence")
-                .found(format!("{:?}", lengths.size()))
-                .expected(format!("[{batch}]"))
-                .into());
-        }
+        let theirs = sequences::mask(lengths, [batch, keys])?;
         let theirs = theirs.f_view([batch, 1, 1, keys])?;
         Ok(Some(match earlier {
             Some(earlier) => earlier.f_logical_and(&theirs)?,

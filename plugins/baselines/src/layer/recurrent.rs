@@ -109,13 +109,7 @@ pub(super) fn given(y: Tensor, last: &Tensor, inputs: &Batch) -> Result<Batch> {
     }
     let lengths = inputs.tensor("lengths")?;
     let (batch, steps, out) = y.size3()?;
-    let theirs = sequences::mask(lengths, steps)?;
-    if theirs.size() != [batch, steps] {
-        return Err(Error::new("`lengths` are not one a sequence")
-            .found(format!("{:?}", lengths.size()))
-            .expected(format!("[{batch}]"))
-            .into());
-    }
+    let theirs = sequences::mask(lengths, [batch, steps])?;
     // Steps behind the end change nothing before it: they are computed and left out.
     let y = y.f_masked_fill(&theirs.f_logical_not()?.f_unsqueeze(2)?, 0.0)?;
     let end = lengths.f_sub_scalar(1)?.f_clamp_min(0)?;

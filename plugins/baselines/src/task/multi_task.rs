@@ -113,7 +113,12 @@ impl MultiTask {
                     true => port.to_string(),
                     false => part.named(port),
                 });
-            for (name, shape) in names.values().zip(ports.inputs.values()) {
+            for (name, (port, shape)) in names.values().zip(ports.inputs.iter()) {
+                let is_own = name != port;
+                if inputs.contains(name) && (is_own || inputs[name.as_str()] != *shape) {
+                    let what = format!("two inputs would be called `{name}`");
+                    return Err(Error::new(what).help("call a task otherwise").into());
+                }
                 inputs.put(name, shape.clone());
             }
             for (all, own) in [

@@ -132,11 +132,11 @@ fn inputs_that_do_not_fit_are_refused() {
     };
     assert_eq!(
         lengths(&[1, 2, 3]),
-        "`baselines/multi-head-attention`: `lengths` are not one a sequence\n  found     [3]\n  expected  [2]"
+        "`baselines/multi-head-attention`: these are no lengths of sequences\n  found     Int64 [3]\n  expected  int64 [2], numbers from 0 to 3"
     );
     assert_eq!(
         lengths(&[1, 4]),
-        "`baselines/multi-head-attention`: these are no lengths of sequences\n  found     Int64 [2]\n  expected  int64 [batch], numbers from 0 to 3"
+        "`baselines/multi-head-attention`: these are no lengths of sequences\n  found     Int64 [2]\n  expected  int64 [2], numbers from 0 to 3"
     );
 }
 

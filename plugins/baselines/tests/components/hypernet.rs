@@ -16,7 +16,8 @@ fn targets() -> Vec<WeightSpec> {
     vec![
         WeightSpec::new("input.weight", &[("in", 50), ("out", 40)], ""),
         WeightSpec::new("input.bias", &[("out", 40)], ""),
-        WeightSpec::new("output.weight", &[("in", 8), ("out", 100)], ""),
+        // As PyTorch's files have it.
+        WeightSpec::new("output.weight", &[("out", 100), ("in", 8)], ""),
     ]
 }
 

@@ -562,7 +562,7 @@ fn padded_sequences_are_what_each_is_alone() {
                 .unwrap()
                 .to_string(),
             format!(
-                "`baselines/{name}`: these are no lengths of sequences\n  found     Int64 [5]\n  expected  int64 [batch], numbers from 0 to 6"
+                "`baselines/{name}`: these are no lengths of sequences\n  found     Int64 [5]\n  expected  int64 [5], numbers from 0 to 6"
             )
         );
     }

@@ -159,6 +159,13 @@ fn what_cannot_be_joined_is_refused() {
         json!([few("a"), other]),
         "tasks `a` and `b` show different data at their shared port `x`\n  help: have both take the same samples of the same data",
     );
+    let unlike = json!({ "name": "z", "task": "baselines/digits-graph" });
+    let inner = json!([few("a"), unlike.clone()]);
+    let nested = json!({ "name": "n", "task": { "use": "baselines/multi-task", "tasks": inner } });
+    check(
+        json!([nested, few("a"), unlike]),
+        "two inputs would be called `a.x`\n  help: call a task otherwise",
+    );
     let unknown = joined(json!([few("a")])).batch("dev", &At::ALL);
     assert_eq!(
         unknown.err().unwrap().to_string(),
