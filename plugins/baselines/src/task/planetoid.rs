@@ -34,6 +34,9 @@ struct Planetoid {
     /// `x`, `graph` and `y`: what is read takes a moment, and a graph keeps its derived forms.
     #[serde(skip)]
     whole: OnceCell<Batch>,
+    /// The papers of each split.
+    #[serde(skip)]
+    splits: OnceCell<Tensors>,
 }
 
 /// Which papers.
@@ -105,47 +108,48 @@ impl Data {
         )
     }
 
-    /// The papers of a split: its own, or as many that are drawn.
-    fn split(self, name: &str, seed: Option<u64>) -> Result<Tensor> {
-        let splits = ["train", "val", "test"];
-        if !splits.contains(&name) {
-            return Err(Error::new(format!("there is no split `{name}`"))
-                .expected("train, val or test")
-                .into());
-        }
-        let public = |name: &str| self.index(&format!("{name}_idx"));
+    /// The papers of each split: the public ones, or as many that are drawn.
+    fn splits(self, seed: Option<u64>) -> Result<Tensors> {
+        let names = ["train", "val", "test"];
+        let public = names.map(|name| Ok((name, self.index(&format!("{name}_idx"))?)));
+        let public: Tensors = public.into_iter().collect::<Result<_>>()?;
         let Some(seed) = seed else {
-            return public(name);
+            return Ok(public);
         };
         let (labels, unlabelled) = (self.read("y")?, self.read("unlabelled")?);
-        let mut order: Vec<usize> = (0..labels.len())
+        let mut order: Vec<i64> = (0..labels.len() as i64)
             .filter(|paper| !unlabelled.contains(&(*paper as i32)))
             .collect();
         order.shuffle(&mut random::generator(stream(seed, "split")));
         // The first of each class are for training.
-        let of_each = public("train")?.size()[0] / self.classes();
+        let of_each = public["train"].size()[0] / self.classes();
         let mut taken = vec![0; self.classes() as usize];
-        let (train, rest): (Vec<usize>, Vec<usize>) = order.into_iter().partition(|paper| {
-            let taken = &mut taken[labels[*paper] as usize];
+        let (train, rest): (Vec<i64>, Vec<i64>) = order.into_iter().partition(|paper| {
+            let taken = &mut taken[labels[*paper as usize] as usize];
             *taken += 1;
             *taken <= of_each
         });
-        let val = public("val")?.size()[0] as usize;
-        let test = public("test")?.size()[0] as usize;
-        let mut nodes: Vec<i64> = match name {
-            "train" => &train[..],
-            "val" => &rest[..val],
-            _ => &rest[val..val + test],
-        }
-        .iter()
-        .map(|paper| *paper as i64)
-        .collect();
-        nodes.sort_unstable();
-        Ok(Tensor::f_from_slice(&nodes)?)
+        let (val, rest) = rest.split_at(public["val"].size()[0] as usize);
+        let test = &rest[..public["test"].size()[0] as usize];
+        let drawn = names.into_iter().zip([&train[..], val, test]);
+        let ascending = drawn.map(|(name, papers)| {
+            let mut papers = papers.to_vec();
+            papers.sort_unstable();
+            Ok((name, Tensor::f_from_slice(&papers)?))
+        });
+        ascending.collect()
     }
 }
 
 impl Planetoid {
+    fn splits(&self) -> Result<&Tensors> {
+        if let Some(splits) = self.splits.get() {
+            return Ok(splits);
+        }
+        let splits = self.data.splits(self.split)?;
+        Ok(self.splits.get_or_init(|| splits))
+    }
+
     fn whole(&self) -> Result<&Batch> {
         if let Some(whole) = self.whole.get() {
             return Ok(whole);
@@ -184,11 +188,14 @@ impl Task for Planetoid {
     }
 
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
-        let nodes = self.data.split(split, self.split)?;
+        let splits = self.splits()?;
+        let nodes = splits.get(split).ok_or_else(|| {
+            Error::new(format!("there is no split `{split}`")).expected("train, val or test")
+        })?;
         if at.index > 0 {
             return Ok(None);
         }
-        Ok(Some(self.whole()?.clone().with("split", nodes)))
+        Ok(Some(self.whole()?.clone().with("split", nodes.clone())))
     }
 
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {

@@ -11,6 +11,8 @@
 
 use plugin_api::prelude::*;
 
+use super::filled;
+
 /// Adam (Kingma & Ba 2015): steps of the mean gradient over its root mean square.
 #[component(transform = "adam")]
 struct Adam {
@@ -33,15 +35,8 @@ struct Adam {
 
 impl Transform for Adam {
     fn init(&self, specs: &[WeightSpec], _: &Arch) -> Result<Tensors> {
-        let mut state = Tensors::new();
-        for spec in specs {
-            for slot in ["first", "second"] {
-                state.put(
-                    format!("{slot}:{}", spec.name),
-                    Tensor::f_zeros(spec.size(), (kind(spec.dtype), Device::Cpu))?,
-                );
-            }
-        }
+        let mut state = filled("first", 0.0, specs)?;
+        state.extend(filled("second", 0.0, specs)?);
         Ok(state)
     }
 

@@ -11,6 +11,8 @@
 
 use plugin_api::prelude::*;
 
+use super::filled;
+
 /// Stochastic gradient descent, with momentum or without.
 #[component(transform = "sgd")]
 struct Sgd {
@@ -30,16 +32,10 @@ struct Sgd {
 
 impl Transform for Sgd {
     fn init(&self, specs: &[WeightSpec], _: &Arch) -> Result<Tensors> {
-        let mut state = Tensors::new();
-        if self.momentum > 0.0 {
-            for spec in specs {
-                state.put(
-                    format!("momentum:{}", spec.name),
-                    Tensor::f_zeros(spec.size(), (kind(spec.dtype), Device::Cpu))?,
-                );
-            }
+        match self.momentum > 0.0 {
+            true => filled("momentum", 0.0, specs),
+            false => Ok(Tensors::new()),
         }
-        Ok(state)
     }
 
     fn update(
