@@ -149,6 +149,40 @@ fn a_faulty_strategy_ends_the_search_with_its_reason() {
     check("exit", "the worker ended without an answer, with code 0");
 }
 
+/// Scorers that are asked together say what each says alone, also where one of them brings down its process for some of
+/// the points.
+#[test]
+fn a_faulty_scorer_costs_its_own_scores_alone() {
+    let place = Place::new(
+        "task = 'baselines/digits-graph'\n[[stage]]\nname = 'search'\n\
+         search = { use = 'faulty/scored', scorers = ['baselines/params', { use = 'faulty/faulty-scorer', how = 'abort', above = 2000 }, 'baselines/grad-norm'] }\n\
+         space = { use = 'baselines/gnn', depth = 1, layers = ['baselines/gcn'] }\n\
+         each = [{ train = { use = 'baselines/backprop', epochs = 1 } }]\nbudget = 4\nahead = 4\n",
+    )
+    .with_faulty();
+    let output = place
+        .pleach(&["run", "experiment.toml", "--plugins", "plugins"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", both(&output));
+    let log = place
+        .folder
+        .path()
+        .join("runs/experiment-1/logs/search-strategy.log");
+    let said = std::fs::read_to_string(log).unwrap();
+    let row = |scorer: &str| {
+        let (_, row) = said
+            .split_once(&format!("scores of {scorer}: "))
+            .expect(scorer);
+        row.lines().next().unwrap().to_string()
+    };
+    for whole in ["baselines/params", "baselines/grad-norm"] {
+        assert!(!row(whole).contains("None"), "{said}");
+    }
+    assert!(row("faulty/faulty-scorer").contains("None"), "{said}");
+    assert!(row("faulty/faulty-scorer").contains("Some"), "{said}");
+}
+
 /// A scorer that fails on every point says so, in a process of its own.
 #[test]
 fn a_faulty_scorer_ends_the_search_with_its_reason() {

@@ -188,6 +188,7 @@ as_is!(
     crate::Played,
     crate::Parent,
     crate::Acted,
+    crate::Probed,
     crate::Choice,
     crate::Choices,
     plugin_api_data::Named<f64>,
@@ -228,6 +229,7 @@ packed!(
     crate::SgdStep,
     crate::Of,
     crate::Searching,
+    crate::Probe,
     crate::role::Draw,
     crate::role::Needs,
     Option<Arch>,
@@ -244,7 +246,8 @@ packed!(
     Vec<plugin_api_data::Report>,
     Vec<String>,
     Vec<plugin_api_data::Point>,
-    Vec<Option<f64>>,
+    Vec<Vec<Option<f64>>>,
+    Vec<crate::Probe>,
 );
 
 /// Slices of plain data.
@@ -263,6 +266,7 @@ packed_slices!(
     plugin_api_data::Decision,
     plugin_api_data::Observation,
     plugin_api_data::Recipe,
+    crate::Probe,
     plugin_api_data::Point,
     (String, String),
     (String, plugin_api_data::Recipe),

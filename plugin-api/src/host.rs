@@ -35,9 +35,9 @@ pub trait Host {
     fn decode(&self, decisions: &[Decision], rows: &Tensor) -> Result<Vec<Point>>;
     /// A session of its own, with fresh weights.
     fn session(&self, arch: &Arch, on: On, seed: u64) -> Result<Box<dyn Session>>;
-    /// A score for each point, from fresh sessions; the higher the better, whichever way the scorer counts. `None`
-    /// where a point could not be scored.
-    fn score(&self, scorer: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>>;
+    /// A row of scores for each scorer, one for each point, from fresh sessions, a session a point; the higher the better,
+    /// whichever way the scorer counts. `None` where a point could not be scored.
+    fn score(&self, scorers: &[Recipe], points: &[Point]) -> Result<Vec<Vec<Option<f64>>>>;
 }
 
 /// What the host lends to a library for good.

@@ -44,6 +44,7 @@ pub mod host;
 pub mod optimizer;
 pub mod pass;
 pub mod plugin;
+pub mod probe;
 pub mod random;
 mod real;
 pub mod role;
@@ -71,6 +72,7 @@ pub use graph::{Edges, Graph};
 pub use host::{Host, services};
 pub use optimizer::{AdamStep, SgdStep};
 pub use pass::{Hook, Pass, Within};
+pub use probe::{Probe, Probed};
 pub use real::Real;
 pub use role::{Draw, Needs, Tick};
 pub use session::{
@@ -138,10 +140,10 @@ pub mod prelude {
         Acted, AdamStep, Arch, Ask, At, Axis, Batch, Bench, Carry, Choice, Choices, Context, Cost,
         Decided, Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host,
         Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Parent, Pass, Played, Point, Ports,
-        Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session, Setting,
-        SgdStep, Shape, Shapes, Sink, Tensors, Tick, Use, Value, WeightSpec, Within, anyhow, axis,
-        bail, component, ensure, fits, gradients_of, hard, kind, last_axis, port, random, refs,
-        sequences, show, stream, width, with_last_axis,
+        Probe, Probed, Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session,
+        Setting, SgdStep, Shape, Shapes, Sink, Tensors, Tick, Use, Value, WeightSpec, Within,
+        anyhow, axis, bail, component, ensure, fits, gradients_of, hard, kind, last_axis, port,
+        random, refs, sequences, show, stream, width, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

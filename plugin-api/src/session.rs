@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::boundary::{Owner, Packed, Shared};
 use crate::pass::HookRef;
 use crate::role::{Task, TaskObj};
-use crate::{Batch, Hook, Result, Tensor, Tensors};
+use crate::{Batch, Hook, Probe, Probed, Result, Tensor, Tensors};
 
 /// What a task feeds a network with, and wants of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -514,8 +514,8 @@ pub trait Session {
     /// Overwrites weights by those of a safetensors file. A pattern and its replacement turn names there into paths
     /// here, the first that fits: `*` stands for anything in both. Returns the paths that were loaded.
     fn load(&mut self, file: &str, names: &[(String, String)]) -> Result<Vec<String>>;
-    /// What running the network once takes, `macs` or whatever its layers count, and `parameters` and `bits` of its
-    /// weights: a scalar. Where probabilities of options are given, `[options]` by decision, it is the expectation over
+    /// What running the network once takes, `macs` or whatever its layers count, `parameters` without buffers, and `bits`
+    /// with them: a scalar. Where probabilities of options are given, `[options]` by decision, it is the expectation over
     /// decided architectures, differentiable in them.
     fn cost(&self, what: &str, probabilities: &Tensors) -> Result<Tensor>;
 
@@ -546,4 +546,13 @@ pub trait Session {
     /// The relaxation's scores, `[options]` by decision, of which [`Space::project`](crate::role::Space::project) makes a
     /// point; of a search for several tasks `[tasks, options]`, and a point for each.
     fn decide(&mut self) -> Result<Tensors>;
+
+    /// A look at the network as it is.
+    ///
+    /// # Errors
+    /// Where the task has no batches.
+    fn probe(&self, probe: &Probe) -> Result<Probed>;
+    /// Says what will be probed: one pass then answers all probes of one size, and is kept for as long as the weights
+    /// stay what they are, or until others are named. Naming none lets go of what was kept.
+    fn share(&mut self, probes: &[Probe]) -> Result<()>;
 }

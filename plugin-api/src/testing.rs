@@ -408,7 +408,7 @@ impl Host for Scripted {
         refused()
     }
 
-    fn score(&self, scorer: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
-        (self.score)(scorer, points)
+    fn score(&self, scorers: &[Recipe], points: &[Point]) -> Result<Vec<Vec<Option<f64>>>> {
+        scorers.iter().map(|s| (self.score)(s, points)).collect()
     }
 }

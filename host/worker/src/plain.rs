@@ -6,7 +6,8 @@ use plugin_api::boundary::caught;
 use plugin_api::host::Services;
 use plugin_api::role::{Scorer, ScorerObj, Space, SpaceObj, Task, TaskObj};
 use plugin_api::{
-    Arch, Decision, Error, Host, On, Parent, Point, Ports, Recipe, Result, Session, Tensor, ensure,
+    Arch, Decision, Error, Host, On, Parent, Point, Ports, Probe, Recipe, Result, Session, Tensor,
+    ensure,
 };
 use tch::Device;
 
@@ -70,22 +71,77 @@ impl PlainHost {
         Ok(session)
     }
 
+    /// The scores of a candidate by these scorers, one after the other; what they measure alike is measured once.
+    pub(crate) fn score_one(
+        &self,
+        scorers: &[Scoring],
+        point: &Point,
+        mut scored: impl FnMut(Result<f64, Error>) -> Result<()>,
+    ) -> Result<()> {
+        let mut candidate = match caught(|| self.candidate(point, None)) {
+            Ok(candidate) => candidate,
+            Err(why) => return scorers.iter().try_for_each(|_| scored(Err(why.clone()))),
+        };
+        let arch = candidate.arch()?;
+        // A scorer that cannot say what it needs says so again when it scores.
+        let needs = scorers.iter().map(|s| caught(|| s.scorer.needs(&arch)));
+        let needs: Vec<Probe> = needs.flatten().flatten().collect();
+        candidate.share(&needs)?;
+        scorers
+            .iter()
+            .try_for_each(|scoring| scored(caught(|| scoring.score(&mut candidate))))
+    }
+}
+
+/// A scorer, and what it was made of.
+pub(crate) struct Scoring {
+    recipe: Recipe,
+    scorer: ScorerObj,
+}
+
+impl Scoring {
+    pub(crate) fn all(recipes: &[Recipe]) -> Result<Vec<Scoring>> {
+        let scoring = |recipe: &Recipe| {
+            Ok(Scoring {
+                scorer: host().scorer(recipe)?,
+                recipe: recipe.clone(),
+            })
+        };
+        recipes.iter().map(scoring).collect()
+    }
+
     /// The score of a candidate, the higher the better.
-    pub(crate) fn score_one(&self, scorer: &ScorerObj, point: &Point) -> Result<f64> {
-        let score = scorer.score(&mut self.candidate(point, None)?)?;
+    fn score(&self, candidate: &mut NetSession) -> Result<f64> {
+        let _here = crumb::enter(&self.recipe.component);
+        let score = self.scorer.score(candidate)?;
         ensure!(!score.is_nan(), "the score is not a number");
-        Ok(match scorer.higher_is_better() {
+        Ok(match self.scorer.higher_is_better() {
             true => score,
             false => -score,
         })
     }
 }
 
-/// The scores of points as a strategy gets them, `None` where there is none.
+/// The scores of points as a strategy gets them, a row for each scorer, `None` where there is no score; they come point
+/// by point.
 ///
 /// # Errors
-/// Where not a single point could be scored: then it is the scorer that has failed, not a point.
-pub(crate) fn scored(
+/// Where a scorer could not score a single point: then it is the scorer that has failed, not a point.
+pub(crate) fn table(
+    scorers: &[Scoring],
+    points: &[Point],
+    scores: Vec<Result<f64, Error>>,
+) -> Result<Vec<Vec<Option<f64>>>> {
+    let mut rows = vec![vec![]; scorers.len()];
+    for (i, score) in scores.into_iter().enumerate() {
+        rows[i % scorers.len()].push(score);
+    }
+    let rows = rows.into_iter().zip(scorers);
+    rows.map(|(row, scoring)| of_one(&scoring.recipe, points, row))
+        .collect()
+}
+
+fn of_one(
     scorer: &Recipe,
     points: &[Point],
     scores: Vec<Result<f64, Error>>,
@@ -140,11 +196,16 @@ impl Host for PlainHost {
         Ok(Box::new(session))
     }
 
-    fn score(&self, recipe: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
+    fn score(&self, scorers: &[Recipe], points: &[Point]) -> Result<Vec<Vec<Option<f64>>>> {
         self.searched()?;
-        let scorer = host().scorer(recipe)?;
-        let _here = crumb::enter(&recipe.component);
-        let score = |point| caught(|| self.score_one(&scorer, point));
-        scored(recipe, points, points.iter().map(score).collect())
+        let scorers = Scoring::all(scorers)?;
+        let mut scores = vec![];
+        for point in points {
+            self.score_one(&scorers, point, |score| {
+                scores.push(score);
+                Ok(())
+            })?;
+        }
+        table(&scorers, points, scores)
     }
 }

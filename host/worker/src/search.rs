@@ -4,9 +4,8 @@ use std::fs::File;
 use std::rc::Rc;
 
 use pleach::protocol::{Begin, Limits, Reply, receive, send};
-use plugin_api::boundary::caught;
 use plugin_api::host::Services;
-use plugin_api::role::{ScorerObj, Space, Strategy, StrategyObj, Task, TaskObj};
+use plugin_api::role::{Space, Strategy, StrategyObj, Task, TaskObj};
 use plugin_api::{
     Arch, Decision, Error, Goal, Host, Observation, On, Point, Ports, Proposal, Recipe, Result,
     Session, Setting, Tensor, ensure,
@@ -14,9 +13,9 @@ use plugin_api::{
 use tch::Device;
 
 use crate::child::{Child, ChildSettings, Ended};
-use crate::plain::{PlainHost, scored};
+use crate::plain::{PlainHost, Scoring, table};
 use crate::registry::host;
-use crate::{crumb, device, points};
+use crate::{device, points};
 
 /// A strategy at work: what it proposes is held to its decisions.
 pub(crate) struct Searcher {
@@ -130,22 +129,16 @@ struct StrategyHost {
 const ATTEMPTS: u32 = 3;
 
 impl StrategyHost {
-    /// Has a child score points one after the other, until all are scored or it dies.
-    fn score_in_child(
-        &self,
-        recipe: &Recipe,
-        scorer: &ScorerObj,
-        points: &[Point],
-    ) -> Result<Ended> {
+    /// Has a child score points one after the other, until all are scored or it dies; of the first point this many scores
+    /// are there.
+    fn score_in_child(&self, scorers: &[Scoring], points: &[Point], there: usize) -> Result<Ended> {
         let mut child = Child::fork("score", &self.limits, &self.settings, |pipe| {
             device::open(self.plain.device)?;
-            let _here = crumb::enter(&recipe.component);
-            for point in points {
-                let score = caught(|| {
-                    self.settings.renew(self.seed)?;
-                    self.plain.score_one(scorer, point)
-                });
-                send(pipe, &score)?;
+            for (i, point) in points.iter().enumerate() {
+                self.settings.renew(self.seed)?;
+                let scorers = &scorers[if i == 0 { there } else { 0 }..];
+                let sent = |score: Result<f64, Error>| Ok(send(pipe, &score)?);
+                self.plain.score_one(scorers, point, sent)?;
             }
             Ok(())
         })?;
@@ -188,21 +181,22 @@ impl Host for StrategyHost {
         self.plain.session(arch, on, seed)
     }
 
-    /// Scores in a child, many one after the other; a point on which the child dies has no score, and another child
-    /// goes on behind it.
-    fn score(&self, recipe: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
-        let scorer = host().scorer(recipe)?;
+    /// Scores in a child, many one after the other; where a scorer brings the child down there is no score, and another
+    /// child goes on behind it.
+    fn score(&self, scorers: &[Recipe], points: &[Point]) -> Result<Vec<Vec<Option<f64>>>> {
+        let scorers = Scoring::all(scorers)?;
+        let all = points.len() * scorers.len();
         let mut scores: Vec<Result<f64, Error>> = vec![];
         let mut blows = 0;
-        while scores.len() < points.len() {
-            let rest = &points[scores.len()..];
-            let ended = self.score_in_child(recipe, &scorer, rest)?;
+        while scores.len() < all {
+            let rest = &points[scores.len() / scorers.len()..];
+            let ended = self.score_in_child(&scorers, rest, scores.len() % scorers.len())?;
             let mut sent = ended.sent.as_slice();
             // A message that was cut short is none.
             while let Ok(Some(score)) = receive(&mut sent) {
                 scores.push(score);
             }
-            if scores.len() == points.len() {
+            if scores.len() == all {
                 break;
             }
             match ended.why {
@@ -215,6 +209,6 @@ impl Host for StrategyHost {
                 "a child that scored points was killed from outside {blows} times"
             );
         }
-        scored(recipe, points, scores)
+        table(&scorers, points, scores)
     }
 }

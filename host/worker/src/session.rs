@@ -8,12 +8,14 @@ mod gradients;
 mod latency;
 mod objectives;
 mod play;
+mod probe;
 mod relax;
 mod replace;
 mod samples;
 mod state;
 mod step;
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -21,8 +23,8 @@ use plugin_api::host::Services;
 use plugin_api::role::{Initializer, InitializerObj, Relaxation, Task, TaskObj};
 use plugin_api::{
     Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Keep, Latency, Named, Of, On,
-    Parent, Played, Point, Ports, Recipe, Report, Result, Seen, Session, Sink, Tensor, Tensors,
-    Value, WeightSpec, kind, stream,
+    Parent, Played, Point, Ports, Probe, Probed, Recipe, Report, Result, Seen, Session, Sink,
+    Tensor, Tensors, Value, WeightSpec, kind, stream,
 };
 use tch::{Device, Kind};
 
@@ -34,6 +36,7 @@ use checkpoint::Keeper;
 use forward::views;
 use objectives::Term;
 use play::NoTask;
+use probe::Shared;
 use relax::Relaxed;
 pub(crate) use step::Learned;
 
@@ -65,6 +68,8 @@ pub struct NetSession {
     /// What the trial left whose weights may be inherited.
     parent: Option<Parent>,
     keeper: Option<Keeper>,
+    /// What was said to be probed.
+    shared: RefCell<Vec<Shared>>,
 }
 
 impl NetSession {
@@ -100,6 +105,7 @@ impl NetSession {
             point: None,
             parent: None,
             keeper: None,
+            shared: RefCell::default(),
         })
     }
 
@@ -439,10 +445,12 @@ impl Session for NetSession {
     }
 
     fn objectives(&mut self, objectives: &[Recipe]) -> Result<()> {
+        self.shared.borrow_mut().clear();
         self.set_objectives(objectives)
     }
 
     fn relax(&mut self, relaxation: &Recipe) -> Result<()> {
+        self.shared.borrow_mut().clear();
         self.attach(relaxation)
     }
 
@@ -539,5 +547,14 @@ impl Session for NetSession {
 
     fn step(&mut self, chain: &str, batch: &Batch, ask: &Ask<'_>) -> Result<f64> {
         self.step_by(chain, batch, ask)
+    }
+
+    fn probe(&self, probe: &Probe) -> Result<Probed> {
+        self.probed(probe)
+    }
+
+    fn share(&mut self, probes: &[Probe]) -> Result<()> {
+        self.shared = RefCell::new(Shared::among(probes));
+        Ok(())
     }
 }

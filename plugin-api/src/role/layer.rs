@@ -23,8 +23,8 @@ pub trait Layer: Send + Sync {
     /// Runs it. Sizes are read from `w` and `x`, never from `self`, so that cut weights just work.
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch>;
 
-    /// What running it takes; the session counts `parameters`, and `bits` where no layer speaks of them, from the
-    /// weights.
+    /// What running it takes. From the weights the session counts `parameters`, without buffers, and `bits`, with them,
+    /// where no layer speaks of these.
     #[since(1.1)]
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
         let _ = inputs;

@@ -1,3 +1,6 @@
 //! Which weights matter.
 
 mod magnitude;
+mod random_pruning;
+mod snip;
+mod synflow;

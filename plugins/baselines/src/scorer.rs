@@ -1,3 +1,7 @@
 //! What a network is worth.
 
 mod grad_norm;
+mod macs;
+mod naswot;
+mod params;
+mod saliency;

@@ -4,6 +4,7 @@ mod how;
 mod in_place;
 mod layer;
 mod opening;
+mod scored;
 mod scorer;
 mod strategy;
 mod task;

@@ -10,15 +10,17 @@ struct Faulty {
     /// How it misbehaves.
     #[param(default = "none")]
     how: How,
+    /// It behaves for networks of at most so many weights.
+    #[param(default = 0)]
+    above: i64,
 }
 
 impl Scorer for Faulty {
     fn score(&self, session: &mut dyn Session) -> Result<f64> {
-        self.how.misbehave()?;
-        Ok(session
-            .specs("model")?
-            .iter()
-            .map(WeightSpec::numel)
-            .sum::<i64>() as f64)
+        let weights: i64 = session.specs("model")?.iter().map(WeightSpec::numel).sum();
+        if weights > self.above {
+            self.how.misbehave()?;
+        }
+        Ok(weights as f64)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use plugin_api::role::Layer;
-use plugin_api::{Axis, Cost, Decision, Domain, Error, Result, Tensors, kind};
+use plugin_api::{Axis, Cost, Decision, Domain, Error, Group, Result, Tensors, WeightSpec, kind};
 use tch::{Device, Kind, Tensor};
 
 use super::NetSession;
@@ -100,7 +100,9 @@ impl NetSession {
             cost.axes = axes.map(|axis| axis.map(&mut { left })).collect();
         }
         if costs.is_empty() && ["parameters", "bits"].contains(&what) {
-            for spec in &layer.specs {
+            // Buffers take room, but nobody learns them.
+            let counts = |spec: &&WeightSpec| what == "bits" || spec.group != Group::Buffer;
+            for spec in layer.specs.iter().filter(counts) {
                 // Shared weights are there once.
                 if counted.insert(spec.name.clone()) {
                     let bits = kind(spec.dtype).elt_size_in_bytes() as f64 * 8.0;

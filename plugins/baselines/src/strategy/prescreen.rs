@@ -36,10 +36,11 @@ impl Strategy for Prescreen {
             .iter()
             .map(|proposal| proposal.point.clone())
             .collect();
-        let scores = host.score(&self.scorer.recipe, &points)?;
+        let scores = host.score(std::slice::from_ref(&self.scorer.recipe), &points)?;
         // What is no number counts as not scored, and that is below any score, minus infinity too.
         let scores = scores
             .into_iter()
+            .flatten()
             .map(|score| score.filter(|s| !s.is_nan()));
         let mut ranked: Vec<(Option<f64>, Proposal)> = scores.zip(proposals).collect();
         ranked.sort_by(|(a, _), (b, _)| b.partial_cmp(a).expect("scores are numbers"));

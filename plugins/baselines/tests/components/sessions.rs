@@ -201,7 +201,7 @@ fn training_that_goes_astray_is_told() {
 fn the_gradient_s_norm_is_the_length_of_a_step_of_rate_one() {
     let mut session = session("digits", 16, 0.0, 3);
     let score = host()
-        .scorer(&recipe("grad-norm", json!({})))
+        .scorer(&recipe("grad-norm", json!({ "size": 0 })))
         .unwrap()
         .score(&mut session)
         .unwrap();
@@ -210,7 +210,7 @@ fn the_gradient_s_norm_is_the_length_of_a_step_of_rate_one() {
         .chain("step", &[recipe("sgd", json!({ "rate": 1.0 }))], "model")
         .unwrap();
     let batch = session.batch("train", &At::ALL).unwrap().unwrap();
-    session.step("step", &batch, &Ask::eval()).unwrap();
+    session.step("step", &batch, &Ask::train()).unwrap();
     let moved = numbers(&session.weights("model").unwrap())
         .into_iter()
         .zip(numbers(&before))

@@ -132,7 +132,8 @@ impl Host for Fleeting {
         self.0.session(arch, on, seed)
     }
 
-    fn score(&self, _: &Recipe, points: &[Point]) -> Result<Vec<Option<f64>>> {
-        Ok(points.iter().map(|point| Some(worth(point))).collect())
+    fn score(&self, scorers: &[Recipe], points: &[Point]) -> Result<Vec<Vec<Option<f64>>>> {
+        let scores = points.iter().map(|point| Some(worth(point)));
+        Ok(vec![scores.collect(); scorers.len()])
     }
 }
