@@ -1,5 +1,6 @@
 //! What the benches share: clocks, bounds, data, and peers that run beside pleach.
 
+pub mod graphs;
 mod peer;
 
 use std::path::{Path, PathBuf};

@@ -4,22 +4,18 @@
 //! CPU time of one thread, or the time that passes with two; exit code 1 where one does not hold.
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use pleach_benches::{Peer, cpu, data, median, micros, plugin, ratio, verdict};
+use pleach_benches::graphs::{CORA, Data, PHYSICS};
+use pleach_benches::{Peer, cpu, micros, plugin, ratio, verdict};
 use plugin_api::host::Services;
-use plugin_api::prelude::{Device, Kind};
+use plugin_api::prelude::Kind;
 use plugin_api::role::{Layer, LayerObj};
 use plugin_api::testing::Alone;
 use plugin_api::{
     Batch, Edges, Graph, Recipe, Shapes, Tensor, Tensors, axis, gradients_of, random, stream,
 };
-
-const CORA: &str = "planetoid/cora.npz";
-const PHYSICS: &str = "graphs_node/coauthor_phy.npz";
 
 fn main() -> Result<ExitCode> {
     // As the worker does.
@@ -51,106 +47,6 @@ fn main() -> Result<ExitCode> {
     })
 }
 
-/// A file of the shared data.
-struct Data {
-    name: &'static str,
-    path: PathBuf,
-    arrays: Vec<(String, tch::Tensor)>,
-}
-
-impl Data {
-    fn read(file: &'static str) -> Result<Self> {
-        let path = data(file);
-        let arrays = tch::Tensor::read_npz(&path).with_context(|| path.display().to_string())?;
-        let name = Path::new(file).file_stem().and_then(|name| name.to_str());
-        Ok(Data {
-            name: name.context("a file has a name")?,
-            path,
-            arrays,
-        })
-    }
-
-    fn numbers(&self, name: &str) -> Result<tch::Tensor> {
-        let found = self.arrays.iter().find(|(found, _)| found == name);
-        let (_, array) = found.with_context(|| format!("no array `{name}`"))?;
-        Ok(array.to_kind(Kind::Int64))
-    }
-
-    fn nodes(&self) -> i64 {
-        self.numbers("y").map_or(0, |y| y.size()[0])
-    }
-
-    /// Whether so much of it fits into the caches that turns must be long for it to count little that the other one has
-    /// used them.
-    fn is_small(&self) -> bool {
-        self.nodes() < 10_000
-    }
-
-    /// Its undirected graph: each edge in both directions.
-    fn graph(&self) -> Result<Graph> {
-        let edges = self.numbers("edges")?;
-        let (one, other) = (edges.select(1, 0), edges.select(1, 1));
-        let sources = tch::Tensor::cat(&[&one, &other], 0);
-        let targets = tch::Tensor::cat(&[&other, &one], 0);
-        Graph::new(self.nodes(), &sources, &targets, None)
-    }
-
-    /// Its features: rows, columns, and their number.
-    fn features(&self) -> Result<Graph> {
-        let (starts, columns) = (self.numbers("x_indptr")?, self.numbers("x_indices")?);
-        let rows = tch::Tensor::arange(self.nodes(), (Kind::Int64, Device::Cpu));
-        let rows = rows.repeat_interleave_self_tensor(
-            &starts.diff::<tch::Tensor>(1, 0, None, None),
-            0,
-            None,
-        );
-        let values = self.arrays.iter().find(|(name, _)| name == "x_data");
-        let values = values.map(|(_, values)| values.to_kind(Kind::Float));
-        let width = self.numbers("x_shape")?.int64_value(&[1]);
-        Graph::bipartite(self.nodes(), width, &columns, &rows, values.as_ref())
-    }
-
-    fn dense(&self) -> Result<tch::Tensor> {
-        let sparse = self.features()?;
-        sparse.matmul(&tch::Tensor::eye(
-            sparse.source_nodes(),
-            (Kind::Float, Device::Cpu),
-        ))
-    }
-}
-
-/// Medians of what is measured in turns: a run of ours, of so many times, and what the peer says of as many.
-fn compare(
-    repetitions: usize,
-    (what, threads, times): (&str, u32, u32),
-    data: &Data,
-    peer: &mut Peer,
-    mut run: impl FnMut() -> Result<()>,
-) -> Result<[Duration; 2]> {
-    let (mut ours, mut theirs) = (vec![], vec![]);
-    // The first round warms up.
-    for round in 0..=repetitions {
-        tch::set_num_threads(threads as i32);
-        let (start, began) = (cpu(), Instant::now());
-        for _ in 0..times {
-            run()?;
-        }
-        let took = if threads == 1 {
-            cpu() - start
-        } else {
-            began.elapsed()
-        };
-        let asked = format!("{what} {threads} {times} {}", data.path.display());
-        let peer = peer.time(&asked)?;
-        if round > 0 {
-            ours.push(took / times);
-            theirs.push(peer);
-        }
-    }
-    tch::set_num_threads(1);
-    Ok([median(ours), median(theirs)])
-}
-
 /// `X W` to 64 columns, forward and backward.
 fn sparse_features(data: &Data, threads: u32, bound: f64, peer: &mut Peer) -> Result<bool> {
     let features = data.features()?;
@@ -158,7 +54,7 @@ fn sparse_features(data: &Data, threads: u32, bound: f64, peer: &mut Peer) -> Re
     let w = w.set_requires_grad(true);
     let leaves = Tensors::new().with("w", w);
     let times = if data.is_small() { 30 } else { 3 };
-    let [ours, theirs] = compare(15, ("features", threads, times), data, peer, || {
+    let [ours, theirs] = data.compare(15, ("features", threads, times), peer, || {
         let loss = features.matmul(&leaves["w"])?.f_sum(Kind::Float)?;
         black_box(gradients_of(&loss, &leaves, false)?);
         Ok(())
@@ -182,7 +78,7 @@ fn powers(data: &Data, x: &tch::Tensor, bound: f64, peer: &mut Peer) -> Result<b
     // What is kept belongs to one of the last tensors: each time it is another.
     let mut xs: Vec<Tensor> = (0..6).map(|_| x.copy().into()).collect();
     let times = if data.is_small() { 5 } else { 1 };
-    let [ours, theirs] = compare(9, ("power", 1, times), data, peer, || {
+    let [ours, theirs] = data.compare(9, ("power", 1, times), peer, || {
         black_box(graph.power(&xs[0], HOPS)?);
         xs.rotate_left(1);
         Ok(())
@@ -244,7 +140,7 @@ impl Attention {
 /// A layer of attention, beside PyTorch Geometric's.
 fn attention(data: &Data, bound: f64, peer: &mut Peer) -> Result<bool> {
     let layer = Attention::on(data)?;
-    let [ours, theirs] = compare(31, ("attention", 1, 10), data, peer, || layer.pass())?;
+    let [ours, theirs] = data.compare(31, ("attention", 1, 10), peer, || layer.pass())?;
     let what = format!(
         "attention on {}, 8 heads of 8, forward and backward",
         data.name

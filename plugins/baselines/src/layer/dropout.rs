@@ -1,7 +1,7 @@
 //! Dropout: in training each number is zeroed with probability `rate`, and the others grow by `1 / (1 - rate)`, so that
 //! means stay; in evaluation nothing changes.
 //!
-//! `x`: any shape, which stays. Source: Srivastava et al. 2014, JMLR 15.
+//! `x`: any shape, which stays; of sparse features the numbers that are there are zeroed. Source: Srivastava et al. 2014, JMLR 15.
 
 use plugin_api::prelude::*;
 
@@ -19,10 +19,13 @@ impl Layer for Dropout {
     }
 
     fn forward(&self, _: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
-        let x = x.tensor("x")?;
-        if !pass.train() || self.rate == 0.0 {
-            return Ok(Batch::new().with("x", x));
-        }
-        Ok(Batch::new().with("x", pass.dropout(&x.into(), self.rate)?))
+        let dropped: Value = match x.get("x") {
+            Some(x) if !pass.train() || self.rate == 0.0 => x.clone(),
+            Some(Value::Graph(sparse)) => sparse
+                .weighted(&pass.dropout(&sparse.weight(), self.rate)?)?
+                .into(),
+            _ => pass.dropout(&x.tensor("x")?.into(), self.rate)?.into(),
+        };
+        Ok(Batch::new().with("x", dropped))
     }
 }

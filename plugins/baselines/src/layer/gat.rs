@@ -6,8 +6,8 @@
 //! ```
 //!
 //! `x`: `[nodes, in]` to `[nodes, out]`, the heads side by side, over `graph`; an edge counts in the softmax as often as its
-//! weight says. The tap `attention` shows `a`: `[edges + nodes, heads]`, ordered by target. Source: Velickovic et al.
-//! 2018, equations 3 to 5.
+//! weight says. In training each `a_ij` is dropped with probability `dropout`. The tap `attention` shows `a` before that:
+//! `[edges + nodes, heads]`, ordered by target. Source: Velickovic et al. 2018, equations 3 to 5.
 
 use plugin_api::prelude::*;
 
@@ -23,6 +23,9 @@ struct Gat {
     /// What the leaky unit multiplies negative scores by.
     #[param(default = 0.2, range = "0 <= x < 1")]
     slope: f64,
+    /// Probability that a neighbour is left out of a head's average.
+    #[param(default = 0.0, range = "0 <= x < 1")]
+    dropout: f64,
 }
 
 impl Gat {
@@ -80,7 +83,10 @@ impl Layer for Gat {
         };
 
         let attention = graph.attention(&score("source")?, &score("target")?, self.slope)?;
-        let attention = pass.tap("attention", attention);
+        let mut attention = pass.tap("attention", attention);
+        if pass.train() && self.dropout > 0.0 {
+            attention = pass.dropout(&attention, self.dropout)?;
+        }
         let y = graph.attend(&attention, &h.into())?;
         let y = y.f_reshape([nodes, heads * of_head])?.f_add(&w["bias"])?;
         Ok(Batch::new().with("x", y))

@@ -198,6 +198,28 @@ fn dropout_keeps_means_in_training_and_everything_in_evaluation() {
 }
 
 #[test]
+fn dropout_leaves_zeros_of_sparse_features_out() {
+    pleach_worker::host(); // it makes graphs
+    let dropout = layer("dropout", json!({ "rate": 0.25 }));
+    let dense = (random::uniform(&[60, 50], 0) - 0.5).relu();
+    let x = Batch::new().with("x", Graph::sparse(&dense).unwrap());
+    let as_dense = |given: &Batch| {
+        let eye = Tensor::eye(50, (Kind::Float, Device::Cpu));
+        given.product("x", &eye).unwrap()
+    };
+    let none = Tensors::new();
+    let kept = dropout.forward(&none, &x, &Alone::eval()).unwrap();
+    assert_eq!(as_dense(&kept), dense);
+    let given = as_dense(&dropout.forward(&none, &x, &Alone::train(1)).unwrap());
+    let there = given.ne(0.0);
+    let of_all = there.sum(Kind::Double) / dense.ne(0.0).sum(Kind::Double);
+    // Five standard errors of some 1,500 numbers.
+    assert!((of_all.double_value(&[]) - 0.75).abs() < 0.06, "{of_all:?}");
+    let off = (given.masked_select(&there) * 0.75 - dense.masked_select(&there)).abs();
+    assert!(off.max().double_value(&[]) < 1e-6);
+}
+
+#[test]
 fn gcn_is_its_sum_over_neighbours() {
     let gcn = layer("gcn", json!({ "out": 3 }));
     let (w, x) = (weights(&gcn, 4, Kind::Double), batch(4, Kind::Double));
@@ -243,6 +265,26 @@ fn gat_is_its_average_over_neighbours() {
         }
     }
     close(&numbers(&run(&gat, &w, &x)), &expected);
+}
+
+#[test]
+fn dropout_of_attention_keeps_the_means() {
+    let plain = layer("gat", json!({ "out": 6, "heads": 2 }));
+    let dropping = layer("gat", json!({ "out": 6, "heads": 2, "dropout": 0.4 }));
+    let (w, x) = (weights(&plain, 4, Kind::Double), batch(4, Kind::Double));
+    let expected = run(&plain, &w, &x);
+    assert_eq!(run(&dropping, &w, &x), expected, "in evaluation");
+    let trained = |seed| {
+        let given = dropping.forward(&w, &x, &Alone::train(seed)).unwrap();
+        given["x"].shallow_clone()
+    };
+    assert_eq!(trained(0), trained(0));
+    let drawn: Vec<Tensor> = (0..2000).map(trained).collect();
+    let drawn = Tensor::stack(&drawn, 0);
+    let off = drawn.mean_dim([0_i64].as_slice(), false, Kind::Double) - expected;
+    let error = drawn.std_dim([0_i64].as_slice(), true, false) / 2000_f64.sqrt();
+    let errors = (off.abs() / error).max().double_value(&[]);
+    assert!(errors < 5.0, "off by {errors} standard errors");
 }
 
 #[test]
