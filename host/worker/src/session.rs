@@ -56,6 +56,8 @@ pub struct NetSession {
     objectives: Vec<Term>,
     /// Taps that the objectives need.
     needed_taps: Vec<String>,
+    /// Selectors of the weights that they need.
+    needed_weights: Vec<String>,
     /// Networks that run beside this one for its objectives.
     companions: Named<NetSession>,
     /// Weights as each layer sees them: handles to `weights`, which change in place. None where hypernets make some.
@@ -98,6 +100,7 @@ impl NetSession {
             relaxed: None,
             objectives: vec![],
             needed_taps: vec![],
+            needed_weights: vec![],
             companions: Named::new(),
             views,
             steps: 0,

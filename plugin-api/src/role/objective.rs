@@ -13,6 +13,9 @@ pub struct Needs {
     pub taps: Vec<String>,
     /// Other networks that run on the same batch, without gradients: teachers and guides. By name, with their taps.
     pub companions: Vec<(String, Vec<String>)>,
+    /// A selector of weights, as the pass uses them: they stand among the taps, as `weight:PATH`.
+    #[serde(default)]
+    pub weights: Option<String>,
 }
 
 /// `(outputs, taps, batch) -> a term of the loss`.

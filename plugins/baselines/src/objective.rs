@@ -2,3 +2,4 @@
 
 mod distillation;
 mod label_smoothing;
+mod penalty;

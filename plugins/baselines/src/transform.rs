@@ -7,6 +7,7 @@ mod adam;
 mod adamw;
 mod clip;
 mod ema;
+mod only;
 mod rmsprop;
 mod sgd;
 mod weight_decay;

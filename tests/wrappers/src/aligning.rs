@@ -26,6 +26,7 @@ impl Objective for Alignment {
         Ok(Needs {
             taps,
             companions: vec![(self.guide.clone(), guide)],
+            ..Needs::default()
         })
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 
 use plugin_api::role::{Hypernet, Layer};
-use plugin_api::{Ask, Batch, Error, Result, Seen, Tensors, Value};
+use plugin_api::{Ask, Batch, Error, Result, Seen, Tensors, Value, WeightSpec};
 
 use super::{NetSession, samples};
 use crate::crumb;
@@ -123,9 +123,20 @@ impl NetSession {
                 break;
             }
         }
+        let mut taps = run.taps.into_inner();
+        if !self.needed_weights.is_empty() {
+            let live = self.live(x, ask)?;
+            let needed = |spec: &&WeightSpec| self.needed_weights.iter().any(|s| spec.matches(s));
+            for spec in self.network.all_specs().filter(needed) {
+                taps.put(
+                    format!("weight:{}", spec.name),
+                    live[&spec.name].shallow_clone(),
+                );
+            }
+        }
         Ok(Seen {
             outputs: named(&self.network.outputs, &values),
-            taps: run.taps.into_inner(),
+            taps,
             step: self.steps,
         })
     }

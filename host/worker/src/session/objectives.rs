@@ -53,6 +53,8 @@ impl NetSession {
             });
         }
         self.needed_taps = terms.iter().flat_map(|t| t.needs.taps.clone()).collect();
+        let weights = terms.iter().filter_map(|t| t.needs.weights.clone());
+        self.needed_weights = weights.collect();
         self.objectives = terms;
         Ok(())
     }
@@ -64,6 +66,7 @@ impl NetSession {
     /// Moves objectives and companions over from another session.
     pub(super) fn take_objectives(&mut self, from: &mut NetSession) {
         self.needed_taps = std::mem::take(&mut from.needed_taps);
+        self.needed_weights = std::mem::take(&mut from.needed_weights);
         self.objectives = std::mem::take(&mut from.objectives);
         self.companions = std::mem::take(&mut from.companions);
     }

@@ -32,8 +32,8 @@ struct Distillation {
 impl Objective for Distillation {
     fn needs(&self) -> Result<Needs> {
         Ok(Needs {
-            taps: vec![],
             companions: vec![(self.teacher.clone(), vec![])],
+            ..Needs::default()
         })
     }
 

@@ -16,6 +16,9 @@ struct Backprop {
     /// Samples in a batch; 0 for all of them.
     #[param(default = 0, range = "0 <= x")]
     batch: i64,
+    /// Batches whose gradients are averaged for one update: as if a batch were so many times as large, in the memory of one.
+    #[param(default = 1, range = "1 <= x")]
+    accumulate: usize,
     /// What turns gradients into updates, in this order.
     #[param(default = ["baselines/adam"])]
     transforms: Vec<RecipeOf<dyn Transform>>,
@@ -180,20 +183,57 @@ impl Backprop {
             // Those of `next`, so that arms of one seed are paired whoever trains them.
             seed: session.seed("data:train"),
         };
-        while let Some(batch) = session.batch("train", &at)? {
-            sum += finite(
-                "training loss",
-                session.step("main", &batch, &Ask::train())?,
-                epoch,
-            )?;
-            batches += 1;
+        let mut waiting = vec![];
+        loop {
+            let batch = session.batch("train", &at)?;
+            let is_last = batch.is_none();
             at.index += 1;
+            batches += i64::from(!is_last);
+            waiting.extend(batch);
+            // The last ones of an epoch may be fewer.
+            if waiting.len() == self.accumulate || is_last && !waiting.is_empty() {
+                for loss in update(session, &waiting)? {
+                    sum += finite("training loss", loss, epoch)?;
+                }
+                waiting.clear();
+            }
+            if is_last {
+                break;
+            }
         }
         if batches == 0 {
             return Err(Error::new("the task has no training batch").into());
         }
-        Ok(sum / f64::from(batches))
+        Ok(sum / batches as f64)
     }
+}
+
+/// One update by the mean of the gradients of these batches; their losses.
+fn update(session: &mut dyn Session, batches: &[Batch]) -> Result<Vec<f64>> {
+    if let [batch] = batches {
+        return Ok(vec![session.step("main", batch, &Ask::train())?]);
+    }
+    let weights = session.weights("model")?;
+    let (mut losses, mut sum) = (vec![], None);
+    for batch in batches {
+        let seen = session.forward(batch, &Ask::train())?;
+        let loss = session.loss(&seen, batch)?;
+        losses.push(loss.f_double_value(&[])?);
+        let share = loss.f_div_scalar(batches.len() as f64)?;
+        let gradients = gradients_of(&share, &weights, false)?;
+        sum = Some(match sum {
+            Some(sum) => added(&sum, &gradients)?,
+            None => gradients,
+        });
+    }
+    session.apply("main", &sum.context("there are batches")?)?;
+    Ok(losses)
+}
+
+/// Two sets of gradients of the same weights, added up.
+fn added(some: &Tensors, more: &Tensors) -> Result<Tensors> {
+    let both = some.iter().zip(more.values());
+    both.map(|((path, a), b)| Ok((path, a.f_add(b)?))).collect()
 }
 
 /// This metric on `val`.

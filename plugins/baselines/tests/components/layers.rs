@@ -201,7 +201,7 @@ fn dropout_keeps_means_in_training_and_everything_in_evaluation() {
 fn dropout_leaves_zeros_of_sparse_features_out() {
     pleach_worker::host(); // it makes graphs
     let dropout = layer("dropout", json!({ "rate": 0.25 }));
-    let dense = (random::uniform(&[60, 50], 0) - 0.5).relu();
+    let dense = (&*random::uniform(&[60, 50], 0) - 0.5).relu();
     let x = Batch::new().with("x", Graph::sparse(&dense).unwrap());
     let as_dense = |given: &Batch| {
         let eye = Tensor::eye(50, (Kind::Float, Device::Cpu));

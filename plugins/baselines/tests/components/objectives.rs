@@ -105,3 +105,40 @@ fn a_pupil_learns_its_teacher_s_mistakes_too() {
         assert!(taught > alone + 0.1, "{seed}: {taught} {alone}");
     }
 }
+
+#[test]
+fn weights_have_a_price() {
+    let mut session = perceptron(6, 3);
+    let batch = session.batch("train", &At::ALL).unwrap().unwrap();
+    let weights = session.weights("model").unwrap();
+    let loss = |session: &NetSession| {
+        let seen = session.forward(&batch, &Ask::train()).unwrap();
+        let loss = session.loss(&seen, &batch).unwrap();
+        gradients_of(&loss, &weights, false).unwrap()
+    };
+    let plain = loss(&session);
+    for (norm, select) in [("l1", "#prunable"), ("l2", "first.weight")] {
+        let given = json!({ "norm": norm, "rate": 0.01, "select": select });
+        let recipe = Recipe {
+            component: "baselines/penalty".into(),
+            params: params(given),
+        };
+        session.objectives(&[recipe]).unwrap();
+        for (path, gradient) in loss(&session) {
+            let priced = path.ends_with("weight") && (norm == "l1" || path == "first.weight");
+            let weight = weights[&path].detach();
+            let price = match norm {
+                _ if !priced => weight * 0.0,
+                "l1" => weight.sign() * 0.01,
+                _ => weight * 0.01,
+            };
+            let off = (&*gradient - &plain[&path] - price).abs().max();
+            assert!(off.double_value(&[]) < 1e-7, "{norm} of `{path}`");
+        }
+    }
+    let nothing = Recipe::new("baselines/penalty").with("select", "third");
+    session.objectives(&[nothing]).unwrap();
+    let seen = session.forward(&batch, &Ask::train()).unwrap();
+    let error = session.loss(&seen, &batch).unwrap_err().to_string();
+    assert!(error.contains("`third` selects no weight"), "{error}");
+}

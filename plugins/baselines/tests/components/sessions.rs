@@ -415,3 +415,67 @@ fn a_step_is_its_gradients_applied_in_whatever_order() {
     });
     assert_eq!(whole, apart);
 }
+
+#[test]
+fn gradients_of_several_batches_make_one_update() {
+    let trained = |batch: i64, accumulate: i64| {
+        let mut session = session("digits", 16, 0.0, 0);
+        let given = json!({
+            "epochs": 2, "batch": batch, "accumulate": accumulate, "best": false,
+            "transforms": [{ "use": "baselines/sgd", "rate": 0.5 }],
+        });
+        let report = fit(&mut session, given).unwrap();
+        let weights = numbers(&session.weights("all").unwrap());
+        (session.steps(), weights, report.metrics["loss"])
+    };
+    let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    // 1,000 images in 4 batches, and what is left over in an epoch makes an update of its own.
+    let (steps, weights, loss) = trained(250, 4);
+    let (whole_steps, whole, whole_loss) = trained(1000, 1);
+    assert_eq!((steps, whole_steps), (2, 2));
+    assert!(near(&weights, &whole) && (loss - whole_loss).abs() < 1e-5);
+    assert_eq!(trained(250, 3).0, 4);
+    assert!(!near(&trained(250, 1).1, &whole));
+}
+
+#[test]
+fn some_weights_have_a_transform_of_their_own() {
+    let steps = |transforms: &[Recipe]| {
+        let mut session = session("digits", 4, 0.0, 0);
+        session.chain("step", transforms, "model").unwrap();
+        let batch = session.batch("train", &At::ALL).unwrap().unwrap();
+        for _ in 0..3 {
+            session.step("step", &batch, &Ask::train()).unwrap();
+        }
+        session.snapshot("model").unwrap()
+    };
+    let sgd = |decay: f64| {
+        recipe(
+            "sgd",
+            json!({ "rate": 0.1, "momentum": 0.9, "decay": decay }),
+        )
+    };
+    let only =
+        |select: &str, inner: Recipe| recipe("only", json!({ "select": select, "inner": inner }));
+    let decay = recipe("weight-decay", json!({ "decay": 0.3 }));
+    let all = steps(&[decay.clone(), sgd(0.0)]);
+    // The optimizer's own decay is the same, so decay alone is what both halves can be told apart by.
+    let halves = steps(&[only("first*", sgd(0.3)), only("second.*", sgd(0.3))]);
+    assert_eq!(numbers(&all), numbers(&halves));
+    // A step of zero length for the others.
+    let first = steps(&[
+        only("first.weight", decay),
+        only("first*", sgd(0.0)),
+        only("second*", recipe("sgd", json!({ "rate": 0.0 }))),
+    ]);
+    let begun = session("digits", 4, 0.0, 0).snapshot("model").unwrap();
+    assert_eq!(first["second.weight"], begun["second.weight"]);
+    assert_ne!(first["first.weight"], begun["first.weight"]);
+    let mut session = session("digits", 4, 0.0, 0);
+    let none = session.chain("step", &[only("third", sgd(0.0))], "model");
+    let none = none.unwrap_err().to_string();
+    assert!(
+        none.contains("`third` selects none of the chain's weights"),
+        "{none}"
+    );
+}
