@@ -13,6 +13,7 @@ mod relaxation;
 mod schedule;
 mod scorer;
 mod space;
+pub mod splits;
 mod strategy;
 mod task;
 mod trainer;

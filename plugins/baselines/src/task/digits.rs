@@ -6,10 +6,9 @@
 //! Source: UCI "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
 
 use plugin_api::prelude::*;
-use rand::seq::SliceRandom;
 
 use crate::classes;
-use crate::digits::{self, CLASSES, PIXELS, Splits};
+use crate::digits::{self, CLASSES, PIXELS};
 
 /// 1,797 handwritten digits of 8x8 pixels, to be told apart; splits hold equal parts of each class.
 #[component(task = "digits")]
@@ -44,24 +43,12 @@ impl Task for Digits {
     }
 
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
-        let splits = Splits::new(self.split, self.train_per_class, self.val);
-        let mut images = splits.get(split)?.to_vec();
-        if at.size > 0 {
-            images.shuffle(&mut random::generator(stream(
-                at.seed,
-                &at.epoch.to_string(),
-            )));
-        }
-        let size = if at.size > 0 {
-            at.size as usize
-        } else {
-            images.len()
-        };
-        match images.chunks(size).nth(at.index as usize) {
+        let splits = digits::splits(self.split, self.train_per_class, self.val)?;
+        match splits.batch(split, at)? {
             Some(images) => Ok(Some(
                 Batch::new()
-                    .with("x", digits::pixels(images)?)
-                    .with("y", digits::labels(images)?),
+                    .with("x", digits::pixels(&images)?)
+                    .with("y", digits::labels(&images)?),
             )),
             None => Ok(None),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use baselines::digits::{CLASSES, Splits, images, neighbours};
+use baselines::digits::{CLASSES, images, neighbours, splits};
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;
@@ -41,7 +41,8 @@ fn data_are_those_of_the_source() {
 #[test]
 fn splits_are_disjoint_stratified_and_decided_by_their_seed() {
     let check = |seed, train_per_class, val: usize| {
-        let splits = Splits::new(seed, train_per_class, val);
+        let drawn = |seed| splits(seed, train_per_class, val).unwrap();
+        let splits = drawn(seed);
         let mut all = [&splits.train[..], &splits.val, &splits.test].concat();
         all.sort_unstable();
         assert_eq!(all, (0..1797).collect::<Vec<i64>>());
@@ -50,11 +51,8 @@ fn splits_are_disjoint_stratified_and_decided_by_their_seed() {
         assert_eq!(val_per_class.iter().sum::<usize>(), val);
         assert!(val_per_class.iter().max().unwrap() - val_per_class.iter().min().unwrap() <= 1);
         assert!(per_class(&splits.test).iter().all(|n| *n > 0));
-        assert_eq!(Splits::new(seed, train_per_class, val).train, splits.train);
-        assert_ne!(
-            Splits::new(seed + 1, train_per_class, val).train,
-            splits.train
-        );
+        assert_eq!(drawn(seed).train, splits.train);
+        assert_ne!(drawn(seed + 1).train, splits.train);
     };
     check(0, 100, 300);
     check(7, 10, 304);
