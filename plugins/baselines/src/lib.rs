@@ -2,19 +2,23 @@
 
 mod analysis;
 mod classes;
+mod csv_file;
 pub mod digits;
 mod hypernet;
 mod initializer;
 mod kernel;
 mod layer;
+mod npz;
 mod objective;
 mod pruner;
 mod relaxation;
+mod samples;
 mod schedule;
 mod scorer;
 mod space;
 pub mod splits;
 mod strategy;
+mod targets;
 mod task;
 mod trainer;
 mod transform;

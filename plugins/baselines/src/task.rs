@@ -1,6 +1,8 @@
 //! Data, and what is wanted of it.
 
+mod arrays;
 mod digits;
 mod digits_graph;
 mod multi_task;
 mod planetoid;
+mod table;

@@ -9,11 +9,13 @@ plugin_api::testing::conformance!();
 
 mod attention;
 mod digits;
+mod files;
 mod hypernet;
 mod initializers;
 mod layers;
 mod multi_task;
 mod objectives;
+mod own_data;
 mod parameters;
 mod parity;
 mod planetoid;
@@ -22,6 +24,7 @@ mod sessions;
 mod space;
 mod strategies;
 mod transforms;
+mod wrong_data;
 
 /// The plugin.
 fn plugin() -> PluginObj {
@@ -49,6 +52,17 @@ fn reference(name: &str) -> Tensors {
 /// Numbers of a tensor.
 fn numbers(t: &Tensor) -> Vec<f64> {
     t.detach().flatten(0, -1).try_into().expect("numbers")
+}
+
+/// Whole numbers of a tensor.
+fn whole_numbers(t: &Tensor) -> Vec<i64> {
+    t.flatten(0, -1).try_into().expect("whole numbers")
+}
+
+/// Rows of a tensor, one for each place along its first axis.
+fn rows(t: &Tensor) -> Vec<Vec<f64>> {
+    let width = t.size()[1..].iter().product::<i64>() as usize;
+    numbers(t).chunks(width).map(<[f64]>::to_vec).collect()
 }
 
 /// Holds numbers to others, to a relative or absolute 1e-9.
