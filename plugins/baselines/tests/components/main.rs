@@ -16,6 +16,7 @@ mod layers;
 mod multi_task;
 mod objectives;
 mod own_data;
+mod own_graphs;
 mod parameters;
 mod parity;
 mod planetoid;

@@ -531,3 +531,423 @@ fn arrays_of_samples() {
     "#]]
     .assert_eq(&refused("arrays", "a.npz", &flipped, json!({})));
 }
+
+fn graph(name: &str, given: &[(&str, Npy)], json: Json, expected: Expect) {
+    expected.assert_eq(&refused(name, "g.npz", &npz(given), json));
+}
+
+#[test]
+fn graphs_of_nodes() {
+    let x = || ("x", Npy::f32(&[6, 1], &[0.0; 6]));
+    let y = || ("y", Npy::i64(&[6], &[0, 1, 0, 1, 0, 1]));
+    let edges = |name, ends: &[i64]| (name, Npy::i64(&[ends.len() / 2, 2], ends));
+    let check = |given: &[(&str, Npy)], expected| graph("graph-nodes", given, json!({}), expected);
+    check(
+        &[x(), y()],
+        expect![[r#"
+        `baselines/graph-nodes`: `g.npz` has no array `edges`
+          found     x, y
+    "#]],
+    );
+    check(
+        &[x(), y(), edges("edges", &[0, 1, 1, 6])],
+        expect![[r#"
+        `baselines/graph-nodes`: array `edges` of `g.npz` holds an edge beyond the nodes at [1]
+          found     1, 6
+          expected  nodes from 0 to 5
+    "#]],
+    );
+    check(
+        &[x(), y(), edges("edges", &[0, 1, -1, 2])],
+        expect![[r#"
+        `baselines/graph-nodes`: array `edges` of `g.npz` holds an edge beyond the nodes at [1]
+          found     -1, 2
+          expected  nodes from 0 to 5
+    "#]],
+    );
+    check(
+        &[x(), y(), edges("edges", &[0, 1, 3, 3])],
+        expect![[r#"
+        `baselines/graph-nodes`: array `edges` of `g.npz` holds an edge from a node to itself at [1]
+          found     3, 3
+          expected  edges between two nodes
+          help: leave such edges out; layers that need them add them
+    "#]],
+    );
+    check(
+        &[x(), y(), edges("edges", &[0, 1, 1, 2, 1, 0])],
+        expect![[r#"
+            `baselines/graph-nodes`: array `edges` of `g.npz` holds an edge that is there before, at [0], once more at [2]
+              found     1, 0
+              expected  each edge once, in either order
+              help: call the array `edges_directed` if it holds both directions of all edges
+        "#]],
+    );
+    check(
+        &[x(), y(), edges("edges_directed", &[0, 1, 1, 0, 1, 2])],
+        expect![[r#"
+            `baselines/graph-nodes`: array `edges_directed` of `g.npz` holds an edge in one direction alone at [2]
+              found     1, 2
+              expected  both directions of each edge
+              help: call the array `edges` if it holds each edge once
+        "#]],
+    );
+    check(
+        &[x(), y(), edges("edges_directed", &[0, 1, 1, 0, 0, 1])],
+        expect![[r#"
+            `baselines/graph-nodes`: array `edges_directed` of `g.npz` holds an edge that is there before, at [0], once more at [2]
+              found     0, 1
+              expected  each direction once
+        "#]],
+    );
+    check(
+        &[x(), y(), ("edges", Npy::i64(&[2, 3], &[0, 1, 2, 1, 2, 3]))],
+        expect![[r#"
+            `baselines/graph-nodes`: array `edges` of `g.npz` has another shape
+              found     [2, 3]
+              expected  [edges, 2]
+              help: transpose it: `edges.T`
+        "#]],
+    );
+    check(
+        &[x(), y(), ("edges", Npy::f64(&[1, 2], &[0.0, 1.0]))],
+        expect![[r#"
+            `baselines/graph-nodes`: array `edges` of `g.npz` holds floats
+              found     float64
+              expected  whole numbers
+              help: save it as `.astype("int64")`
+        "#]],
+    );
+    check(
+        &[
+            x(),
+            y(),
+            edges("edges", &[0, 1]),
+            edges("edges_directed", &[0, 1, 1, 0]),
+        ],
+        expect![[r#"
+            `baselines/graph-nodes`: `g.npz` has `edges` and `edges_directed`
+              expected  one of them
+        "#]],
+    );
+    check(
+        &[x(), edges("edges", &[0, 1])],
+        expect![[r#"
+        `baselines/graph-nodes`: `g.npz` has no array `y`
+          found     edges, x
+    "#]],
+    );
+    check(
+        &[y(), edges("edges", &[0, 1])],
+        expect![[r#"
+        `baselines/graph-nodes`: `g.npz` has no features of nodes
+          expected  `x`, or `x_indptr` and what belongs to it, or `node_tag`
+          help: set features = "identity" or "degrees" to do without
+    "#]],
+    );
+    check(
+        &[
+            ("x", Npy::f32(&[5, 1], &[0.0; 5])),
+            y(),
+            edges("edges", &[0, 1]),
+        ],
+        expect![[r#"
+            `baselines/graph-nodes`: array `x` of `g.npz` has another shape
+              found     [5, 1]
+              expected  [6, features]
+        "#]],
+    );
+    check(
+        &[
+            x(),
+            ("y", Npy::i64(&[6], &[0, 1, 0, 1, -2, 1])),
+            edges("edges", &[0, 1]),
+        ],
+        expect![[r#"
+            `baselines/graph-nodes`: array `y` of `g.npz` holds a negative label at [4]
+              found     -2
+              expected  whole numbers from 0
+        "#]],
+    );
+    let one = |name, node| (name, Npy::i64(&[1], &[node]));
+    check(
+        &[
+            x(),
+            ("y", Npy::i64(&[6], &[0, 1, 0, 1, -1, 1])),
+            edges("edges", &[0, 1]),
+            one("train_idx", 0),
+            one("val_idx", 4),
+            one("test_idx", 1),
+        ],
+        expect![[r#"
+            `baselines/graph-nodes`: split `val` of `g.npz` has a node without a label
+              found     4
+              expected  nodes with labels alone
+        "#]],
+    );
+    let known = ("has_x", Npy::mask(&[true, true, false, false, true, true]));
+    check(
+        &[x(), y(), edges("edges", &[0, 1]), known],
+        expect![[r#"
+        `baselines/graph-nodes`: `g.npz` lacks features of some nodes
+          found     those of 4 of 6 nodes
+          help: for what looks at the graph alone: features = "identity" or "degrees"; else bring a file with all of them
+    "#]],
+    );
+
+    let sparse = |starts: &[i64], columns: &[i64], shape: [i64; 2], expected| {
+        let given = [
+            y(),
+            edges("edges", &[0, 1]),
+            ("x_indptr", Npy::i64(&[starts.len()], starts)),
+            ("x_indices", Npy::i64(&[columns.len()], columns)),
+            ("x_shape", Npy::i64(&[2], &shape)),
+        ];
+        check(&given, expected);
+    };
+    sparse(
+        &[0, 1, 1, 2, 2, 2, 2],
+        &[0, 2],
+        [6, 2],
+        expect![[r#"
+            `baselines/graph-nodes`: array `x_indices` of `g.npz` gives row 2 a feature that is not there
+              found     2
+              expected  numbers from 0 to 1
+        "#]],
+    );
+    sparse(
+        &[0, 2, 2, 2, 2, 2, 2],
+        &[1, 0],
+        [6, 2],
+        expect![[r#"
+            `baselines/graph-nodes`: array `x_indices` of `g.npz` gives row 0 features out of order, or twice
+              expected  ascending numbers in each row
+              help: call `x.sum_duplicates()` of the SciPy matrix before it is saved
+        "#]],
+    );
+    sparse(
+        &[0, 1, 1, 2, 2, 2, 3],
+        &[0, 1],
+        [6, 2],
+        expect![[r#"
+        `baselines/graph-nodes`: array `x_indptr` of `g.npz` does not say where rows begin
+          found     0 to 3
+          expected  ascending numbers from 0 to 2
+    "#]],
+    );
+    sparse(
+        &[0, 1, 1, 2, 2, 2],
+        &[0, 1],
+        [6, 2],
+        expect![[r#"
+        `baselines/graph-nodes`: array `x_indptr` of `g.npz` has another shape
+          found     [6]
+          expected  [7]
+    "#]],
+    );
+    sparse(
+        &[0, 1, 1, 2, 2, 2, 2],
+        &[0, 1],
+        [5, 2],
+        expect![[r#"
+        `baselines/graph-nodes`: array `y` of `g.npz` is not about the nodes
+          found     6 rows
+          expected  5, one for each node
+    "#]],
+    );
+
+    let masks = |name| (name, Npy::raw("|u1", &[2, 6], vec![0; 12]));
+    let given = [
+        x(),
+        y(),
+        edges("edges", &[0, 1]),
+        masks("train_masks"),
+        masks("val_masks"),
+        masks("test_masks"),
+    ];
+    graph(
+        "graph-nodes",
+        &given,
+        json!({ "fold": 2 }),
+        expect![[r#"
+        `baselines/graph-nodes`: array `train_masks` of `g.npz` has no such split
+          found     fold = 2
+          expected  0 to 1
+    "#]],
+    );
+    let given = [x(), y(), edges("edges", &[0, 1])];
+    graph(
+        "graph-nodes",
+        &given,
+        json!({ "per_class": [2, 1] }),
+        expect![[r#"
+            `baselines/graph-nodes`: class 0 is too small to be split
+              found     3 samples
+              expected  more than 3: 2 for training, 1 for validation
+        "#]],
+    );
+}
+
+#[test]
+fn links_of_graphs() {
+    let edges = |name, ends: &[i64]| (name, Npy::i64(&[ends.len() / 2, 2], ends));
+    let check = |given: &[(&str, Npy)], expected| {
+        graph(
+            "graph-links",
+            given,
+            json!({ "features": "identity" }),
+            expected,
+        );
+    };
+    check(
+        &[edges("edges", &[0, 1, 1, 2])],
+        expect![[r#"
+        `baselines/graph-links`: a split would be empty
+          found     2 samples: 2 for training, 0 for validation, 0 for testing
+          expected  one sample or more in each
+          help: set the shares `val` and `test`, or bring more samples
+    "#]],
+    );
+    let complete: Vec<i64> = (0..7)
+        .flat_map(|i| (0..i).flat_map(move |j| [i, j]))
+        .collect();
+    check(
+        &[edges("edges", &complete)],
+        expect![[r#"
+        `baselines/graph-links`: `g.npz` joins too many pairs of nodes
+          found     21 edges, 0 pairs that are none
+          expected  as many pairs that are none, or more
+    "#]],
+    );
+    let path = || edges("edges", &[0, 1, 1, 2, 2, 3, 3, 4, 4, 5]);
+    check(
+        &[
+            path(),
+            edges("val_edges", &[5, 4]),
+            edges("test_edges", &[0, 5]),
+        ],
+        expect![[r#"
+            `baselines/graph-links`: an edge of `g.npz` is in two splits
+              found     4, 5
+              expected  `edges`, `val_edges` and `test_edges` without edges in common
+        "#]],
+    );
+    check(
+        &[path(), edges("val_edges", &[0, 3])],
+        expect![[r#"
+        `baselines/graph-links`: `g.npz` has no array `test_edges`
+          found     edges, val_edges
+    "#]],
+    );
+    check(
+        &[
+            path(),
+            edges("val_edges", &[0, 3]),
+            edges("test_edges", &[0, 6]),
+        ],
+        expect![[r#"
+            `baselines/graph-links`: array `test_edges` of `g.npz` holds an edge beyond the nodes at [0]
+              found     0, 6
+              expected  nodes from 0 to 5
+        "#]],
+    );
+    let long: Vec<i64> = (0..11).flat_map(|i| [i, i + 1]).collect();
+    graph(
+        "graph-links",
+        &[edges("edges", &long)],
+        json!({}),
+        expect![[r#"
+            `baselines/graph-links`: `g.npz` has no features of nodes
+              expected  `x`, or `x_indptr` and what belongs to it, or `node_tag`
+              help: set features = "identity" or "degrees" to do without
+        "#]],
+    );
+}
+
+#[test]
+fn many_graphs() {
+    let given = |starts: &[i64], labels: &[i64], ends: &[i64]| {
+        vec![
+            ("graph_ptr", Npy::i64(&[starts.len()], starts)),
+            ("graph_label", Npy::i64(&[labels.len()], labels)),
+            ("node_tag", Npy::i64(&[8], &[0, 1, 0, 1, 0, 1, 0, 1])),
+            ("edges", Npy::i64(&[ends.len() / 2, 2], ends)),
+        ]
+    };
+    let thirds = json!({ "val": 0.3, "test": 0.3 });
+    let check =
+        |given: Vec<(&str, Npy)>, expected| graph("graphs", &given, thirds.clone(), expected);
+    let labels = [0, 1, 0, 1];
+    check(
+        given(&[0, 2, 4, 6, 8], &labels, &[0, 1, 1, 2]),
+        expect![[r#"
+        `baselines/graphs`: `g.npz` has an edge between two graphs
+          found     1, 2
+          expected  nodes 0 to 1 of graph 0
+    "#]],
+    );
+    check(
+        given(&[0, 2, 2, 6, 8], &labels, &[0, 1]),
+        expect![[r#"
+        `baselines/graphs`: array `graph_ptr` of `g.npz` leaves graph 1 without nodes
+          found     2 to 2
+          expected  ascending numbers
+    "#]],
+    );
+    check(
+        given(&[1, 2, 4, 6, 8], &labels, &[0, 1]),
+        expect![[r#"
+        `baselines/graphs`: array `graph_ptr` of `g.npz` does not begin with the first node
+          found     1
+          expected  0, and where each graph ends
+    "#]],
+    );
+    check(
+        given(&[0, 2, 4, 8], &labels, &[0, 1]),
+        expect![[r#"
+        `baselines/graphs`: array `graph_label` of `g.npz` is not about the graphs
+          found     [4]
+          expected  3 rows, one for each graph of `graph_ptr`
+    "#]],
+    );
+    check(
+        given(&[0, 2, 4, 6, 9], &labels, &[0, 1]),
+        expect![[r#"
+        `baselines/graphs`: array `node_tag` of `g.npz` has another shape
+          found     [8]
+          expected  [9]
+    "#]],
+    );
+    let mut negative = given(&[0, 2, 4, 6, 8], &labels, &[0, 1]);
+    negative[2].1 = Npy::i64(&[8], &[0, 1, -1, 0, 0, 1, 0, 1]);
+    check(
+        negative,
+        expect![[r#"
+        `baselines/graphs`: array `node_tag` of `g.npz` holds a negative number at [2]
+          found     -1
+          expected  whole numbers from 0
+    "#]],
+    );
+    let mut folds = given(&[0, 2, 4, 6, 8], &labels, &[0, 1]);
+    folds.push(("fold10", Npy::i64(&[4], &[0, 1, 0, 1])));
+    graph(
+        "graphs",
+        &folds,
+        json!({ "fold": 2 }),
+        expect![[r#"
+        `baselines/graphs`: array `fold10` of `g.npz` has no such fold
+          found     fold = 2
+          expected  0 to 1
+    "#]],
+    );
+    folds.pop();
+    graph(
+        "graphs",
+        &folds,
+        json!({ "fold": 0 }),
+        expect![[r#"
+        `baselines/graphs`: `g.npz` has no array `fold10`
+          found     edges, graph_label, graph_ptr, node_tag
+    "#]],
+    );
+}
