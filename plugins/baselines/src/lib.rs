@@ -1,6 +1,7 @@
 //! The ordinary parts of the field, which papers build on and compare with. One file a component, by role.
 
 mod analysis;
+mod array_task;
 mod classes;
 mod csv_file;
 pub mod digits;
@@ -12,9 +13,9 @@ mod layer;
 mod nodes;
 mod npz;
 mod objective;
+mod own_file;
 mod pruner;
 mod relaxation;
-mod samples;
 mod schedule;
 mod scorer;
 mod space;

@@ -151,16 +151,7 @@ impl Npz {
 /// # Errors
 /// Where it cannot be read.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    let content = std::fs::read(path).map_err(|e| {
-        let cannot = Error::new(format!("file `{}` cannot be read", path.display())).found(e);
-        match path.is_relative() {
-            true => cannot.help(
-                "paths begin where pleach is run; an absolute one is the same from everywhere",
-            ),
-            false => cannot,
-        }
-    })?;
-    Ok(content)
+    std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))
 }
 
 /// The type of tensors that has the numbers of an array.

@@ -8,20 +8,20 @@
 //! `[batch]`, int64, or numbers `[batch, outputs]`.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
 
 use plugin_api::prelude::*;
 
+use crate::array_task::{ArrayTask, Wholes};
 use crate::npz::Npz;
-use crate::samples::{Samples, Wholes};
+use crate::own_file::OwnFile;
 use crate::splits::Splits;
 use crate::targets::{Targets, Unlabelled, Wanted};
 
 /// A class or numbers for each sample of an npz file, from an array of any shape.
 #[component(task = "arrays")]
 struct Arrays {
-    /// The file, with `x` and `y`. A relative path begins where pleach is run.
-    file: PathBuf,
+    /// The file, with `x` and `y`. A relative path begins in the folder in which pleach runs.
+    file: OwnFile,
     /// What `y` holds; classes where it is left out and `y` holds whole numbers.
     kind: Option<Wanted>,
     /// Seed of splits that are drawn; where it is left out, those of the file, or by seed 0 where the file has none.
@@ -34,11 +34,11 @@ struct Arrays {
     test: f64,
     /// What was read.
     #[serde(skip)]
-    samples: OnceCell<Samples>,
+    samples: OnceCell<ArrayTask>,
 }
 
 impl Arrays {
-    fn samples(&self) -> Result<&Samples> {
+    fn samples(&self) -> Result<&ArrayTask> {
         if let Some(samples) = self.samples.get() {
             return Ok(samples);
         }
@@ -46,7 +46,7 @@ impl Arrays {
         Ok(self.samples.get_or_init(|| samples))
     }
 
-    fn read(&self) -> Result<Samples> {
+    fn read(&self) -> Result<ArrayTask> {
         let mut npz = Npz::open(&self.file)?;
         let (x, y) = (npz.get("x")?, npz.get("y")?);
         let lengths = [&x, &y].map(|array| array.size().first().copied().unwrap_or(0));
@@ -75,7 +75,7 @@ impl Arrays {
                 self.split.unwrap_or_default(),
             )?,
         };
-        Ok(Samples {
+        Ok(ArrayTask {
             x,
             y,
             targets,

@@ -15,22 +15,22 @@
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use plugin_api::prelude::*;
 use rand::RngExt;
 
+use crate::array_task::Wholes;
 use crate::graph_file::{Edgelist, Features, Source, edges, edges_of, nodes};
 use crate::nodes::Form;
 use crate::npz::Npz;
-use crate::samples::Wholes;
+use crate::own_file::OwnFile;
 use crate::splits::Splits;
 
 /// Which pairs of nodes of a graph of one's own are joined, from an npz file.
 #[component(task = "graph-links")]
 struct GraphLinks {
-    /// The file. A relative path begins where pleach is run.
-    file: PathBuf,
+    /// The file. A relative path begins in the folder in which pleach runs.
+    file: OwnFile,
     /// What the features of a node are; `degrees` count training edges.
     #[param(default = "own")]
     features: Source,

@@ -9,21 +9,21 @@
 //! int64, or numbers `[graphs, outputs]`. The size of a batch counts graphs.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
 
 use plugin_api::prelude::*;
 
+use crate::array_task::Wholes;
 use crate::graph_file::{Edgelist, Features, Source, edges};
 use crate::npz::Npz;
-use crate::samples::Wholes;
+use crate::own_file::OwnFile;
 use crate::splits::Splits;
 use crate::targets::{Targets, Unlabelled, Wanted};
 
 /// A class or numbers for each of many graphs of one's own, from an npz file.
 #[component(task = "graphs")]
 struct Graphs {
-    /// The file. A relative path begins where pleach is run.
-    file: PathBuf,
+    /// The file. A relative path begins in the folder in which pleach runs.
+    file: OwnFile,
     /// What `graph_label` holds; classes where it is left out and that holds whole numbers.
     kind: Option<Wanted>,
     /// What the features of a node are; `degrees` are counted over all graphs.

@@ -10,13 +10,14 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use plugin_api::prelude::*;
 
+use crate::array_task::{ArrayTask, Wholes};
 use crate::csv_file::CsvFile;
 use crate::npz;
-use crate::samples::{Samples, Wholes};
+use crate::own_file::OwnFile;
 use crate::splits::{NAMES, Splits};
 use crate::targets::{Targets, Wanted};
 
@@ -35,8 +36,8 @@ const IF_WANTED: [&str; 2] = [
 /// A class or a number for each row of a CSV file, gzipped or not, from its other columns.
 #[component(task = "table")]
 struct Table {
-    /// The file; its first line names the columns. A relative path begins where pleach is run.
-    file: PathBuf,
+    /// The file; its first line names the columns. A relative path begins in the folder in which pleach runs.
+    file: OwnFile,
     /// The column that is wanted.
     target: String,
     /// What it holds.
@@ -65,14 +66,14 @@ struct Table {
     /// Column that says of each row `train`, `val` or `test`; splits are drawn where it is left out.
     split_column: Option<String>,
     /// File with `train`, `val` or `test` in a line for each row, in place of such a column.
-    split_file: Option<PathBuf>,
+    split_file: Option<OwnFile>,
     /// What was read.
     #[serde(skip)]
-    samples: OnceCell<Samples>,
+    samples: OnceCell<ArrayTask>,
 }
 
 impl Table {
-    fn samples(&self) -> Result<&Samples> {
+    fn samples(&self) -> Result<&ArrayTask> {
         if let Some(samples) = self.samples.get() {
             return Ok(samples);
         }
@@ -80,7 +81,7 @@ impl Table {
         Ok(self.samples.get_or_init(|| samples))
     }
 
-    fn read(&self) -> Result<Samples> {
+    fn read(&self) -> Result<ArrayTask> {
         let [delimiter] = self.delimiter.as_bytes() else {
             return Err(Error::new("parameter `delimiter` is no ASCII character")
                 .found(format!("`{}`", self.delimiter))
@@ -111,7 +112,7 @@ impl Table {
             }
             targets => (targets, y),
         };
-        Ok(Samples {
+        Ok(ArrayTask {
             x: self.features(&table, &train)?,
             y,
             targets,

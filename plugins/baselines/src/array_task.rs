@@ -1,4 +1,4 @@
-//! Samples that stand one by one, `[samples, ..]`, with what is wanted of each: what tasks over tables and arrays share.
+//! Arrays in memory, a row for each sample, with what is wanted of each: what tasks over tables and arrays share.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use crate::splits::Splits;
 use crate::targets::Targets;
 
 /// Samples, their targets and splits.
-pub(crate) struct Samples {
+pub(crate) struct ArrayTask {
     /// What comes in: `[samples, ..]`, float32.
     pub(crate) x: Tensor,
     /// What is wanted: labels `[samples]`, int64, or `[samples, outputs]`, float32.
@@ -51,7 +51,7 @@ impl Wholes {
     }
 }
 
-impl Samples {
+impl ArrayTask {
     /// The ports: axes of `x` are called as layers call them.
     pub(crate) fn ports(&self) -> Ports {
         let sizes = &self.x.size()[1..];
