@@ -200,7 +200,7 @@ impl Features {
             if known < nodes {
                 return Err(Error::new(format!("`{}` lacks features of some nodes", npz.file))
                     .found(format!("those of {known} of {nodes} nodes"))
-                    .help("for what looks at the graph alone: features = \"identity\" or \"degrees\"; else bring a file with all of them")
+                    .help("for what looks at the graph alone: features = \"identity\" or \"degrees\"; else make a file with all of them for `baselines/graph-nodes`, as the README of `baselines` shows")
                     .into());
             }
         }

@@ -15,6 +15,7 @@ mod npz;
 mod objective;
 mod own_file;
 mod pruner;
+mod public_graphs;
 mod relaxation;
 mod schedule;
 mod scorer;

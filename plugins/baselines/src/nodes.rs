@@ -3,7 +3,7 @@
 use plugin_api::prelude::*;
 
 use crate::graph_file::{Features, Source, edges, nodes};
-use crate::npz::Npz;
+use crate::npz::{Array, Npz};
 use crate::splits::{NAMES, Splits};
 use crate::targets::{Targets, Unlabelled, Wanted};
 
@@ -41,18 +41,17 @@ impl Form {
 }
 
 impl Nodes {
-    /// The nodes of a file. `split` draws or reads their splits, from classes of nodes (-1 for those that are in no split).
+    /// The nodes of a file, and what is wanted of them, `y`. `split` draws or reads their splits, from classes of nodes (-1 for those that are in no split).
     ///
     /// # Errors
     /// Where the file holds no such graph.
     pub(crate) fn read(
         npz: &mut Npz,
-        form: Form,
-        wanted: Option<Wanted>,
+        y: Array,
+        (form, wanted): (Form, Option<Wanted>),
         split: impl FnOnce(&mut Npz, &[i64]) -> Result<Splits>,
     ) -> Result<Self> {
         let count = nodes(npz)?;
-        let y = npz.get("y")?;
         if let (Some(&labels), Some(nodes)) = (y.size().first(), count)
             && labels != nodes
         {

@@ -1,4 +1,4 @@
-//! A graph of one's own: a class or numbers for each of its nodes.
+//! A graph of one's own, or a public one: a class or numbers for each of its nodes.
 //!
 //! The npz file is of the form that the README describes: edges, `y`, and features of nodes unless `features` says to do
 //! without. Splits are drawn, or come with the file.
@@ -8,21 +8,21 @@
 //! `[nodes, outputs]`, and `split`: the nodes that loss and metrics count, int64.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
 
 use plugin_api::prelude::*;
 
 use crate::graph_file::Source;
 use crate::nodes::{Form, Nodes};
 use crate::npz::Npz;
+use crate::public_graphs::Data;
 use crate::splits::Splits;
 use crate::targets::Wanted;
 
-/// A class or numbers for each node of a graph of one's own, from an npz file.
+/// A class or numbers for each node of a graph, from an npz file of one's own or a public one.
 #[component(task = "graph-nodes")]
 struct GraphNodes {
-    /// The file. A relative path begins where pleach is run.
-    file: PathBuf,
+    /// Which graph: the name of a public one, or `{ file = ".." }`.
+    data: Data,
     /// What `y` holds; classes where it is left out and `y` holds whole numbers.
     kind: Option<Wanted>,
     /// What the features of a node are.
@@ -63,8 +63,9 @@ impl GraphNodes {
             normalise: self.normalise,
             sparse: self.sparse,
         };
-        let mut npz = Npz::open(&self.file)?;
-        let nodes = Nodes::read(&mut npz, form, self.kind, |npz, classes| {
+        let mut npz = self.data.open()?;
+        let y = self.data.labels(&mut npz)?;
+        let nodes = Nodes::read(&mut npz, y, (form, self.kind), |npz, classes| {
             self.splits(npz, classes)
         })?;
         Ok(self.nodes.get_or_init(|| nodes))

@@ -9,6 +9,7 @@ use plugin_api::Json;
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::role::TaskObj;
+use plugin_api::serde_json::json;
 
 use crate::{params, plugin};
 
@@ -130,7 +131,10 @@ impl Npy {
 pub fn task(name: &str, file: &Path, mut json: Json) -> TaskObj {
     // Graphs are the host's.
     pleach_worker::host();
-    json["file"] = file.to_str().unwrap().into();
+    match name {
+        "graph-nodes" => json["data"] = json!({ "file": file.to_str().unwrap() }),
+        _ => json["file"] = file.to_str().unwrap().into(),
+    }
     plugin().task(name, &params(json)).unwrap()
 }
 

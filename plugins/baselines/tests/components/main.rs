@@ -50,6 +50,19 @@ fn reference(name: &str) -> Tensors {
     read.into_iter().collect()
 }
 
+/// Whether a folder of `PLEACH_DATA` has this one in it. Where none has, the test that asks is skipped, but not under
+/// `CI=true`.
+fn real_data(folder: &str) -> bool {
+    let folders = std::env::var_os("PLEACH_DATA").unwrap_or_default();
+    let is_there = std::env::split_paths(&folders).any(|data| data.join(folder).is_dir());
+    if !is_there {
+        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "no folder of PLEACH_DATA has `{folder}`");
+        eprintln!("skipped: no folder of PLEACH_DATA has `{folder}`");
+    }
+    is_there
+}
+
 /// Numbers of a tensor.
 fn numbers(t: &Tensor) -> Vec<f64> {
     t.detach().flatten(0, -1).try_into().expect("numbers")

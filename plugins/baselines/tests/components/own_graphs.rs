@@ -10,7 +10,7 @@ use plugin_api::serde_json::json;
 use plugin_api::testing::Alone;
 
 use crate::files::{Folder, Npy, all, task};
-use crate::{close, numbers, params, plugin, rows, whole_numbers};
+use crate::{close, numbers, params, plugin, real_data, rows, whole_numbers};
 
 /// A square with a tail and a node by itself, two features.
 fn square(
@@ -105,9 +105,7 @@ fn the_papers_of_cora_are_a_graph_as_any_other() {
     let folder = Folder::new();
     let file = folder.put("cora.npz", include_bytes!("../../data/cora.npz"));
     let own = task("graph-nodes", &file, json!({ "normalise": true }));
-    let planetoid =
-        plugin_api::plugin::Plugin::task(&crate::plugin(), "planetoid", &crate::params(json!({})))
-            .unwrap();
+    let planetoid = plugin().task("planetoid", &params(json!({}))).unwrap();
     for split in ["train", "val", "test"] {
         let [own, known] = [&own, &planetoid].map(|task| all(task, split));
         for name in ["x", "y", "split"] {
@@ -131,6 +129,110 @@ fn the_papers_of_cora_are_a_graph_as_any_other() {
         );
     }
     assert_eq!(all(&drawn, "test")["split"].size(), [2708 - 350]);
+}
+
+/// Nodes, edges, features and classes as their sources count them; -1 where there are no features.
+const PUBLIC: [(&str, [i64; 4]); 21] = [
+    ("amazon-cs", [13752, 245861, 767, 10]),
+    ("amazon-photo", [7650, 119081, 745, 8]),
+    ("coauthor-cs", [18333, 81894, 6805, 15]),
+    ("coauthor-phy", [34493, 247962, 8415, 5]),
+    ("cora-ml", [2995, 8158, 2879, 7]),
+    ("citeseer-full", [4230, 5337, 602, 6]),
+    ("dblp", [17716, 52867, 1639, 4]),
+    ("polblogs", [1490, 16715, -1, 2]),
+    ("actor", [7600, 26659, 932, 5]),
+    ("chameleon", [2277, 31371, 2325, 5]),
+    ("chameleon-filtered", [890, 8854, 2325, 5]),
+    ("squirrel", [5201, 198353, 2089, 5]),
+    ("squirrel-filtered", [2223, 46998, 2089, 5]),
+    ("cornell", [183, 277, 1703, 5]),
+    ("texas", [183, 279, 1703, 5]),
+    ("wisconsin", [251, 450, 1703, 5]),
+    ("minesweeper", [10000, 39402, 7, 2]),
+    ("tolokers", [11758, 519000, 10, 2]),
+    ("acm", [3025, 13128, 1870, 3]),
+    ("blogcatalog", [5196, 171743, 8189, 6]),
+    ("flickr", [7575, 239738, 12047, 9]),
+];
+
+#[test]
+fn public_graphs_are_those_of_their_sources() {
+    if !real_data("graphs_node") {
+        return;
+    }
+    pleach_worker::host();
+    for (name, [nodes, edges, features, classes]) in PUBLIC {
+        let mut given = json!({ "data": name, "sparse": true, "fold": 0 });
+        if features < 0 {
+            given["features"] = "identity".into();
+        }
+        let task = plugin().task("graph-nodes", &params(given)).unwrap();
+        let batch = all(&task, "train");
+        let (x, graph) = (batch.graph("x").unwrap(), batch.graph("graph").unwrap());
+        assert_eq!((x.nodes(), graph.nodes()), (nodes, nodes), "{name}");
+        assert_eq!(graph.sources().size(), [2 * edges], "{name}");
+        let width = if features < 0 { nodes } else { features };
+        assert_eq!(x.source_nodes(), width, "{name}");
+        let there = batch["y"].bincount::<Tensor>(None, 0);
+        assert_eq!(there.size(), [classes], "{name}");
+        let sizes = ["train", "val", "test"].map(|split| all(&task, split)["split"].size()[0]);
+        assert!(sizes.iter().all(|n| *n > 0), "{name}: {sizes:?}");
+    }
+}
+
+#[test]
+fn pubmed_can_do_without_words_alone() {
+    if !real_data("planetoid") {
+        return;
+    }
+    pleach_worker::host();
+    let pubmed = |features: &str| {
+        let given = json!({ "data": "pubmed", "features": features, "sparse": true });
+        plugin().task("planetoid", &params(given)).unwrap()
+    };
+    let error = pubmed("own").ports().unwrap_err().to_string();
+    assert!(
+        error.contains("found     those of 1060 of 19717 nodes"),
+        "{error}"
+    );
+    let batch = all(&pubmed("identity"), "test");
+    assert_eq!(batch["split"].size(), [1000]);
+    let sizes = batch["y"].bincount::<Tensor>(None, 0);
+    assert_eq!(whole_numbers(&sizes), [4103, 7739, 7875]);
+}
+
+#[test]
+fn graphs_of_molecules_are_those_of_their_source() {
+    if !real_data("graphs_graph") {
+        return;
+    }
+    let file = data("graphs_graph/MUTAG.npz");
+    let folds: Vec<i64> = (0..10)
+        .map(|fold| all(&task("graphs", &file, json!({ "fold": fold })), "test")["y"].size()[0])
+        .collect();
+    // Eight of the 188 are in no fold.
+    assert_eq!(folds, [18; 10]);
+    let whole = task("graphs", &file, json!({}));
+    let batches = ["train", "val", "test"].map(|split| all(&whole, split));
+    let count = |port: &str| -> i64 {
+        let graphs = batches.iter().map(|batch| batch.graph(port).unwrap());
+        graphs.map(|graph| graph.sources().size()[0]).sum()
+    };
+    assert_eq!((count("graph"), count("groups")), (7442, 3371));
+    let labels: Vec<i64> = batches
+        .iter()
+        .flat_map(|b| whole_numbers(&b["y"]))
+        .collect();
+    let ones = labels.iter().filter(|label| **label == 1).count();
+    assert_eq!((labels.len(), ones), (188, 125));
+}
+
+/// A file of the shared data.
+fn data(name: &str) -> PathBuf {
+    let folders = std::env::var_os("PLEACH_DATA").unwrap_or_default();
+    let mut paths = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    paths.find(|path| path.exists()).expect("the file is there")
 }
 
 /// Twelve graphs: paths of 2, 3, .. nodes, whose nodes are tagged by their place, and whose label is whether they are long.

@@ -71,6 +71,9 @@ macro_rules! made {
 }
 plugin_api::each_role!(made);
 
+/// A file that is there: what is in it is read with the first batch.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cora.npz");
+
 #[test]
 fn all_components_are_documented_and_made_from_their_defaults() {
     let card = plugin().card().unwrap();
@@ -84,8 +87,9 @@ fn all_components_are_documented_and_made_from_their_defaults() {
             "cosine" | "warm-up" | "one-cycle" => json!({ "steps": 10 }),
             "step" => json!({ "step_size": 10 }),
             "kernel-machine" => json!({ "samples": 3, "out": 2 }),
-            "table" => json!({ "file": "own.csv", "target": "y", "kind": "classes" }),
-            "arrays" | "graph-nodes" | "graph-links" | "graphs" => json!({ "file": "own.npz" }),
+            "table" => json!({ "file": FILE, "target": "y", "kind": "classes" }),
+            "graph-nodes" => json!({ "data": "dblp" }),
+            "arrays" | "graph-links" | "graphs" => json!({ "file": FILE }),
             "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
             _ => json!({}),
         };

@@ -1,10 +1,12 @@
 //! Data of one's own that cannot be used: the error names the file and the place in it, and says what to do.
 
 use expect_test::{Expect, expect};
+use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::{Json, serde_json::json};
 
 use crate::files::{Folder, Npy, npz, task};
+use crate::{params, plugin};
 
 /// What the task says, without the folder of the test.
 fn refused(task_name: &str, file: &str, content: &[u8], given: Json) -> String {
@@ -223,7 +225,7 @@ fn tables() {
     );
     table(
         "x,y\n1,a\n2,b\n3,a\n4,b\n",
-        json!({ "split_column": "x", "split_file": "s.txt" }),
+        json!({ "split_column": "x", "split_file": concat!(env!("CARGO_MANIFEST_DIR"), "/README.md") }),
         expect![[r#"
             `baselines/table`: parameters `split_column` and `split_file` both give the splits
               expected  one of them
@@ -272,21 +274,33 @@ fn tables() {
 }
 
 #[test]
-fn paths_that_lead_nowhere() {
-    let folder = Folder::new();
-    let given = || json!({ "target": "y", "kind": "classes" });
-    let gone = |path: &std::path::Path| refused_at(&folder, "table", path, given());
+fn parameters_that_name_nothing() {
+    let refused = |task: &str, given: Json| {
+        let made = plugin().task(task, &params(given));
+        let here = std::env::current_dir().unwrap();
+        let error = made.err().expect("refused").to_string();
+        error.replace(&here.display().to_string(), "/here") + "\n"
+    };
+    let given = json!({ "file": "gone.csv", "target": "y", "kind": "classes" });
     expect![[r#"
-        `baselines/table`: file `gone.csv` cannot be read
-          found     No such file or directory (os error 2)
-    "#]]
-    .assert_eq(&gone(&folder.path("gone.csv")));
+        `baselines/table`: parameter `file`: there is no file `gone.csv` in `/here`, where pleach runs
+    "#]].assert_eq(&refused("table", given));
     expect![[r#"
-        `baselines/table`: file `data/gone.csv` cannot be read
-          found     No such file or directory (os error 2)
-          help: paths begin where pleach is run; an absolute one is the same from everywhere
+        `baselines/graphs`: parameter `file`: there is no file `/gone/own.npz`
     "#]]
-    .assert_eq(&gone("data/gone.csv".as_ref()));
+    .assert_eq(&refused("graphs", json!({ "file": "/gone/own.npz" })));
+    let given =
+        json!({ "file": concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"), "kind": "class" });
+    expect![[r#"
+        `baselines/arrays`: parameter `kind`: unknown variant `class`, expected `classes` or `numbers`
+    "#]].assert_eq(&refused("arrays", given));
+    let given = json!({ "data": { "file": "gone.npz" } });
+    expect![[r#"
+        `baselines/graph-nodes`: parameter `data.file`: there is no file `gone.npz` in `/here`, where pleach runs
+    "#]].assert_eq(&refused("graph-nodes", given));
+    expect![[r#"
+        `baselines/graph-nodes`: parameter `data`: unknown variant `coauthor`, expected one of `file`, `amazon-cs`, `amazon-photo`, `coauthor-cs`, `coauthor-phy`, `cora-ml`, `citeseer-full`, `dblp`, `polblogs`, `actor`, `chameleon`, `chameleon-filtered`, `squirrel`, `squirrel-filtered`, `cornell`, `texas`, `wisconsin`, `minesweeper`, `tolokers`, `acm`, `blogcatalog`, `flickr`
+    "#]].assert_eq(&refused("graph-nodes", json!({ "data": "coauthor" })));
 }
 
 #[test]
@@ -689,10 +703,10 @@ fn graphs_of_nodes() {
     check(
         &[x(), y(), edges("edges", &[0, 1]), known],
         expect![[r#"
-        `baselines/graph-nodes`: `g.npz` lacks features of some nodes
-          found     those of 4 of 6 nodes
-          help: for what looks at the graph alone: features = "identity" or "degrees"; else bring a file with all of them
-    "#]],
+            `baselines/graph-nodes`: `g.npz` lacks features of some nodes
+              found     those of 4 of 6 nodes
+              help: for what looks at the graph alone: features = "identity" or "degrees"; else make a file with all of them for `baselines/graph-nodes`, as the README of `baselines` shows
+        "#]],
     );
 
     let sparse = |starts: &[i64], columns: &[i64], shape: [i64; 2], expected| {
