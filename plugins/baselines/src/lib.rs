@@ -10,6 +10,7 @@ mod layer;
 mod objective;
 mod pruner;
 mod relaxation;
+pub mod samples;
 mod schedule;
 mod scorer;
 mod space;
