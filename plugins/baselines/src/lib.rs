@@ -3,7 +3,10 @@
 mod analysis;
 mod classes;
 pub mod digits;
+mod folder;
 mod hypernet;
+mod idx;
+mod images;
 mod initializer;
 mod kernel;
 mod layer;

@@ -9,12 +9,16 @@ use plugin_api::{Json, Params};
 plugin_api::testing::conformance!();
 
 mod attention;
+mod bad_images;
+mod cifar10;
 mod digits;
 mod hypernet;
+mod idx_images;
 mod initializers;
 mod layers;
 mod multi_task;
 mod objectives;
+mod own_images;
 mod parameters;
 mod parity;
 mod planetoid;
@@ -57,6 +61,19 @@ fn reference(name: &str) -> Tensors {
     let file = format!("{folder}/{name}.safetensors");
     let read = Tensor::read_safetensors(file).expect("vectors");
     read.into_iter().collect()
+}
+
+/// Whether a folder of `PLEACH_DATA` has this one in it. Where none has, the test that asks is skipped, but not under
+/// `CI=true`.
+fn real_data(folder: &str) -> bool {
+    let folders = std::env::var_os("PLEACH_DATA").unwrap_or_default();
+    let is_there = std::env::split_paths(&folders).any(|data| data.join(folder).is_dir());
+    if !is_there {
+        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "no folder of PLEACH_DATA has `{folder}`");
+        eprintln!("skipped: no folder of PLEACH_DATA has `{folder}`");
+    }
+    is_there
 }
 
 /// Numbers of a tensor.
