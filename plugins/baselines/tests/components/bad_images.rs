@@ -288,3 +288,16 @@ fn batches_of_photographs() {
           help: get it again"#]],
     );
 }
+
+#[test]
+fn augmentations_want_images() {
+    for name in ["flip", "crop", "cutout"] {
+        let error = task(name, json!({ "task": "baselines/digits" })).err();
+        assert_eq!(
+            error.expect("refused").to_string(),
+            format!(
+                "`baselines/{name}`: parameter `task`: `baselines/digits` gives [batch, 64] as `x`, expected images, [batch, channels, height, width]"
+            )
+        );
+    }
+}

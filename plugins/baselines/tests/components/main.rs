@@ -9,6 +9,7 @@ use plugin_api::{Json, Params};
 plugin_api::testing::conformance!();
 
 mod attention;
+mod augmentation;
 mod bad_images;
 mod cifar10;
 mod digits;
