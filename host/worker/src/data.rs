@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pleach::data::Places;
 use pleach::protocol::{Reply, send};
-use plugin_api::{DataFile, Result};
+use plugin_api::{DataFile, Error, Result};
 
 /// How often `pleach` hears how a download gets on.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -33,7 +33,11 @@ pub(crate) fn path(file: &DataFile) -> Result<String> {
             told = Some(Instant::now());
         }
     })?;
-    Ok(path.to_string_lossy().into_owned())
+    path.into_os_string().into_string().map_err(|path| {
+        Error::new(format!("the path {path:?} is no text"))
+            .help("have PLEACH_DATA name a folder whose path is UTF-8")
+            .into()
+    })
 }
 
 fn tell(file: &DataFile, done: u64, total: Option<u64>) {

@@ -9,8 +9,10 @@ use crate::splits::Splits;
 
 /// Number of classes.
 pub const CLASSES: usize = 10;
+/// Number of pixels along each side of an image.
+pub const SIDE: usize = 8;
 /// Number of pixels of an image.
-pub const PIXELS: usize = 64;
+pub const PIXELS: usize = SIDE * SIDE;
 
 /// An image: 64 pixels in rows of 8, each 0 to 16, and the digit that it shows.
 pub struct Image {

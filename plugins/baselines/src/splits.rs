@@ -34,7 +34,8 @@ struct Epoch {
 }
 
 impl Splits {
-    fn new(mut splits: [Vec<i64>; 3]) -> Self {
+    /// These samples for training, validation and testing.
+    pub(crate) fn new(mut splits: [Vec<i64>; 3]) -> Self {
         splits.iter_mut().for_each(|split| split.sort_unstable());
         let [train, val, test] = splits;
         Splits {

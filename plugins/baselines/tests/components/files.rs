@@ -7,7 +7,6 @@ use npyz::zip::write::FileOptions;
 use npyz::zip::{CompressionMethod, ZipWriter};
 use plugin_api::Json;
 use plugin_api::plugin::Plugin;
-use plugin_api::prelude::*;
 use plugin_api::role::TaskObj;
 use plugin_api::serde_json::json;
 
@@ -136,9 +135,4 @@ pub fn task(name: &str, file: &Path, mut json: Json) -> TaskObj {
         _ => json["file"] = file.to_str().unwrap().into(),
     }
     plugin().task(name, &params(json)).unwrap()
-}
-
-/// A whole split.
-pub fn all(task: &TaskObj, split: &str) -> Batch {
-    task.batch(split, &At::ALL).unwrap().unwrap()
 }

@@ -1,22 +1,28 @@
 //! The components as a host sees them: made by name from their parameters, called across the boundary.
 
 use baselines as _;
-use plugin_api::plugin::{PluginObj, linked};
+use plugin_api::plugin::{Plugin, PluginObj, linked};
 use plugin_api::prelude::*;
+use plugin_api::role::TaskObj;
 use plugin_api::{Json, Params};
 
 plugin_api::testing::conformance!();
 
 mod attention;
+mod augmentation;
+mod bad_images;
+mod cifar10;
 mod digits;
 mod files;
 mod hypernet;
+mod idx_images;
 mod initializers;
 mod layers;
 mod multi_task;
 mod objectives;
 mod own_data;
 mod own_graphs;
+mod own_images;
 mod parameters;
 mod parity;
 mod planetoid;
@@ -35,6 +41,18 @@ fn plugin() -> PluginObj {
 /// Parameters, written as JSON.
 fn params(json: Json) -> Params {
     json.as_object().expect("parameters are an object").clone()
+}
+
+/// A task of this plugin.
+fn task(name: &str, json: Json) -> Result<TaskObj> {
+    // Other tasks, and files of data, are the host's.
+    pleach_worker::host();
+    plugin().task(name, &params(json))
+}
+
+/// A whole split.
+fn whole(task: &TaskObj, split: &str) -> Batch {
+    task.batch(split, &At::ALL).unwrap().unwrap()
 }
 
 /// A network without nodes, for those that look at none.

@@ -7,8 +7,8 @@ use plugin_api::prelude::*;
 use plugin_api::role::TaskObj;
 use plugin_api::serde_json::json;
 
-use crate::files::{Folder, Npy, all, task};
-use crate::{close, numbers, rows, whole_numbers};
+use crate::files::{Folder, Npy, task};
+use crate::{close, numbers, rows, whole, whole_numbers};
 
 /// Six rows; line 3 is empty, and a cell of line 4 holds a line break.
 const PETS: &str = "\u{feff}name,weight,kind,legs,split
@@ -52,7 +52,7 @@ fn a_table_is_read_as_it_stands() {
         };
         let [raw, scaled] = [false, true].map(of);
         // Legs, then cat, dog and fish.
-        let train = all(&raw, "train");
+        let train = whole(&raw, "train");
         assert_eq!(
             rows(&train["x"]),
             [
@@ -62,11 +62,11 @@ fn a_table_is_read_as_it_stands() {
             ]
         );
         assert_eq!(rows(&train["y"]), [[10.0], [4.0], [1.0]]);
-        assert_eq!(rows(&all(&raw, "val")["y"]), [[8.0]]);
-        assert_eq!(rows(&all(&raw, "test")["y"]), [[2.0], [3.0]]);
+        assert_eq!(rows(&whole(&raw, "val")["y"]), [[8.0]]);
+        assert_eq!(rows(&whole(&raw, "test")["y"]), [[2.0], [3.0]]);
         // Of 4, 4, 0: mean 8/3, variance 32/9.
         let [mean, deviation] = [8.0 / 3.0, 32_f64.sqrt() / 3.0];
-        let x = all(&scaled, "test");
+        let x = whole(&scaled, "test");
         let legs = rows(&x["x"]).into_iter().map(|row| row[0]);
         let wanted = [3.0, 0.0].map(|legs| (legs - mean) / deviation);
         for (found, wanted) in legs.zip(wanted) {
@@ -88,7 +88,7 @@ fn classes_are_numbered_by_name_or_by_value() {
             json!({ "target": "y", "kind": "classes", "split_column": "s", "standardise": false });
         let task = task("table", &file, given);
         for (place, split) in ["train", "val", "test"].into_iter().enumerate() {
-            let batch = all(&task, split);
+            let batch = whole(&task, split);
             assert_eq!(numbers(&batch["x"]), [place as f64, place as f64 + 3.0]);
             assert_eq!(
                 whole_numbers(&batch["y"]),
@@ -123,7 +123,7 @@ fn drawn_splits_are_disjoint_balanced_and_decided_by_their_seed() {
             json!({ "split": seed, "val": 0.1, "test": 0.3 }),
         );
         ["train", "val", "test"].map(|split| {
-            let batch = all(&task, split);
+            let batch = whole(&task, split);
             let of_class = whole_numbers(&batch["y"].bincount::<Tensor>(None, 3));
             (whole_numbers(&batch["x"].to_kind(Kind::Int64)), of_class)
         })
@@ -167,7 +167,7 @@ fn an_epoch_shows_each_sample_once_in_an_order_of_its_own() {
     assert!(first != next && first != other);
     let mut sorted = first;
     sorted.sort_unstable_by(f64::total_cmp);
-    assert_eq!(sorted, numbers(&all(&task, "train")["x"]));
+    assert_eq!(sorted, numbers(&whole(&task, "train")["x"]));
 }
 
 #[test]
@@ -215,12 +215,12 @@ fn arrays_of_any_type_and_order_are_the_same() {
             "[batch, 3, 2]",
             "{case}"
         );
-        let train = all(&task, "train");
+        let train = whole(&task, "train");
         assert_eq!(train["x"].kind(), Kind::Float);
         let expected: Vec<f64> = (0..6).chain(18..24).map(f64::from).collect();
         assert_eq!(numbers(&train["x"]), expected, "{case}");
-        assert_eq!(whole_numbers(&all(&task, "val")["y"]), [1]);
-        assert_eq!(numbers(&all(&task, "test")["x"])[0], 12.0);
+        assert_eq!(whole_numbers(&whole(&task, "val")["y"]), [1]);
+        assert_eq!(numbers(&whole(&task, "test")["x"])[0], 12.0);
     }
 }
 
@@ -236,7 +236,7 @@ fn regression_is_measured_in_the_units_of_the_data() {
     let mut as_they_are = given;
     as_they_are["standardise"] = false.into();
     let plain = task("table", &file, as_they_are);
-    let batch = all(&plain, "test");
+    let batch = whole(&plain, "test");
     let said = [12.0, 12.0, 24.0];
     let outputs = |said: [f64; 3]| Batch::new().with("y", Tensor::from_slice(&said).view([3, 1]));
     // Errors 1, -1, 3; y varies by 16 + 4 + 36 around 15.

@@ -9,8 +9,8 @@ use plugin_api::role::TaskObj;
 use plugin_api::serde_json::json;
 use plugin_api::testing::Alone;
 
-use crate::files::{Folder, Npy, all, task};
-use crate::{close, numbers, params, plugin, real_data, rows, whole_numbers};
+use crate::files::{Folder, Npy, task};
+use crate::{close, numbers, params, plugin, real_data, rows, whole, whole_numbers};
 
 /// A square with a tail and a node by itself, two features.
 fn square(
@@ -69,10 +69,10 @@ fn forms_of_one_graph_are_the_same() {
                 &file,
                 json!({ "sparse": is_sparse, "normalise": true }),
             );
-            let train = all(&task, "train");
+            let train = whole(&task, "train");
             assert_eq!(whole_numbers(&train["split"]), [0, 1]);
-            assert_eq!(whole_numbers(&all(&task, "val")["split"]), [2]);
-            assert_eq!(whole_numbers(&all(&task, "test")["split"]), [3, 4]);
+            assert_eq!(whole_numbers(&whole(&task, "val")["split"]), [2]);
+            assert_eq!(whole_numbers(&whole(&task, "test")["split"]), [3, 4]);
             let graph = train.graph("graph").unwrap();
             let x = train.product("x", &w).unwrap();
             let around = numbers(&graph.matmul(&x).unwrap());
@@ -91,11 +91,11 @@ fn forms_of_one_graph_are_the_same() {
     let expected = [
         0.25, 0.75, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, -0.5, 0.5, 1.0, 0.0,
     ];
-    let x = all(&task(json!({ "normalise": true })), "train")["x"].shallow_clone();
+    let x = whole(&task(json!({ "normalise": true })), "train")["x"].shallow_clone();
     close(&numbers(&x), &expected);
-    let identity = all(&task(json!({ "features": "identity" })), "train");
+    let identity = whole(&task(json!({ "features": "identity" })), "train");
     assert_eq!(identity["x"], Tensor::eye(6, (Kind::Float, Device::Cpu)));
-    let degrees = all(&task(json!({ "features": "degrees" })), "train");
+    let degrees = whole(&task(json!({ "features": "degrees" })), "train");
     let degree = degrees["x"].argmax(1, false);
     assert_eq!(whole_numbers(&degree), [2, 2, 2, 3, 1, 0]);
 }
@@ -107,7 +107,7 @@ fn the_papers_of_cora_are_a_graph_as_any_other() {
     let own = task("graph-nodes", &file, json!({ "normalise": true }));
     let planetoid = plugin().task("planetoid", &params(json!({}))).unwrap();
     for split in ["train", "val", "test"] {
-        let [own, known] = [&own, &planetoid].map(|task| all(task, split));
+        let [own, known] = [&own, &planetoid].map(|task| whole(task, split));
         for name in ["x", "y", "split"] {
             assert_eq!(own[name], known[name], "{name}");
         }
@@ -121,14 +121,14 @@ fn the_papers_of_cora_are_a_graph_as_any_other() {
         json!({ "split": 1, "per_class": [20, 30] }),
     );
     for (split, of_each) in [("train", 20), ("val", 30)] {
-        let batch = all(&drawn, split);
+        let batch = whole(&drawn, split);
         let labels = batch["y"].index_select(0, &batch["split"]);
         assert_eq!(
             whole_numbers(&labels.bincount::<Tensor>(None, 0)),
             [of_each; 7]
         );
     }
-    assert_eq!(all(&drawn, "test")["split"].size(), [2708 - 350]);
+    assert_eq!(whole(&drawn, "test")["split"].size(), [2708 - 350]);
 }
 
 /// Nodes, edges, features and classes as their sources count them; -1 where there are no features.
@@ -168,7 +168,7 @@ fn public_graphs_are_those_of_their_sources() {
             given["features"] = "identity".into();
         }
         let task = plugin().task("graph-nodes", &params(given)).unwrap();
-        let batch = all(&task, "train");
+        let batch = whole(&task, "train");
         let (x, graph) = (batch.graph("x").unwrap(), batch.graph("graph").unwrap());
         assert_eq!((x.nodes(), graph.nodes()), (nodes, nodes), "{name}");
         assert_eq!(graph.sources().size(), [2 * edges], "{name}");
@@ -176,7 +176,7 @@ fn public_graphs_are_those_of_their_sources() {
         assert_eq!(x.source_nodes(), width, "{name}");
         let there = batch["y"].bincount::<Tensor>(None, 0);
         assert_eq!(there.size(), [classes], "{name}");
-        let sizes = ["train", "val", "test"].map(|split| all(&task, split)["split"].size()[0]);
+        let sizes = ["train", "val", "test"].map(|split| whole(&task, split)["split"].size()[0]);
         assert!(sizes.iter().all(|n| *n > 0), "{name}: {sizes:?}");
     }
 }
@@ -196,7 +196,7 @@ fn pubmed_can_do_without_words_alone() {
         error.contains("found     those of 1060 of 19717 nodes"),
         "{error}"
     );
-    let batch = all(&pubmed("identity"), "test");
+    let batch = whole(&pubmed("identity"), "test");
     assert_eq!(batch["split"].size(), [1000]);
     let sizes = batch["y"].bincount::<Tensor>(None, 0);
     assert_eq!(whole_numbers(&sizes), [4103, 7739, 7875]);
@@ -209,12 +209,12 @@ fn graphs_of_molecules_are_those_of_their_source() {
     }
     let file = data("graphs_graph/MUTAG.npz");
     let folds: Vec<i64> = (0..10)
-        .map(|fold| all(&task("graphs", &file, json!({ "fold": fold })), "test")["y"].size()[0])
+        .map(|fold| whole(&task("graphs", &file, json!({ "fold": fold })), "test")["y"].size()[0])
         .collect();
     // Eight of the 188 are in no fold.
     assert_eq!(folds, [18; 10]);
-    let whole = task("graphs", &file, json!({}));
-    let batches = ["train", "val", "test"].map(|split| all(&whole, split));
+    let graphs = task("graphs", &file, json!({}));
+    let batches = ["train", "val", "test"].map(|split| whole(&graphs, split));
     let count = |port: &str| -> i64 {
         let graphs = batches.iter().map(|batch| batch.graph(port).unwrap());
         graphs.map(|graph| graph.sources().size()[0]).sum()
@@ -272,7 +272,7 @@ fn graphs_of_a_batch_are_those_of_the_file() {
     };
     let batches: Vec<Batch> = (0..)
         .map_while(|index| task.batch("train", &at(index)).unwrap())
-        .chain(["val", "test"].map(|split| all(&task, split)))
+        .chain(["val", "test"].map(|split| whole(&task, split)))
         .collect();
     let mut seen = vec![];
     for batch in &batches {
@@ -307,7 +307,7 @@ fn a_fold_of_the_file_is_for_testing() {
     let file = paths(&folder, vec![("fold10", folds)]);
     let sizes = |split: &str| {
         let task = task("graphs", &file, json!({ "fold": 1, "val": 0.4 }));
-        let batch = all(&task, split);
+        let batch = whole(&task, split);
         let groups = batch.graph("groups").unwrap();
         whole_numbers(&groups.degrees().to_kind(Kind::Int64))
     };
@@ -342,7 +342,7 @@ fn no_network_sees_the_links_it_is_tested_on() {
     let links = task(given.clone());
     let mut asked = BTreeSet::new();
     for (split, count) in [("train", 61), ("val", 9), ("test", 18)] {
-        let batch = all(&links, split);
+        let batch = whole(&links, split);
         let graph = batch.graph("graph").unwrap();
         let ends = [graph.sources(), graph.targets()].map(|ends| whole_numbers(&ends));
         let seen: BTreeSet<[i64; 2]> = ends[0]
@@ -386,7 +386,7 @@ fn no_network_sees_the_links_it_is_tested_on() {
     other["split"] = 1.into();
     assert_ne!(of(&links, "val", 0), of(&task(other), "val", 0));
     // Degrees are those of the training edges.
-    let degrees = all(&task(json!({ "features": "degrees" })), "val");
+    let degrees = whole(&task(json!({ "features": "degrees" })), "val");
     let counted = degrees["x"].argmax(1, false).to_kind(Kind::Float);
     let graph = degrees.graph("graph").unwrap();
     assert_eq!(numbers(&counted), numbers(&graph.degrees()));
@@ -405,11 +405,11 @@ fn splits_of_links_come_with_the_file() {
         ],
     );
     let links = task("graph-links", &file, json!({ "features": "identity" }));
-    let asked = |split| pairs(&all(&links, split)["pairs"]);
+    let asked = |split| pairs(&whole(&links, split)["pairs"]);
     assert_eq!(asked("train")[..3], [[0, 1], [1, 2], [2, 3]]);
     assert_eq!(asked("val")[..1], [[3, 4]]);
     assert_eq!(asked("test")[..2], [[4, 5], [5, 6]]);
-    assert_eq!(all(&links, "test")["x"].size(), [9, 9]);
+    assert_eq!(whole(&links, "test")["x"].size(), [9, 9]);
 }
 
 #[test]
@@ -422,7 +422,7 @@ fn areas_and_hits_are_those_of_all_comparisons() {
             &file,
             json!({ "features": "identity", "test": 0.2, "hits_at": hits_at }),
         );
-        let batch = all(&links, "test");
+        let batch = whole(&links, "test");
         // Halves, so that some are equal.
         let logits = (random::normal(&[36, 1], 3).to_kind(Kind::Double) * 2.0).round() / 2.0;
         let (edges, others) = (

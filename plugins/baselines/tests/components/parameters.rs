@@ -77,7 +77,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cora.npz");
 #[test]
 fn all_components_are_documented_and_made_from_their_defaults() {
     let card = plugin().card().unwrap();
-    assert_eq!(card.components.len(), 68);
+    assert_eq!(card.components.len(), 74);
     pleach_worker::host(); // some of them take components, which a host makes
     for component in card.components {
         let given = match component.name.as_str() {
@@ -90,6 +90,12 @@ fn all_components_are_documented_and_made_from_their_defaults() {
             "table" => json!({ "file": FILE, "target": "y", "kind": "classes" }),
             "graph-nodes" => json!({ "data": "dblp" }),
             "arrays" | "graph-links" | "graphs" => json!({ "file": FILE }),
+            "idx-images" => json!({ "data": "mnist" }),
+            "cifar10" => json!({ "data": "tiles" }),
+            "images" => json!({ "folder": "." }),
+            "flip" | "crop" | "cutout" => {
+                json!({ "task": { "use": "baselines/digits", "form": "image" } })
+            }
             "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
             _ => json!({}),
         };
