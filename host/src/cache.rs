@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::files::write_whole;
 
 /// Where things are kept: `$PLEACH_CACHE`, else the user's cache folder.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let user = || {
         etcetera::choose_base_strategy()
             .map_or_else(|_| env::temp_dir(), |s| s.cache_dir())

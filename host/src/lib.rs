@@ -6,10 +6,12 @@
 //! An experiment takes this way: [`plugins`] finds the files, [`cards`] knows what is in them, [`experiment`] reads the
 //! TOML against it, [`run`] makes the folder, [`study`] does the work and writes it down in the [`journal`], and
 //! [`summary`] shows what came out. [`package`] packs a plugin for others, and installs what they have packed.
-//! [`new`] makes the crate of a plugin that is to be written.
+//! [`data`] finds files of data, and downloads them. [`new`] makes the crate of a plugin that is to be written.
 
 mod cache;
 pub mod cards;
+pub mod data;
+mod download;
 pub mod error;
 pub mod experiment;
 pub mod files;

@@ -190,6 +190,15 @@ pub enum Reply {
         /// The libtorch that was loaded.
         libtorch: String,
     },
+    /// The answer takes longer: a file of data is being downloaded.
+    Fetching {
+        /// Its name.
+        file: String,
+        /// How much of it is there, in bytes.
+        done: u64,
+        /// How much it is in all, where that is known.
+        total: Option<u64>,
+    },
     /// The strategy is there.
     Began {
         /// Whether it names earlier trials, whose weights may be inherited.

@@ -4,11 +4,11 @@
 mod hashes;
 #[path = "support/home.rs"]
 mod home;
+#[path = "support/server.rs"]
+mod server;
 mod support;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use pleach::package::Package;
 use pleach::plugins::sha256;
 use plugin_api_data::Note;
 use serde_json::{Value, json};
+use server::{answer, serve};
 use support::{library, note, plugin};
 
 /// A home with the crate of the plugin `scale` in it, built in two versions.
@@ -360,28 +361,6 @@ fn a_file_with_a_problem_is_not_packed() {
           caused by No such file or directory (os error 2)
     "#]]
     .assert_eq(&home.says(&["plugins", "pack", "liby.so"]));
-}
-
-/// A web server that gives each caller one of these answers, in turn.
-fn serve(answers: Vec<Vec<u8>>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for answer in answers {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 4096];
-            let _ = stream.read(&mut request).unwrap();
-            // Who has heard enough hangs up.
-            let _ = stream.write_all(&answer);
-        }
-    });
-    address
-}
-
-fn answer(status: &str, length: usize, body: &[u8]) -> Vec<u8> {
-    let head =
-        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
-    [head.as_bytes(), body].concat()
 }
 
 #[test]

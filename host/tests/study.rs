@@ -426,3 +426,28 @@ fn an_architecture_file_is_kept_with_the_run() {
     let kept = fs::read(scratch.folder().join("arch/only.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Arch>(&kept).unwrap(), arch);
 }
+
+#[test]
+fn a_long_download_is_shown_and_is_no_hang() {
+    let scratch = Scratch::new("", "");
+    let file = scratch.path().join("e.toml");
+    let toml = fs::read_to_string(&file).unwrap();
+    // Longer than a worker may take for an answer.
+    let toml = toml.replace(
+        r#"task = "fake/task""#,
+        "limits = { seconds = 1 }\ntask = { use = \"fake/task\", downloads = 7 }",
+    );
+    fs::write(&file, toml).unwrap();
+    let output = scratch.run(2);
+    succeeded(&output);
+    let shown = stderr(&output);
+    assert_eq!(
+        shown.lines().take(4).collect::<Vec<_>>(),
+        [
+            "digits/images.gz: downloading, 0 B of 7.00 MiB",
+            "digits/images.gz: downloading, 5.00 MiB of 7.00 MiB",
+            "digits/images.gz: downloaded",
+            "found: 12 to do",
+        ]
+    );
+}

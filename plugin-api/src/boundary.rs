@@ -222,6 +222,7 @@ packed!(
     plugin_api_data::Recipe,
     plugin_api_data::Params,
     plugin_api_data::PluginCard,
+    plugin_api_data::DataFile,
     crate::Ports,
     crate::At,
     crate::Tick,

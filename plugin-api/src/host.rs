@@ -1,8 +1,9 @@
 //! What the host does for components, and what it makes for them.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use plugin_api_data::{Arch, Decision, Point, Recipe};
+use plugin_api_data::{Arch, DataFile, Decision, Point, Recipe};
 use plugin_api_macros::boundary;
 
 use crate::role::*;
@@ -124,6 +125,15 @@ pub trait Services: Send + Sync {
     ) -> Result<Tensors> {
         step.plain(&gradients, weights, moved)
     }
+    /// Where a file of data lies, which is downloaded if need be: see [`data_file`].
+    #[since(1.1)]
+    fn data_file(&self, file: &DataFile) -> Result<String> {
+        let what = format!(
+            "the host is older than files of data, such as `{}`",
+            file.name
+        );
+        Err(Error::new(what).help("update pleach").into())
+    }
 }
 
 fn older_than_role(role: &str, recipe: &Recipe) -> anyhow::Error {
@@ -157,4 +167,16 @@ pub fn services() -> Result<&'static dyn Services> {
         Some(services) => Ok(services),
         None => Err(Error::new("there is no host yet").help("components are made and run by a host: `pleach_worker::host()` in a program of your own").into()),
     }
+}
+
+/// Where a file of data lies, with just the bytes that its hash says: in a folder of `PLEACH_DATA`, else in the user's
+/// cache, where it is downloaded to if need be.
+///
+/// A task calls it when it is made or makes its first batch: the download is shown then, and may take its time. Later,
+/// in a trial, it counts among the trial's seconds.
+///
+/// # Errors
+/// Where it is nowhere and cannot be downloaded, or its bytes are others.
+pub fn data_file(file: &DataFile) -> Result<PathBuf> {
+    Ok(services()?.data_file(file)?.into())
 }

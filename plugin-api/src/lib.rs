@@ -69,7 +69,7 @@ pub use bench::{Bench, Searching};
 pub use component::{RecipeOf, Use};
 pub use episode::{Acted, Episode};
 pub use graph::{Edges, Graph};
-pub use host::{Host, services};
+pub use host::{Host, data_file, services};
 pub use optimizer::{AdamStep, SgdStep};
 pub use pass::{Hook, Pass, Within};
 pub use probe::{Probe, Probed};

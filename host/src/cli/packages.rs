@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use pleach::cards::Catalog;
 use pleach::error::Context;
 use pleach::files::write_whole;
@@ -14,7 +13,7 @@ use pleach::worker::Program;
 use plugin_api_data::{Error, PluginCard};
 use serde_json::json;
 
-use super::{Failure, print, print_json};
+use super::{Failure, print, print_json, progress};
 
 #[derive(Args)]
 pub(super) struct Pack {
@@ -182,19 +181,10 @@ fn folder(named: Option<PathBuf>) -> Result<PathBuf, Error> {
 
 /// Gets a package, with a bar where standard error is a terminal.
 fn fetch(source: &str, sha256: Option<&str>) -> Result<Vec<u8>, Error> {
-    let style = ProgressStyle::with_template(
-        "{wide_msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-    )
-    .expect("the template is constant");
     let name = Path::new(source).file_name().unwrap_or_default();
-    let bar = ProgressBar::no_length()
-        .with_style(style)
-        .with_message(name.to_string_lossy().into_owned());
+    let bar = progress::download(&name.to_string_lossy());
     let bytes = package::fetch(source, sha256, |done, total| {
-        if let Some(total) = total {
-            bar.set_length(total);
-        }
-        bar.set_position(done);
+        progress::advance(&bar, done, total)
     });
     bar.finish_and_clear();
     bytes

@@ -2,20 +2,37 @@
 
 use std::env;
 use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use pleach::study::{Event, value};
+
+/// How often a line tells how a download gets on.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Whoever shows what happens.
 pub(super) fn watcher(quiet: bool) -> Box<dyn FnMut(Event)> {
     match (quiet, moves()) {
         (true, _) => Box::new(|_| ()),
         (false, true) => bar(),
-        (false, false) => Box::new(|event| {
-            // Whoever closed it does not want to know; the study goes on.
-            let _ = writeln!(stderr(), "{}", line(&event));
-        }),
+        (false, false) => lines(),
     }
+}
+
+fn lines() -> Box<dyn FnMut(Event)> {
+    // When the download that goes on was last told of.
+    let mut told: Option<Instant> = None;
+    Box::new(move |event| {
+        if let Event::Fetching { done, total, .. } = event {
+            let is_whole = Some(done) == total;
+            if !is_whole && told.is_some_and(|told| told.elapsed() < PAUSE) {
+                return;
+            }
+            told = (!is_whole).then(Instant::now);
+        }
+        // Whoever closed it does not want to know; the study goes on.
+        let _ = writeln!(stderr(), "{}", line(&event));
+    })
 }
 
 /// Whether standard error is a terminal on which a bar can move; a dumb one cannot move its cursor.
@@ -23,11 +40,41 @@ pub(super) fn moves() -> bool {
     stderr().is_terminal() && env::var_os("TERM").is_some_and(|t| t != "dumb")
 }
 
+/// A bar for what is being downloaded.
+pub(super) fn download(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(
+        "{wide_msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+    )
+    .expect("the template is constant");
+    ProgressBar::no_length()
+        .with_style(style)
+        .with_message(name.to_owned())
+}
+
+/// Shows how far a download has come.
+pub(super) fn advance(bar: &ProgressBar, done: u64, total: Option<u64>) {
+    if let Some(total) = total {
+        bar.set_length(total);
+    }
+    bar.set_position(done);
+}
+
 fn bar() -> Box<dyn FnMut(Event)> {
     let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}")
         .expect("the template is constant");
     let mut bar = ProgressBar::hidden();
     Box::new(move |event| match event {
+        Event::Fetching { file, done, total } => {
+            if bar.message() != file {
+                bar.finish_and_clear();
+                bar = download(file);
+            }
+            advance(&bar, done, total);
+            if Some(done) == total {
+                bar.finish_and_clear();
+                bar = ProgressBar::hidden();
+            }
+        }
         Event::Stage { name, works, done } => {
             bar.finish();
             bar = ProgressBar::new(works)
@@ -49,6 +96,15 @@ fn bar() -> Box<dyn FnMut(Event)> {
 
 fn line(event: &Event) -> String {
     match event {
+        Event::Fetching { file, done, total } => match total {
+            Some(total) if total == done => format!("{file}: downloaded"),
+            Some(total) => format!(
+                "{file}: downloading, {} of {}",
+                BinaryBytes(*done),
+                BinaryBytes(*total)
+            ),
+            None => format!("{file}: downloading, {}", BinaryBytes(*done)),
+        },
         Event::Stage {
             name,
             works,

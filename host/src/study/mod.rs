@@ -58,6 +58,15 @@ impl From<Error> for Halt {
 /// What happens in a study, for whoever watches.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
+    /// A file of data is being downloaded.
+    Fetching {
+        /// Its name.
+        file: &'a str,
+        /// How much of it is there, in bytes.
+        done: u64,
+        /// How much it is in all, where that is known; as much as is there when it is whole.
+        total: Option<u64>,
+    },
     /// A stage begins.
     Stage {
         /// Its name.
@@ -113,7 +122,7 @@ pub fn run(
     watch: &mut dyn FnMut(Event),
 ) -> Result<Goal, Halt> {
     let launch = Launch::new(experiment, run, settings);
-    let (worker, goal) = launch.worker("worker")?;
+    let (worker, goal) = launch.worker("worker", watch)?;
     let journal = Journal::open(&run.journal())?;
     let mut study = Study {
         experiment,
@@ -222,19 +231,30 @@ impl Launch {
         }
     }
 
-    /// A worker that has loaded the plugins and made the task.
-    fn worker(&self, name: &str) -> Result<(Worker, Goal), Halt> {
+    /// A worker that has loaded the plugins and made the task; `watch` hears what it downloads for that.
+    fn worker(&self, name: &str, watch: &mut dyn FnMut(Event)) -> Result<(Worker, Goal), Halt> {
         let mut worker =
             Worker::start(&self.program, &self.start.logs.join(format!("{name}.log")))?;
         worker.send(Request::Start(self.start.clone()));
-        match worker.receive(self.deadline(), &self.stop) {
-            Heard::Stopped => Err(Halt::Interrupted),
-            Heard::Gone | Heard::Late => {
-                Err(Error::new("the worker ended while it loaded the plugins")
-                    .caused_by(worker.kill())
-                    .into())
-            }
-            Heard::Reply(reply) => match *reply {
+        loop {
+            let reply = match worker.receive(self.deadline(), &self.stop) {
+                Heard::Stopped => return Err(Halt::Interrupted),
+                Heard::Gone | Heard::Late => {
+                    return Err(Error::new("the worker ended while it loaded the plugins")
+                        .caused_by(worker.kill())
+                        .into());
+                }
+                Heard::Reply(reply) => *reply,
+            };
+            return match reply {
+                Reply::Fetching { file, done, total } => {
+                    watch(Event::Fetching {
+                        file: &file,
+                        done,
+                        total,
+                    });
+                    continue;
+                }
                 // A local version, such as 2.11.0+cpu, is the same libtorch built elsewhere.
                 Reply::Ready { goal, libtorch } if libtorch.split('+').next() == Some(LIBTORCH) => {
                     Ok((worker, goal))
@@ -245,7 +265,7 @@ impl Launch {
                     .into()),
                 Reply::Failed(error) => Err(error.into()),
                 other => Err(out_of_turn(&other).into()),
-            },
+            };
         }
     }
 

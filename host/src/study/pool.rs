@@ -88,7 +88,8 @@ impl<'a> Pool<'a> {
             let launch = self.launch;
             let mut worker = match self.worker.take() {
                 Some(worker) => worker,
-                None => launch.worker("worker")?.0,
+                // The first worker has downloaded what there was to download.
+                None => launch.worker("worker", &mut |_| ())?.0,
             };
             self.begin(&worker);
             let deadline = self

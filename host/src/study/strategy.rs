@@ -96,7 +96,8 @@ impl<'a> Strategy<'a> {
     /// One attempt at a request, with a new worker where there is none.
     fn attempt(&mut self, request: &Request) -> Result<Answer, Halt> {
         if self.worker.is_none() {
-            self.worker = Some(self.launch.worker(&self.name)?.0);
+            // The first worker of the study has downloaded what there was to download.
+            self.worker = Some(self.launch.worker(&self.name, &mut |_| ())?.0);
             if let Err(died) = self.replay()? {
                 return Ok(Err(died));
             }

@@ -60,7 +60,7 @@ fn cards(path: &str) -> PluginCard {
         licence: "MIT".into(),
         paper: String::new(),
         components: vec![
-            card("task", "task", &[]),
+            card("task", "task", &["downloads"]),
             card("space", "line", &[]),
             card("layer", "dense", &[]),
             card("strategy", "walk", &["dies_at", "hangs_at", "unstable"]),
@@ -130,6 +130,10 @@ fn serve() {
             Request::Start(start) => {
                 logs = start.logs;
                 fs::write(logs.join(format!("{}.pid", process::id())), "").unwrap();
+                let seconds = start.task.params.get("downloads").and_then(Value::as_u64);
+                if let Some(seconds) = seconds.filter(|_| first_time(&logs, "downloaded")) {
+                    download(&out, seconds);
+                }
                 Reply::Ready {
                     goal: Goal {
                         metric: "score".into(),
@@ -172,6 +176,21 @@ fn serve() {
             }
         };
         answer(&out, &reply);
+    }
+}
+
+/// Tells of a download that takes so many seconds.
+fn download(out: &Mutex<Stdout>, seconds: u64) {
+    for done in 0..=seconds {
+        let fetching = Reply::Fetching {
+            file: "digits/images.gz".into(),
+            done: done << 20,
+            total: Some(seconds << 20),
+        };
+        answer(out, &fetching);
+        if done < seconds {
+            thread::sleep(Duration::from_secs(1));
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod chain;
 mod check;
 mod child;
 mod crumb;
+mod data;
 mod device;
 mod encoding;
 mod graph;

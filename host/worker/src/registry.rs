@@ -8,7 +8,7 @@ use plugin_api::host::{Services, ServicesObj};
 use plugin_api::plugin::{Plugin, PluginObj, linked};
 use plugin_api::role::*;
 use plugin_api::trace::TracerObj;
-use plugin_api::{AdamStep, Error, Graph, Recipe, Result, SgdStep, Tensor, Tensors};
+use plugin_api::{AdamStep, DataFile, Error, Graph, Recipe, Result, SgdStep, Tensor, Tensors};
 
 /// The host of this process: plugins by name, and, by [`Services`], whatever they can make.
 #[derive(Clone, Copy)]
@@ -116,6 +116,10 @@ impl Services for Registry {
         moved: &[Tensor],
     ) -> Result<Tensors> {
         crate::native::sgd(step, gradients, weights, moved)
+    }
+
+    fn data_file(&self, file: &DataFile) -> Result<String> {
+        crate::data::path(file)
     }
 
     plugin_api::each_role!(makers);

@@ -20,7 +20,7 @@ use crate::child::{Child, ChildSettings, timeout};
 use crate::memory::keep_memory;
 use crate::registry::host;
 use crate::search::Search;
-use crate::{device, load, work};
+use crate::{data, device, load, work};
 
 /// Takes the standard output away from everybody else: what a plugin prints goes to the standard error.
 pub(crate) fn take_stdout() -> io::Result<File> {
@@ -54,7 +54,8 @@ pub fn serve() -> Result<()> {
     let Some(Request::Start(start)) = receive(&mut Unbuffered)? else {
         return Err(Error::new("the first request must start the worker").into());
     };
-    let mut server = match Server::start(start) {
+    let started = data::telling(out.try_clone()?, || Server::start(start));
+    let mut server = match started {
         Ok(server) => server,
         Err(e) => return Ok(send(&mut out, &Reply::Failed(as_error(e)))?),
     };

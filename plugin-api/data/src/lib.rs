@@ -2,6 +2,7 @@
 
 mod arch;
 mod card;
+mod data_file;
 mod decision;
 mod error;
 mod named;
@@ -13,6 +14,7 @@ mod study;
 
 pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef, refs};
 pub use card::{API, Card, LIBTORCH, Note, PluginCard, SECTION, TCH};
+pub use data_file::DataFile;
 pub use decision::{Decided, Decision, Domain, Point, When};
 pub use error::Error;
 pub use named::Named;

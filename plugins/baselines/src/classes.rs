@@ -2,6 +2,18 @@
 
 use plugin_api::prelude::*;
 
+/// The mean cross-entropy as the one term of a task's loss.
+pub(crate) fn loss(outputs: &Batch, batch: &Batch) -> Result<Tensors> {
+    let (logits, labels) = of_split(outputs, batch)?;
+    Ok(Tensors::new().with("cross-entropy", cross_entropy(&logits, &labels)?))
+}
+
+/// `accuracy` and `loss` as a task's metrics.
+pub(crate) fn measured(outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
+    let (logits, labels) = of_split(outputs, batch)?;
+    metrics(&logits, &labels)
+}
+
 /// Logits and labels of the samples that count.
 pub(crate) fn of_split(outputs: &Batch, batch: &Batch) -> Result<(Tensor, Tensor)> {
     Ok((

@@ -4,12 +4,15 @@
 //! how the file was made.
 
 use plugin_api::prelude::*;
-use rand::seq::SliceRandom;
+
+use crate::splits::Splits;
 
 /// Number of classes.
 pub const CLASSES: usize = 10;
+/// Number of pixels along each side of an image.
+pub const SIDE: usize = 8;
 /// Number of pixels of an image.
-pub const PIXELS: usize = 64;
+pub const PIXELS: usize = SIDE * SIDE;
 
 /// An image: 64 pixels in rows of 8, each 0 to 16, and the digit that it shows.
 pub struct Image {
@@ -28,62 +31,15 @@ pub fn images() -> impl ExactSizeIterator<Item = Image> {
     })
 }
 
-/// Which images each split holds, ascending.
-pub struct Splits {
-    /// `train_per_class` of each class.
-    pub train: Vec<i64>,
-    /// Of each class equally many, the first classes one more where that does not come out even.
-    pub val: Vec<i64>,
-    /// The rest.
-    pub test: Vec<i64>,
-}
-
-impl Splits {
-    /// Draws the splits, class by class, from a seed of their own.
-    pub fn new(seed: u64, train_per_class: usize, val: usize) -> Self {
-        let labels: Vec<u8> = images().map(|image| image.label).collect();
-        let mut splits = Splits {
-            train: vec![],
-            val: vec![],
-            test: vec![],
-        };
-        for class in 0..CLASSES {
-            let mut of_class: Vec<i64> = (0..)
-                .zip(&labels)
-                .filter(|(_, label)| usize::from(**label) == class)
-                .map(|(i, _)| i)
-                .collect();
-            of_class.shuffle(&mut random::generator(stream(
-                seed,
-                &format!("class {class}"),
-            )));
-            let val_of_class = val / CLASSES + usize::from(class < val % CLASSES);
-            let (train, rest) = of_class.split_at(train_per_class);
-            let (val, test) = rest.split_at(val_of_class);
-            splits.train.extend(train);
-            splits.val.extend(val);
-            splits.test.extend(test);
-        }
-        for split in [&mut splits.train, &mut splits.val, &mut splits.test] {
-            split.sort_unstable();
-        }
-        splits
-    }
-
-    /// The split of this name.
-    ///
-    /// # Errors
-    /// Where there is none.
-    pub fn get(&self, name: &str) -> Result<&[i64]> {
-        match name {
-            "train" => Ok(&self.train),
-            "val" => Ok(&self.val),
-            "test" => Ok(&self.test),
-            _ => Err(Error::new(format!("there is no split `{name}`"))
-                .expected("train, val or test")
-                .into()),
-        }
-    }
+/// Draws splits: of each class so many for training, of `val` equally many, the first classes one more where that does not
+/// come out even, and the rest for testing.
+///
+/// # Errors
+/// Where a class is too small for them.
+pub fn splits(seed: u64, train_per_class: usize, val: usize) -> Result<Splits> {
+    let labels: Vec<i64> = images().map(|image| i64::from(image.label)).collect();
+    let val_of = |class| val / CLASSES + usize::from(class < val % CLASSES);
+    Splits::of_each(&labels, train_per_class, val_of, seed)
 }
 
 /// The edges of the symmetric graph of nearest neighbours, ascending: `(i, j)` and `(j, i)` are there if one of the two

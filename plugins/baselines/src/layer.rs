@@ -23,6 +23,7 @@ mod layer_norm;
 mod linear;
 mod lstm;
 mod multi_head_attention;
+mod pairs;
 mod pool;
 mod recurrent;
 mod rnn;

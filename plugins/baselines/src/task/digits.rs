@@ -1,19 +1,22 @@
 //! Classification of handwritten digits.
 //!
-//! Gives `x`: pixels in `[0, 1]`, `[batch, 64]`; wants `y`: logits, `[batch, 10]`. A batch also holds the labels `y`:
-//! `[batch]`, int64. The loss is the mean cross-entropy.
+//! Gives `x`: pixels in `[0, 1]`, `[batch, 64]`, or row by row `[batch, 8, 8]`, or as images `[batch, 1, 8, 8]`; wants
+//! `y`: logits, `[batch, 10]`. A batch also holds the labels `y`: `[batch]`, int64. The loss is the mean cross-entropy.
 //!
 //! Source: UCI "Optical Recognition of Handwritten Digits" (Alpaydin and Kaynak 1998).
 
 use plugin_api::prelude::*;
-use rand::seq::SliceRandom;
+use plugin_api::{schemars, serde};
 
 use crate::classes;
-use crate::digits::{self, CLASSES, PIXELS, Splits};
+use crate::digits::{self, CLASSES, PIXELS, SIDE};
 
 /// 1,797 handwritten digits of 8x8 pixels, to be told apart; splits hold equal parts of each class.
 #[component(task = "digits")]
 struct Digits {
+    /// How the pixels of an image lie.
+    #[param(default = "flat")]
+    form: Form,
     /// Seed of the splits.
     #[param(default = 0)]
     split: u64,
@@ -26,13 +29,35 @@ struct Digits {
     val: usize,
 }
 
+/// How the pixels of an image lie.
+#[derive(Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "plugin_api::serde", rename_all = "kebab-case")]
+#[schemars(crate = "plugin_api::schemars", inline)]
+enum Form {
+    /// Side by side: `[batch, features]`.
+    Flat,
+    /// As a sequence of rows, from above: `[batch, steps, features]`.
+    Rows,
+    /// As an image: `[batch, channels, height, width]`.
+    Image,
+}
+
+impl Form {
+    fn axes(self) -> Shape {
+        let axes = match self {
+            Form::Flat => vec![("features", PIXELS)],
+            Form::Rows => vec![("steps", SIDE), ("features", SIDE)],
+            Form::Image => vec![("channels", 1), ("height", SIDE), ("width", SIDE)],
+        };
+        let axes = axes.into_iter().map(|(name, n)| axis(name, n as i64));
+        [axis("batch", None)].into_iter().chain(axes).collect()
+    }
+}
+
 impl Task for Digits {
     fn ports(&self) -> Result<Ports> {
         Ok(Ports {
-            inputs: Shapes::new().with(
-                "x",
-                vec![axis("batch", None), axis("features", PIXELS as i64)],
-            ),
+            inputs: Shapes::new().with("x", self.form.axes()),
             targets: Shapes::new(),
             outputs: Shapes::new().with(
                 "y",
@@ -44,37 +69,24 @@ impl Task for Digits {
     }
 
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
-        let splits = Splits::new(self.split, self.train_per_class, self.val);
-        let mut images = splits.get(split)?.to_vec();
-        if at.size > 0 {
-            images.shuffle(&mut random::generator(stream(
-                at.seed,
-                &at.epoch.to_string(),
-            )));
-        }
-        let size = if at.size > 0 {
-            at.size as usize
-        } else {
-            images.len()
+        let splits = digits::splits(self.split, self.train_per_class, self.val)?;
+        let Some(images) = splits.batch(split, at)? else {
+            return Ok(None);
         };
-        match images.chunks(size).nth(at.index as usize) {
-            Some(images) => Ok(Some(
-                Batch::new()
-                    .with("x", digits::pixels(images)?)
-                    .with("y", digits::labels(images)?),
-            )),
-            None => Ok(None),
-        }
-    }
-
-    fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        Ok(Tensors::new().with(
-            "cross-entropy",
-            classes::cross_entropy(outputs.tensor("y")?, batch.tensor("y")?)?,
+        let axes = self.form.axes();
+        let size: Vec<i64> = axes.iter().map(|axis| axis.size.unwrap_or(-1)).collect();
+        Ok(Some(
+            Batch::new()
+                .with("x", digits::pixels(&images)?.f_view(size.as_slice())?)
+                .with("y", digits::labels(&images)?),
         ))
     }
 
+    fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
+        classes::loss(outputs, batch)
+    }
+
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
-        classes::metrics(outputs.tensor("y")?, batch.tensor("y")?)
+        classes::measured(outputs, batch)
     }
 }

@@ -11,7 +11,7 @@ use std::cell::OnceCell;
 use plugin_api::prelude::*;
 
 use crate::classes;
-use crate::digits::{self, CLASSES, PIXELS, Splits};
+use crate::digits::{self, CLASSES, PIXELS};
 
 /// 1,797 handwritten digits of 8x8 pixels, joined to their nearest neighbours, to be told apart from few labels.
 #[component(task = "digits-graph")]
@@ -76,7 +76,7 @@ impl Task for DigitsGraph {
     }
 
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
-        let splits = Splits::new(self.split, self.train_per_class, self.val);
+        let splits = digits::splits(self.split, self.train_per_class, self.val)?;
         let nodes = Tensor::f_from_slice(splits.get(split)?)?;
         if at.index > 0 {
             return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use baselines::digits::{CLASSES, Splits, images, neighbours};
+use baselines::digits::{CLASSES, images, neighbours, splits};
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;
@@ -41,20 +41,18 @@ fn data_are_those_of_the_source() {
 #[test]
 fn splits_are_disjoint_stratified_and_decided_by_their_seed() {
     let check = |seed, train_per_class, val: usize| {
-        let splits = Splits::new(seed, train_per_class, val);
-        let mut all = [&splits.train[..], &splits.val, &splits.test].concat();
+        let draw = |seed| splits(seed, train_per_class, val).unwrap();
+        let drawn = draw(seed);
+        let mut all = [&drawn.train[..], &drawn.val, &drawn.test].concat();
         all.sort_unstable();
         assert_eq!(all, (0..1797).collect::<Vec<i64>>());
-        assert_eq!(per_class(&splits.train), [train_per_class; CLASSES]);
-        let val_per_class = per_class(&splits.val);
+        assert_eq!(per_class(&drawn.train), [train_per_class; CLASSES]);
+        let val_per_class = per_class(&drawn.val);
         assert_eq!(val_per_class.iter().sum::<usize>(), val);
         assert!(val_per_class.iter().max().unwrap() - val_per_class.iter().min().unwrap() <= 1);
-        assert!(per_class(&splits.test).iter().all(|n| *n > 0));
-        assert_eq!(Splits::new(seed, train_per_class, val).train, splits.train);
-        assert_ne!(
-            Splits::new(seed + 1, train_per_class, val).train,
-            splits.train
-        );
+        assert!(per_class(&drawn.test).iter().all(|n| *n > 0));
+        assert_eq!(draw(seed).train, drawn.train);
+        assert_ne!(draw(seed + 1).train, drawn.train);
     };
     check(0, 100, 300);
     check(7, 10, 304);
@@ -162,6 +160,25 @@ fn loss_and_metrics_are_the_field_s() {
         &[task.metrics(&sevens, &batch).unwrap()["accuracy"]],
         &[of_seven],
     );
+}
+
+#[test]
+fn rows_and_images_hold_the_same_pixels() {
+    let x = |form: &str| {
+        let task = crate::task("digits", json!({ "form": form })).unwrap();
+        let x = crate::whole(&task, "val")["x"].shallow_clone();
+        (show(&task.ports().unwrap().inputs["x"]), x)
+    };
+    let (flat, pixels) = x("flat");
+    assert_eq!(flat, "[batch, 64]");
+    for (form, ports, size) in [
+        ("rows", "[batch, 8, 8]", &[300, 8, 8][..]),
+        ("image", "[batch, 1, 8, 8]", &[300, 1, 8, 8]),
+    ] {
+        let (shape, x) = x(form);
+        assert_eq!((shape.as_str(), x.size().as_slice()), (ports, size));
+        assert_eq!(x.flatten(1, -1), pixels);
+    }
 }
 
 #[test]

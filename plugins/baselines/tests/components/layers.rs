@@ -6,7 +6,7 @@ use plugin_api::role::LayerObj;
 use plugin_api::testing::{Alone, graph};
 use plugin_api::{Json, serde_json::json};
 
-use crate::{close, numbers, params, plugin};
+use crate::{close, numbers, params, plugin, rows};
 
 /// A square with a tail, and a node by itself.
 const NODES: usize = 6;
@@ -45,14 +45,6 @@ fn batch(features: i64, kind: Kind) -> Batch {
 
 fn run(layer: &LayerObj, w: &Tensors, x: &Batch) -> Tensor {
     layer.forward(w, x, &Alone::eval()).unwrap()["x"].shallow_clone()
-}
-
-/// Rows of a matrix.
-fn rows(t: &Tensor) -> Vec<Vec<f64>> {
-    numbers(t)
-        .chunks(t.size()[1] as usize)
-        .map(<[f64]>::to_vec)
-        .collect()
 }
 
 /// A node and those that it is joined to.

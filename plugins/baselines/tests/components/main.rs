@@ -1,19 +1,28 @@
 //! The components as a host sees them: made by name from their parameters, called across the boundary.
 
 use baselines as _;
-use plugin_api::plugin::{PluginObj, linked};
+use plugin_api::plugin::{Plugin, PluginObj, linked};
 use plugin_api::prelude::*;
+use plugin_api::role::TaskObj;
 use plugin_api::{Json, Params};
 
 plugin_api::testing::conformance!();
 
 mod attention;
+mod augmentation;
+mod bad_images;
+mod cifar10;
 mod digits;
+mod files;
 mod hypernet;
+mod idx_images;
 mod initializers;
 mod layers;
 mod multi_task;
 mod objectives;
+mod own_data;
+mod own_graphs;
+mod own_images;
 mod parameters;
 mod parity;
 mod planetoid;
@@ -23,6 +32,7 @@ mod sessions;
 mod space;
 mod strategies;
 mod transforms;
+mod wrong_data;
 
 /// The plugin.
 fn plugin() -> PluginObj {
@@ -32,6 +42,18 @@ fn plugin() -> PluginObj {
 /// Parameters, written as JSON.
 fn params(json: Json) -> Params {
     json.as_object().expect("parameters are an object").clone()
+}
+
+/// A task of this plugin.
+fn task(name: &str, json: Json) -> Result<TaskObj> {
+    // Other tasks, and files of data, are the host's.
+    pleach_worker::host();
+    plugin().task(name, &params(json))
+}
+
+/// A whole split.
+fn whole(task: &TaskObj, split: &str) -> Batch {
+    task.batch(split, &At::ALL).unwrap().unwrap()
 }
 
 /// A network without nodes, for those that look at none.
@@ -47,9 +69,33 @@ fn reference(name: &str) -> Tensors {
     read.into_iter().collect()
 }
 
+/// Whether a folder of `PLEACH_DATA` has this one in it. Where none has, the test that asks is skipped, but not under
+/// `CI=true`.
+fn real_data(folder: &str) -> bool {
+    let folders = std::env::var_os("PLEACH_DATA").unwrap_or_default();
+    let is_there = std::env::split_paths(&folders).any(|data| data.join(folder).is_dir());
+    if !is_there {
+        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "no folder of PLEACH_DATA has `{folder}`");
+        eprintln!("skipped: no folder of PLEACH_DATA has `{folder}`");
+    }
+    is_there
+}
+
 /// Numbers of a tensor.
 fn numbers(t: &Tensor) -> Vec<f64> {
     t.detach().flatten(0, -1).try_into().expect("numbers")
+}
+
+/// Whole numbers of a tensor.
+fn whole_numbers(t: &Tensor) -> Vec<i64> {
+    t.flatten(0, -1).try_into().expect("whole numbers")
+}
+
+/// Rows of a tensor, one for each place along its first axis.
+fn rows(t: &Tensor) -> Vec<Vec<f64>> {
+    let width = t.size()[1..].iter().product::<i64>() as usize;
+    numbers(t).chunks(width).map(<[f64]>::to_vec).collect()
 }
 
 /// Holds numbers to others, to a relative or absolute 1e-9.

@@ -7,7 +7,7 @@ use plugin_api::prelude::*;
 use plugin_api::role::TaskObj;
 use plugin_api::{Json, serde_json::json};
 
-use crate::{params, plugin};
+use crate::{params, plugin, whole_numbers};
 
 fn task(json: Json) -> TaskObj {
     // Graphs are the host's.
@@ -17,10 +17,6 @@ fn task(json: Json) -> TaskObj {
 
 fn batch(task: &TaskObj, split: &str) -> Batch {
     task.batch(split, &At::ALL).unwrap().unwrap()
-}
-
-fn whole_numbers(t: &Tensor) -> Vec<i64> {
-    Vec::try_from(t).unwrap()
 }
 
 #[test]
