@@ -83,7 +83,8 @@ impl<'a> Ask<'a> {
         Ask::default()
     }
 
-    /// Also hand back these taps: `node.port` between nodes, `node/name` inside a layer, `*` for all.
+    /// Also hand back these taps: `node.port` between nodes, `node/name` inside a layer; `*` and an ending stand for all
+    /// that end so, `*` alone for all.
     pub fn tapped<N: AsRef<str>>(mut self, taps: impl IntoIterator<Item = N>) -> Self {
         self.taps
             .extend(taps.into_iter().map(|t| RString::from(t.as_ref())));
@@ -188,7 +189,12 @@ impl<'a> Ask<'a> {
 
     /// Whether this tap is wanted.
     pub fn wants(&self, tap: &str) -> bool {
-        self.taps.iter().any(|t| t == tap || t == "*")
+        self.taps
+            .iter()
+            .any(|wanted| match wanted.strip_prefix('*') {
+                Some(ending) => tap.ends_with(ending),
+                None => wanted == tap,
+            })
     }
 
     /// The hook, if there is one.

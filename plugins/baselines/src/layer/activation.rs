@@ -1,6 +1,6 @@
 //! A function of each number by itself.
 //!
-//! `x`: any shape, which stays.
+//! `x`: any shape, which stays; the tap `units` shows what comes out.
 
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
@@ -39,7 +39,7 @@ impl Layer for Activation {
         Ok(Shapes::new().with("x", port(inputs, "x")?.clone()))
     }
 
-    fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+    fn forward(&self, _: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
         let x = x.tensor("x")?;
         let y = match self.kind {
             Function::Relu => x.f_relu()?,
@@ -50,6 +50,6 @@ impl Layer for Activation {
             Function::Tanh => x.f_tanh()?,
             Function::Sigmoid => x.f_sigmoid()?,
         };
-        Ok(Batch::new().with("x", y))
+        Ok(Batch::new().with("x", pass.tap("units", y.into())))
     }
 }

@@ -1,14 +1,13 @@
 //! How differently the units of an untrained network respond to the samples of a batch: `log |det K|`, where `K_ij`
 //! counts the units that are on for both samples `i` and `j`, or off for both.
 //!
-//! A unit is on where what an activation gives is above 0. Units are the outputs of `baselines/activation`, and what
-//! other layers show under the name `relu`. Two samples that switch the same units make `K` singular: such a network has
-//! no score.
+//! A unit is on where what an activation gives is above 0. Units are what layers show at taps called `units`, as
+//! `baselines/activation` does, also inside other layers. Two samples that switch the same units make `K` singular: such
+//! a network has no score.
 //!
 //! Source: Mellor et al. 2021, "Neural Architecture Search without Training", equation 2.
 
 use plugin_api::prelude::*;
-use plugin_api::{Node, NodeKind};
 
 /// How differently units respond to the samples of one training batch (Mellor et al. 2021).
 #[component(scorer = "naswot")]
@@ -19,36 +18,17 @@ struct Naswot {
 }
 
 impl Naswot {
-    fn probe(&self, arch: &Arch) -> Probe {
-        let mut taps = vec![];
-        units("", &arch.nodes, &mut taps);
-        Probe::of(self.size).tapped(taps)
-    }
-}
-
-/// The taps at which units could show.
-fn units(within: &str, nodes: &[Node], taps: &mut Vec<String>) {
-    for node in nodes {
-        let name = format!("{within}{}", node.name);
-        match &node.kind {
-            NodeKind::Network(inner) => units(&format!("{name}."), &inner.nodes, taps),
-            NodeKind::Layer(layer) if layer.component == "baselines/activation" => {
-                taps.push(format!("{name}.x"));
-            }
-            NodeKind::Layer(_) | NodeKind::Mix(_) => taps.push(format!("{name}/relu")),
-        }
+    fn probe(&self) -> Probe {
+        Probe::of(self.size).tapped(["*/units"])
     }
 }
 
 impl Scorer for Naswot {
     fn score(&self, session: &mut dyn Session) -> Result<f64> {
-        let probe = self.probe(&session.arch()?);
-        let taps = session.probe(&probe)?.seen.taps;
+        let taps = session.probe(&self.probe())?.seen.taps;
         let mut agreement: Option<Tensor> = None;
-        for name in &probe.taps {
-            let Some(given) = taps.get(name) else {
-                continue;
-            };
+        // Whoever shares the pass may have asked for other taps.
+        for (_, given) in taps.iter().filter(|(tap, _)| tap.ends_with("/units")) {
             let on = given.f_gt(0.0)?.f_flatten(1, -1)?.f_to_kind(Kind::Float)?;
             // With 1 for on and -1 for off a product is agreements minus disagreements.
             let signs = on.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?;
@@ -62,7 +42,7 @@ impl Scorer for Naswot {
         }
         let agreement = agreement.ok_or_else(|| {
             Error::new("the network has no units that switch")
-                .expected("a layer `baselines/activation`, or one that shows a tap `relu`")
+                .expected("a layer `baselines/activation`, or one that shows a tap `units`")
         })?;
         let (_, log) = agreement.f_slogdet()?;
         let score = f64::try_from(log)?;
@@ -74,7 +54,7 @@ impl Scorer for Naswot {
         }
     }
 
-    fn needs(&self, arch: &Arch) -> Result<Vec<Probe>> {
-        Ok(vec![self.probe(arch)])
+    fn needs(&self, _: &Arch) -> Result<Vec<Probe>> {
+        Ok(vec![self.probe()])
     }
 }
