@@ -18,6 +18,7 @@ mod parameters;
 mod parity;
 mod planetoid;
 mod schedules;
+mod searching;
 mod sequence;
 mod sessions;
 mod space;
