@@ -12,6 +12,7 @@ mod digits;
 mod hypernet;
 mod initializers;
 mod layers;
+mod mlp_space;
 mod multi_task;
 mod objectives;
 mod parameters;
