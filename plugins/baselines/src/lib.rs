@@ -14,6 +14,7 @@ mod schedule;
 mod scorer;
 mod space;
 mod strategy;
+mod tabular;
 mod task;
 mod trainer;
 mod transform;

@@ -6,6 +6,7 @@ use plugin_api::{Json, serde_json};
 mod cell_cnn;
 mod gnn;
 mod mlp_space;
+mod tabular_space;
 
 /// A parameter that a decision fills in.
 fn decided(decision: &str) -> Json {

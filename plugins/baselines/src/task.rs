@@ -4,3 +4,4 @@ mod digits;
 mod digits_graph;
 mod multi_task;
 mod planetoid;
+mod tabular_task;

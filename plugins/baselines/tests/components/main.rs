@@ -1,5 +1,8 @@
 //! The components as a host sees them: made by name from their parameters, called across the boundary.
 
+use std::env;
+use std::path::PathBuf;
+
 use baselines as _;
 use plugin_api::plugin::{PluginObj, linked};
 use plugin_api::prelude::*;
@@ -8,6 +11,7 @@ use plugin_api::{Json, Params};
 plugin_api::testing::conformance!();
 
 mod attention;
+mod cell_cnn;
 mod digits;
 mod hypernet;
 mod initializers;
@@ -24,6 +28,7 @@ mod sequence;
 mod sessions;
 mod space;
 mod strategies;
+mod tabular;
 mod transforms;
 
 /// The plugin.
@@ -64,4 +69,18 @@ fn close(found: &[f64], expected: &[f64]) {
             "found {found:?}\nexpected {expected:?}"
         );
     }
+}
+
+/// A file of data that no plugin carries, in a folder of `PLEACH_DATA`. Without it a test says so and is skipped, but not
+/// under `CI=true`.
+fn shared_data(file: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PLEACH_DATA").unwrap_or_default();
+    let found = env::split_paths(&folders).map(|folder| folder.join(file));
+    let found = found.into_iter().find(|path| path.is_file());
+    if found.is_none() {
+        let ci = env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "`{file}` is in no folder of PLEACH_DATA");
+        eprintln!("skipped: `{file}` is in no folder of PLEACH_DATA");
+    }
+    found
 }

@@ -74,7 +74,7 @@ plugin_api::each_role!(made);
 #[test]
 fn all_components_are_documented_and_made_from_their_defaults() {
     let card = plugin().card().unwrap();
-    assert_eq!(card.components.len(), 71);
+    assert_eq!(card.components.len(), 74);
     pleach_worker::host(); // some of them take components, which a host makes
     for component in card.components {
         let given = match component.name.as_str() {
@@ -85,6 +85,8 @@ fn all_components_are_documented_and_made_from_their_defaults() {
             "step" => json!({ "step_size": 10 }),
             "kernel-machine" => json!({ "samples": 3, "out": 2 }),
             "sequence" => json!({ "layers": ["baselines/linear"] }),
+            "tabular" => json!({ "file": "table.csv", "value": "accuracy" }),
+            "tabular-space" => json!({ "file": "table.csv", "decisions": ["width"] }),
             "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
             _ => json!({}),
         };
