@@ -12,6 +12,7 @@ plugin_api::testing::conformance!();
 
 mod attention;
 mod cell_cnn;
+mod compare_strategies;
 mod digits;
 mod hypernet;
 mod initializers;

@@ -74,7 +74,7 @@ plugin_api::each_role!(made);
 #[test]
 fn all_components_are_documented_and_made_from_their_defaults() {
     let card = plugin().card().unwrap();
-    assert_eq!(card.components.len(), 74);
+    assert_eq!(card.components.len(), 75);
     pleach_worker::host(); // some of them take components, which a host makes
     for component in card.components {
         let given = match component.name.as_str() {
@@ -87,6 +87,10 @@ fn all_components_are_documented_and_made_from_their_defaults() {
             "sequence" => json!({ "layers": ["baselines/linear"] }),
             "tabular" => json!({ "file": "table.csv", "value": "accuracy" }),
             "tabular-space" => json!({ "file": "table.csv", "decisions": ["width"] }),
+            "compare-strategies" => {
+                let random = json!({ "name": "random", "strategy": "baselines/random" });
+                json!({ "strategies": [random], "trials": 1, "seeds": 2 })
+            }
             "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
             _ => json!({}),
         };
