@@ -30,6 +30,7 @@ pub trait Bench {
     fn subject(&self, name: &str) -> Result<Box<dyn Session>>;
     /// What the steps that made a subject reported, in their order.
     fn reports(&self, name: &str) -> Result<Vec<Report>>;
-    /// Searches one trial after the other, on the subjects' task, and returns what was seen of each.
+    /// Searches one trial after the other, on the subjects' task, and returns what was seen of each: the task's metrics on
+    /// `val`, and what the trainer reported, `train.loss`.
     fn search(&self, searching: &Searching) -> Result<Vec<Observation>>;
 }

@@ -17,6 +17,7 @@ pub(super) fn to_json(done: &Done) -> serde_json::Result<String> {
                 .map(|row| row.iter().copied().map(Exact).collect())
                 .collect(),
         }),
+        measured: report.measured.map(|_, metrics| exact(metrics)),
     });
     serde_json::to_string(&Written {
         arch: done.arch.clone(),
@@ -37,6 +38,7 @@ pub(super) fn from_json(text: &str) -> serde_json::Result<Done> {
                 .map(|row| row.iter().map(|x| x.0).collect())
                 .collect(),
         }),
+        measured: report.measured.map(|_, metrics| plain(metrics)),
     });
     Ok(Done {
         metrics: plain(&written.metrics),
@@ -57,6 +59,8 @@ struct Written {
 struct WrittenReport {
     metrics: Named<Exact>,
     tables: Named<WrittenTable>,
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    measured: Named<Named<Exact>>,
 }
 
 #[derive(Serialize, Deserialize)]

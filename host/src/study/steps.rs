@@ -19,11 +19,16 @@ impl Study<'_> {
         step: &Step,
         handed: &[Handed],
     ) -> Result<Vec<Handing>, Halt> {
+        // An analysis hands on what it was given, which was evaluated there.
+        let splits: &[&str] = match step {
+            Step::Analyse { .. } => &[],
+            _ => &["val", "test"],
+        };
         let work = |study: &Self, number: u64, work: &str| Work {
             subject: study.subject(origin, number, handed),
             steps: vec![step.clone()],
             seed: study.experiment.seed + number,
-            evaluate: vec!["val".into(), "test".into()],
+            evaluate: splits.iter().map(ToString::to_string).collect(),
             save: Some(study.run.weights(work)),
             limits: study.experiment.limits,
             bench: study.bench(step, number, handed),

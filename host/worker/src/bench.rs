@@ -7,8 +7,8 @@ use plugin_api::boundary::caught;
 use plugin_api::host::Services;
 use plugin_api::role::{Analysis, Space, Task, TaskObj, Trainer};
 use plugin_api::{
-    Arch, Ask, Bench, Error, Observation, Outcome, Parent, Proposal, Recipe, Report, Result,
-    Searching, Session, Tensors, TrialId,
+    Arch, Bench, Error, Observation, Outcome, Parent, Proposal, Recipe, Report, Result, Searching,
+    Session, Tensors, TrialId,
 };
 use tch::Device;
 
@@ -16,6 +16,7 @@ use crate::crumb;
 use crate::plain::PlainHost;
 use crate::registry::host;
 use crate::search::Searcher;
+use crate::work::measured;
 
 /// Subjects of one task.
 pub struct SubjectBench {
@@ -108,12 +109,15 @@ impl Bench for SubjectBench {
                 parent.ok_or_else(|| Error::new(format!("trial {from} left no weights to inherit")))
             });
             let mut session = plain.candidate(point, parent.transpose()?)?;
-            trainer.fit(&mut session)?;
+            let report = trainer.fit(&mut session)?;
             if inherits {
                 let parent = Parent::new(&session.arch()?, session.snapshot("all")?);
                 left.insert(trial, parent);
             }
-            session.evaluate("val", &Ask::eval())
+            let mut metrics = measured(&session, Some(&report), "val")?;
+            let reported = report.metrics.iter();
+            metrics.extend(reported.map(|(name, value)| (format!("train.{name}"), *value)));
+            Ok(metrics)
         };
         let mut seen = vec![];
         for trial in 0..u64::try_from(searching.trials)? {

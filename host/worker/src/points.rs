@@ -180,14 +180,16 @@ pub(crate) fn sample(decisions: &[Decision], n: i64, seed: u64) -> Vec<Point> {
     (0..n).map(drawn).collect()
 }
 
-/// Draws what is active and not decided, and drops what is decided and not active.
+/// Draws what is active and not decided, and drops what is decided and not active. Decisions stand in their order, so
+/// that equal points are alike.
 pub(crate) fn complete(decisions: &[Decision], point: &mut Point, seed: u64) {
+    let given = std::mem::take(point);
     for decision in decisions {
         let name = &decision.name;
-        if !decision.is_active(point) {
-            point.remove(name);
-        } else if !point.contains(name) {
-            point.put(name, draw(&decision.domain, stream(seed, name)));
+        if decision.is_active(point) {
+            let decided = given.get(name).cloned();
+            let draw = || draw(&decision.domain, stream(seed, name));
+            point.put(name, decided.unwrap_or_else(draw));
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     }
     let main = session.ports()?.metric;
     for split in &work.evaluate {
-        let measured = session.evaluate(split, &Ask::eval())?;
+        let measured = measured(&session, reports.last(), split)?;
         if measured.get(&main).is_some_and(|value| value.is_nan()) {
             return Err(Error::new(format!(
                 "`{main}` on `{split}` is no number: the weights have diverged"
@@ -76,6 +76,18 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
         metrics,
         reports,
     })
+}
+
+/// The task's metrics on a split: as the last report has them, else as the network does.
+pub(crate) fn measured(
+    session: &NetSession,
+    last: Option<&Report>,
+    split: &str,
+) -> Result<Named<f64>> {
+    match last.and_then(|report| report.measured.get(split)) {
+        Some(metrics) => Ok(metrics.clone()),
+        None => session.evaluate(split, &Ask::eval()),
+    }
 }
 
 /// The session that work begins with.

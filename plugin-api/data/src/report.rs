@@ -12,6 +12,10 @@ pub struct Report {
     /// Tables by name.
     #[serde(default)]
     pub tables: Named<Table>,
+    /// The task's metrics on a split, for trainers that know them without a pass over it, as from a table of results. Where
+    /// the last step of a work reports them, the host takes them and does not evaluate the split.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub measured: Named<Named<f64>>,
 }
 
 /// A table of numbers.
@@ -27,6 +31,12 @@ impl Report {
     /// The same with one more metric.
     pub fn metric(mut self, name: &str, value: f64) -> Self {
         self.metrics.put(name, value);
+        self
+    }
+
+    /// The same with the task's metrics on a split.
+    pub fn measured(mut self, split: &str, metrics: Named<f64>) -> Self {
+        self.measured.put(split, metrics);
         self
     }
 

@@ -18,6 +18,7 @@ mod gin;
 mod graph_pool;
 mod group_norm;
 mod gru;
+mod identity;
 mod kernel_machine;
 mod layer_norm;
 mod linear;
@@ -28,7 +29,9 @@ mod pool;
 mod recurrent;
 mod rnn;
 mod sage;
+mod sequence;
 mod transformer_block;
+mod zero;
 
 /// The axis of the windows that slide over this one.
 fn windows(along: &Axis, kernel: i64, stride: i64, padding: i64) -> Result<Axis> {

@@ -25,6 +25,7 @@ mod scorer;
 mod space;
 pub mod splits;
 mod strategy;
+mod tabular;
 mod targets;
 mod task;
 mod trainer;

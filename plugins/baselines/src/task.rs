@@ -16,3 +16,4 @@ mod images;
 mod multi_task;
 mod planetoid;
 mod table;
+mod tabular_task;

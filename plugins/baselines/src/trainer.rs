@@ -2,3 +2,4 @@
 
 mod backprop;
 mod kernel_ridge;
+mod tabular;

@@ -9,7 +9,8 @@
 //! `graph`, they get it too.
 
 use plugin_api::prelude::*;
-use plugin_api::{Json, serde_json};
+
+use super::{decided, output, some_of_each};
 
 /// Networks of equal slots, each filled with one of several layers; for tasks with a graph and without.
 #[component(space = "gnn")]
@@ -51,30 +52,14 @@ impl Gnn {
 
 impl Space for Gnn {
     fn supernet(&self, ports: &Ports) -> Result<Option<Arch>> {
-        for (name, empty) in [
+        some_of_each(&[
             ("layers", self.layers.is_empty()),
             ("widths", self.widths.is_empty()),
             ("dropouts", self.dropouts.is_empty()),
             ("activations", self.activations.is_empty()),
-        ] {
-            if empty {
-                return Err(Error::new(format!(
-                    "parameter `{name}` leaves nothing to choose from"
-                ))
-                .expected("one or more")
-                .into());
-            }
-        }
+        ])?;
         port(&ports.inputs, "x")?;
-        let output = match ports.outputs.names().collect::<Vec<_>>()[..] {
-            [output] => output,
-            ref several => {
-                return Err(Error::new("the space makes networks of one output")
-                    .found(several.join(", "))
-                    .into());
-            }
-        };
-        let classes = width(&ports.outputs, output)?;
+        let (output, classes) = output(ports)?;
 
         let linear = Recipe::new("baselines/linear");
         let mut arch = Arch::new(ports.inputs.clone()).layer(
@@ -109,9 +94,4 @@ impl Space for Gnn {
             .output(output, "output.x");
         Ok(Some(self.decisions().into_iter().fold(arch, Arch::decide)))
     }
-}
-
-/// A parameter that a decision fills in.
-fn decided(decision: &str) -> Json {
-    serde_json::json!({ "decide": decision })
 }

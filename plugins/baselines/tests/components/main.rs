@@ -1,5 +1,8 @@
 //! The components as a host sees them: made by name from their parameters, called across the boundary.
 
+use std::env;
+use std::path::PathBuf;
+
 use baselines as _;
 use plugin_api::plugin::{Plugin, PluginObj, linked};
 use plugin_api::prelude::*;
@@ -11,13 +14,16 @@ plugin_api::testing::conformance!();
 mod attention;
 mod augmentation;
 mod bad_images;
+mod cell_cnn;
 mod cifar10;
+mod compare_strategies;
 mod digits;
 mod files;
 mod hypernet;
 mod idx_images;
 mod initializers;
 mod layers;
+mod mlp_space;
 mod multi_task;
 mod objectives;
 mod own_data;
@@ -28,9 +34,12 @@ mod parity;
 mod planetoid;
 mod schedules;
 mod scorers;
+mod searching;
+mod sequence;
 mod sessions;
 mod space;
 mod strategies;
+mod tabular;
 mod transforms;
 mod wrong_data;
 
@@ -108,4 +117,18 @@ fn close(found: &[f64], expected: &[f64]) {
             "found {found:?}\nexpected {expected:?}"
         );
     }
+}
+
+/// A file of data that no plugin carries, in a folder of `PLEACH_DATA`. Without it a test says so and is skipped, but not
+/// under `CI=true`.
+fn shared_data(file: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PLEACH_DATA").unwrap_or_default();
+    let found = env::split_paths(&folders).map(|folder| folder.join(file));
+    let found = found.into_iter().find(|path| path.is_file());
+    if found.is_none() {
+        let ci = env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!ci, "`{file}` is in no folder of PLEACH_DATA");
+        eprintln!("skipped: `{file}` is in no folder of PLEACH_DATA");
+    }
+    found
 }

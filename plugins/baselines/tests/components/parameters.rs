@@ -77,7 +77,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cora.npz");
 #[test]
 fn all_components_are_documented_and_made_from_their_defaults() {
     let card = plugin().card().unwrap();
-    assert_eq!(card.components.len(), 83);
+    assert_eq!(card.components.len(), 96);
     pleach_worker::host(); // some of them take components, which a host makes
     for component in card.components {
         let given = match component.name.as_str() {
@@ -95,6 +95,13 @@ fn all_components_are_documented_and_made_from_their_defaults() {
             "images" => json!({ "folder": "." }),
             "flip" | "crop" | "cutout" => {
                 json!({ "task": { "use": "baselines/digits", "form": "image" } })
+            }
+            "sequence" => json!({ "layers": ["baselines/linear"] }),
+            "tabular" => json!({ "file": "table.csv", "value": "accuracy" }),
+            "tabular-space" => json!({ "file": "table.csv", "decisions": ["width"] }),
+            "compare-strategies" => {
+                let random = json!({ "name": "random", "strategy": "baselines/random" });
+                json!({ "strategies": [random], "trials": 1, "seeds": 2 })
             }
             "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
             _ => json!({}),

@@ -14,14 +14,17 @@ use plugin_api::{Json, Params};
 use crate::{params, plugin};
 
 /// Layers that hand on what they are given, draw at random, or that PyTorch does not have.
-const WITHOUT_REFERENCE: [&str; 7] = [
+const WITHOUT_REFERENCE: [&str; 10] = [
     "add",
     "begun",
     "concat",
     "dropout",
     "flatten",
+    "identity",
     "kernel-machine",
     "pairs",
+    "sequence",
+    "zero",
 ];
 
 /// A layer, what comes in, and what must come out.

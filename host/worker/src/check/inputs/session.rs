@@ -7,7 +7,7 @@ use plugin_api::role::{Pruner, Scorer, Task, TaskObj, Trainer};
 use plugin_api::{Arch, Ask, Error, Recipe, Report, Result, Session, Tensors};
 use tch::{Device, Tensor};
 
-use super::super::differs;
+use super::super::{Skip, differs};
 use super::{Exercise, Output};
 use crate::bench::SubjectBench;
 use crate::registry::host;
@@ -62,6 +62,10 @@ pub(super) fn scorer(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
 
 pub(super) fn trainer(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     let trainer = host().trainer(recipe)?;
+    // A trainer may be for other networks, such as points of a space, and says so.
+    if let Err(error) = trainer.fit(&mut session(seed)?) {
+        return Err(Skip(format!("the trainer does not take {INPUT}: {error}")).into());
+    }
     let call = move |_: &Tensors| {
         let mut session = session(seed)?;
         let mut output = of_report(&trainer.fit(&mut session)?)?;
@@ -110,6 +114,11 @@ pub(super) fn analysis(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
 
 fn of_report(report: &Report) -> Result<Output> {
     let mut output = Output::of_numbers(&report.metrics);
+    for (split, metrics) in report.measured.iter() {
+        let metrics = Output::of_numbers(metrics).tensors.into_iter();
+        let named = metrics.map(|(name, number)| (format!("{split} {name}"), number));
+        output.tensors.extend(named);
+    }
     for (name, table) in report.tables.iter() {
         output.text += &format!("{name}: {:?}\n", table.columns);
         let numbers = Tensor::f_from_slice(&table.rows.concat())?;

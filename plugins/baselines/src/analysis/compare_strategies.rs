@@ -1,0 +1,169 @@
+//! Searches by several strategies, over and over from other seeds: which finds more, and is that chance.
+//!
+//! Every strategy searches from every seed, the same for all, so their results are paired. The report has, for each
+//! strategy, the table `NAME` (`trial`, the `mean` over seeds of the best value until then, and its interval from `low` to
+//! `high`) and the metrics `NAME.best`, `NAME.low`, `NAME.high`: its last row; beside these `NAME.test` and whatever else
+//! the trainer reports, the mean over seeds of what it said of the best trial. For each strategy but the first there is the
+//! mean of the paired differences to the first, `FIRST-NAME.mean`, with its interval from `FIRST-NAME.low` to
+//! `FIRST-NAME.high`. Intervals are Student's, of 95 %. Source: Li & Talwalkar 2020, on random search as what others are
+//! held to.
+
+use plugin_api::prelude::*;
+use plugin_api::{Searching, schemars, serde};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Searches by several strategies from the same seeds, with paired differences and their intervals.
+#[component(analysis = "compare-strategies")]
+struct CompareStrategies {
+    /// The strategies: `{ name, strategy }`; the others are compared with the first.
+    strategies: Vec<Competitor>,
+    /// What is searched.
+    #[param(default = "baselines/mlp-space")]
+    space: RecipeOf<dyn Space>,
+    /// Who trains each candidate.
+    #[param(default = "baselines/backprop")]
+    trainer: RecipeOf<dyn Trainer>,
+    /// Trials of each search.
+    #[param(range = "1 <= x")]
+    trials: i64,
+    /// Searches of each strategy.
+    #[param(range = "2 <= x")]
+    seeds: u64,
+}
+
+/// One of the strategies.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "plugin_api::serde", deny_unknown_fields)]
+#[schemars(crate = "plugin_api::schemars", inline)]
+struct Competitor {
+    /// What it is called in the report.
+    name: String,
+    /// The strategy.
+    strategy: RecipeOf<dyn Strategy>,
+}
+
+/// What came of a search.
+struct Found {
+    /// The best value after each trial; not a number before the first that succeeded.
+    curve: Vec<f64>,
+    /// What was seen of the best trial, without its value.
+    beside: Named<f64>,
+}
+
+impl Analysis for CompareStrategies {
+    fn measure(&self, bench: &dyn Bench, _: &dyn Host) -> Result<Report> {
+        let subject = bench.subjects()?.into_iter().next();
+        let ports = bench
+            .subject(&subject.context("no subject is on the bench")?)?
+            .ports()?;
+        let mut report = Report::default();
+        let mut first: Option<(&str, Vec<f64>)> = None;
+        for Competitor { name, strategy } in &self.strategies {
+            let search = |seed| {
+                let searching = Searching {
+                    strategy: strategy.recipe.clone(),
+                    space: self.space.recipe.clone(),
+                    trainer: self.trainer.recipe.clone(),
+                    trials: self.trials,
+                    seed,
+                };
+                let goal = (ports.metric.as_str(), ports.higher_is_better);
+                let found = self.found(&bench.search(&searching)?, goal);
+                found.with_context(|| {
+                    format!("the search of `{name}` from seed {seed} found nothing")
+                })
+            };
+            let all: Vec<Found> = (0..self.seeds).map(search).collect::<Result<_>>()?;
+            let last: Vec<f64> = all
+                .iter()
+                .map(|found| *found.curve.last().unwrap_or(&f64::NAN))
+                .collect();
+            report = described(report, name, &all);
+            match &first {
+                None => first = Some((name, last)),
+                Some((leader, theirs)) => {
+                    let differences: Vec<f64> =
+                        theirs.iter().zip(&last).map(|(a, b)| a - b).collect();
+                    let [mean, low, high] = interval(&differences);
+                    report = report
+                        .metric(&format!("{leader}-{name}.mean"), mean)
+                        .metric(&format!("{leader}-{name}.low"), low)
+                        .metric(&format!("{leader}-{name}.high"), high);
+                }
+            }
+        }
+        ensure!(first.is_some(), "there is no strategy to search by");
+        Ok(report)
+    }
+}
+
+impl CompareStrategies {
+    /// What came of a search, of these trials at most.
+    fn found(&self, seen: &[Observation], (metric, higher): (&str, bool)) -> Option<Found> {
+        let mut curve = vec![];
+        let mut best: Option<(f64, &Named<f64>)> = None;
+        for trial in 0..self.trials as usize {
+            // Whoever proposed no more stays with what was found.
+            if let Some(Observation {
+                outcome: Outcome::Done(metrics),
+                ..
+            }) = seen.get(trial)
+                && let Some(value) = metrics.get(metric).copied().filter(|x| x.is_finite())
+                && best.is_none_or(|(before, _)| {
+                    if higher {
+                        value > before
+                    } else {
+                        value < before
+                    }
+                })
+            {
+                best = Some((value, metrics));
+            }
+            curve.push(best.map_or(f64::NAN, |(value, _)| value));
+        }
+        let beside = best?.1.iter().filter(|(name, _)| *name != metric);
+        let plain = |name: &str| name.strip_prefix("train.").unwrap_or(name).to_string();
+        Some(Found {
+            curve,
+            beside: beside.map(|(name, value)| (plain(name), *value)).collect(),
+        })
+    }
+}
+
+/// The report with what the searches of one strategy found.
+fn described(report: Report, name: &str, all: &[Found]) -> Report {
+    let trials = all.first().map_or(0, |found| found.curve.len());
+    let rows = (0..trials).map(|trial| {
+        let values: Vec<f64> = all.iter().map(|found| found.curve[trial]).collect();
+        let [mean, low, high] = interval(&values);
+        vec![trial as f64 + 1.0, mean, low, high]
+    });
+    let rows: Vec<Vec<f64>> = rows.collect();
+    let mut report = report;
+    if let Some([_, best, low, high]) = rows.last().map(Vec::as_slice) {
+        report = report
+            .metric(&format!("{name}.best"), *best)
+            .metric(&format!("{name}.low"), *low)
+            .metric(&format!("{name}.high"), *high);
+    }
+    for beside in all.first().iter().flat_map(|found| found.beside.names()) {
+        let values: Vec<f64> = all
+            .iter()
+            .filter_map(|found| found.beside.get(beside).copied())
+            .collect();
+        if values.len() == all.len() {
+            report = report.metric(&format!("{name}.{beside}"), interval(&values)[0]);
+        }
+    }
+    report.table(name, &["trial", "mean", "low", "high"], rows)
+}
+
+/// Mean, and both ends of Student's interval of 95 %.
+fn interval(values: &[f64]) -> [f64; 3] {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    let error = (squares / (n - 1.0) / n).sqrt();
+    let quantile = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::NAN, |t| t.inverse_cdf(0.975));
+    [mean, mean - quantile * error, mean + quantile * error]
+}
