@@ -6,7 +6,7 @@ use std::path::Path;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;
 
-use crate::{close, numbers, real_data, task, whole};
+use crate::{close, numbers, shared_data, task, whole};
 
 /// Five batches of ten images to train on, and one of ten to test. Image `i` of a batch has the label `i`, and one red,
 /// green and blue all over: `i`, `100 + i`, `200 + i`.
@@ -45,7 +45,7 @@ fn batches_of_the_official_form() {
 
 #[test]
 fn tiles_are_the_first_images_of_the_official_order() {
-    if !real_data("cifar10") {
+    if shared_data("cifar10").is_none() {
         return;
     }
     let params = json!({ "data": "tiles", "val": 1000, "normalise": false });

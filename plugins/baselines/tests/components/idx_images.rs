@@ -12,7 +12,7 @@ use plugin_api::role::TaskObj;
 use plugin_api::{Json, serde_json::json};
 use tempfile::TempDir;
 
-use crate::{close, numbers, real_data, task, whole};
+use crate::{close, numbers, shared_data, task, whole};
 
 /// A file of images, a byte a pixel.
 pub(crate) fn images(size: [u32; 3], pixels: &[u8]) -> Vec<u8> {
@@ -154,7 +154,7 @@ fn the_known_sets_are_those_of_the_source() {
             0.3530,
         ),
     ] {
-        if !real_data(folder) {
+        if shared_data(folder).is_none() {
             continue;
         }
         let task = task("idx-images", json!({ "data": data, "normalise": false })).unwrap();

@@ -78,19 +78,6 @@ fn reference(name: &str) -> Tensors {
     read.into_iter().collect()
 }
 
-/// Whether a folder of `PLEACH_DATA` has this one in it. Where none has, the test that asks is skipped, but not under
-/// `CI=true`.
-fn real_data(folder: &str) -> bool {
-    let folders = std::env::var_os("PLEACH_DATA").unwrap_or_default();
-    let is_there = std::env::split_paths(&folders).any(|data| data.join(folder).is_dir());
-    if !is_there {
-        let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "no folder of PLEACH_DATA has `{folder}`");
-        eprintln!("skipped: no folder of PLEACH_DATA has `{folder}`");
-    }
-    is_there
-}
-
 /// Numbers of a tensor.
 fn numbers(t: &Tensor) -> Vec<f64> {
     t.detach().flatten(0, -1).try_into().expect("numbers")
@@ -119,16 +106,16 @@ fn close(found: &[f64], expected: &[f64]) {
     }
 }
 
-/// A file of data that no plugin carries, in a folder of `PLEACH_DATA`. Without it a test says so and is skipped, but not
-/// under `CI=true`.
-fn shared_data(file: &str) -> Option<PathBuf> {
+/// A file or folder of data that no plugin carries, in a folder of `PLEACH_DATA`. Without it a test says so and is skipped,
+/// but not under `CI=true`.
+fn shared_data(path: &str) -> Option<PathBuf> {
     let folders = env::var_os("PLEACH_DATA").unwrap_or_default();
-    let found = env::split_paths(&folders).map(|folder| folder.join(file));
-    let found = found.into_iter().find(|path| path.is_file());
+    let mut there = env::split_paths(&folders).map(|folder| folder.join(path));
+    let found = there.find(|path| path.exists());
     if found.is_none() {
         let ci = env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!ci, "`{file}` is in no folder of PLEACH_DATA");
-        eprintln!("skipped: `{file}` is in no folder of PLEACH_DATA");
+        assert!(!ci, "`{path}` is in no folder of PLEACH_DATA");
+        eprintln!("skipped: `{path}` is in no folder of PLEACH_DATA");
     }
     found
 }

@@ -10,7 +10,7 @@ use plugin_api::serde_json::json;
 use plugin_api::testing::Alone;
 
 use crate::files::{Folder, Npy, task};
-use crate::{close, numbers, params, plugin, real_data, rows, whole, whole_numbers};
+use crate::{close, numbers, params, plugin, rows, shared_data, whole, whole_numbers};
 
 /// A square with a tail and a node by itself, two features.
 fn square(
@@ -158,7 +158,7 @@ const PUBLIC: [(&str, [i64; 4]); 21] = [
 
 #[test]
 fn public_graphs_are_those_of_their_sources() {
-    if !real_data("graphs_node") {
+    if shared_data("graphs_node").is_none() {
         return;
     }
     pleach_worker::host();
@@ -183,7 +183,7 @@ fn public_graphs_are_those_of_their_sources() {
 
 #[test]
 fn pubmed_can_do_without_words_alone() {
-    if !real_data("planetoid") {
+    if shared_data("planetoid").is_none() {
         return;
     }
     pleach_worker::host();
@@ -204,7 +204,7 @@ fn pubmed_can_do_without_words_alone() {
 
 #[test]
 fn graphs_of_molecules_are_those_of_their_source() {
-    if !real_data("graphs_graph") {
+    if shared_data("graphs_graph").is_none() {
         return;
     }
     let file = data("graphs_graph/MUTAG.npz");

@@ -29,13 +29,11 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     // What the pass shows, then what each companion shows, under its name.
     let outputs = task::outputs(&digits.ports()?, &batch, seed)?;
     let mut lent = Tensors::new();
-    let taps = |taps: &[String]| taps.to_vec();
-    let passes = [(String::new(), taps(&needs.taps))].into_iter().chain(
-        needs
-            .companions
-            .iter()
-            .map(|(name, t)| (format!("{name} "), taps(t))),
-    );
+    let weight = needs.weights.map(|_| "weight:node.weight".to_string());
+    let own = needs.taps.into_iter().chain(weight).collect();
+    let of_companions = needs.companions.iter();
+    let of_companions = of_companions.map(|(name, taps)| (format!("{name} "), taps.clone()));
+    let passes = [(String::new(), own)].into_iter().chain(of_companions);
     for (whose, taps) in passes {
         for (name, t) in outputs.iter() {
             // No two passes show the same.
