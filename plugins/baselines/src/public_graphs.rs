@@ -4,7 +4,7 @@ use plugin_api::prelude::*;
 use plugin_api::{DataFile, data_file, schemars, serde};
 
 use crate::npz::{Array, Npz};
-use crate::own_file::OwnFile;
+use crate::own_path::OwnFile;
 
 /// Which graph.
 #[derive(serde::Deserialize, schemars::JsonSchema)]

@@ -13,7 +13,7 @@ use plugin_api::prelude::*;
 
 use crate::array_task::{ArrayTask, Wholes};
 use crate::npz::Npz;
-use crate::own_file::OwnFile;
+use crate::own_path::OwnFile;
 use crate::splits::Splits;
 use crate::targets::{Targets, Unlabelled, Wanted};
 

@@ -16,8 +16,8 @@ use plugin_api::prelude::*;
 use plugin_api::{DataFile, data_file, schemars, serde};
 use tar::Archive;
 
-use crate::folder::{Folder, name};
 use crate::images::{Drawn, Images, Labelled, by_channel};
+use crate::own_path::{OwnFolder, name};
 use crate::{classes, idx};
 
 /// Channels, height and width.
@@ -53,7 +53,7 @@ struct Cifar10 {
 #[schemars(crate = "plugin_api::schemars", inline)]
 enum Data {
     /// A folder with the files of the official binary archive: `data_batch_1.bin` to `data_batch_5.bin`, `test_batch.bin`.
-    Folder(Folder),
+    Folder(OwnFolder),
     /// The official binary archive of 170 MB: 50,000 images to train on, 10,000 to test.
     Official,
     /// 8,000 of the 50,000 training images, as lossless WebP files in a folder of data: 6,000 to train on, and the last

@@ -85,12 +85,10 @@ impl Task for DigitsGraph {
     }
 
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        let (logits, labels) = classes::of_split(outputs, batch)?;
-        Ok(Tensors::new().with("cross-entropy", classes::cross_entropy(&logits, &labels)?))
+        classes::loss(outputs, batch)
     }
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
-        let (logits, labels) = classes::of_split(outputs, batch)?;
-        classes::metrics(&logits, &labels)
+        classes::measured(outputs, batch)
     }
 }

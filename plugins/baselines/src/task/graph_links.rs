@@ -23,7 +23,7 @@ use crate::array_task::Wholes;
 use crate::graph_file::{Edgelist, Features, Source, edges, edges_of, nodes};
 use crate::nodes::Form;
 use crate::npz::Npz;
-use crate::own_file::OwnFile;
+use crate::own_path::OwnFile;
 use crate::splits::Splits;
 
 /// Which pairs of nodes of a graph of one's own are joined, from an npz file.

@@ -13,9 +13,9 @@ use plugin_api::prelude::*;
 use plugin_api::{DataFile, data_file, schemars, serde};
 
 use crate::classes;
-use crate::folder::{Folder, entries, name};
 use crate::idx;
 use crate::images::{Drawn, Images, Labelled};
+use crate::own_path::{OwnFolder, entries, name};
 
 /// Images of handwritten digits (LeCun et al. 1998), of clothes (Xiao et al. 2017), or of one's own in such files.
 #[component(task = "idx-images")]
@@ -46,7 +46,7 @@ struct IdxImages {
 enum Data {
     /// A folder with four IDX files, plain or packed with gzip, whose names contain `train-images`, `train-labels`,
     /// `t10k-images` or `test-images`, and `t10k-labels` or `test-labels`.
-    Folder(Folder),
+    Folder(OwnFolder),
     /// Handwritten digits: 60,000 and 10,000 images of 28x28 pixels, 10 classes.
     Mnist,
     /// Clothes, shoes and bags: as many images of the same size and number of classes.

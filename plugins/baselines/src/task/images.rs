@@ -21,15 +21,15 @@ use rand::seq::SliceRandom;
 use walkdir::WalkDir;
 
 use crate::classes;
-use crate::folder::{Folder, entries, name};
 use crate::images::{Images, Labelled, by_channel, shown};
+use crate::own_path::{OwnFolder, entries, name};
 use crate::splits::Splits;
 
 /// One's own images, to be told apart: a folder with a sub-folder a class, in it PNG, JPEG or WebP files.
 #[component(task = "images")]
 struct OwnImages {
     /// The folder: a sub-folder a class, or `train`, `test` and perhaps `val` with these in each.
-    folder: Folder,
+    folder: OwnFolder,
     /// Pixels along each side, to which all images are resized; images must be of one size where it is left out.
     #[param(range = "1 <= x <= 4096")]
     size: Option<usize>,

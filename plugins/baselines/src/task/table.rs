@@ -17,7 +17,7 @@ use plugin_api::prelude::*;
 use crate::array_task::{ArrayTask, Wholes};
 use crate::csv_file::CsvFile;
 use crate::npz;
-use crate::own_file::OwnFile;
+use crate::own_path::OwnFile;
 use crate::splits::{NAMES, Splits};
 use crate::targets::{Targets, Wanted};
 
