@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use plugin_api::prelude::*;
 
 use super::some_of_each;
-use crate::tabular::Results;
+use crate::data::tabular::Results;
 
 /// The points of a table of results, for searches that look their trials up.
 #[component(space = "tabular-space")]

@@ -11,11 +11,11 @@ use std::cell::OnceCell;
 
 use plugin_api::prelude::*;
 
-use crate::array_task::{ArrayTask, Wholes};
-use crate::npz::Npz;
-use crate::own_path::OwnFile;
-use crate::splits::Splits;
-use crate::targets::{Targets, Unlabelled, Wanted};
+use crate::data::array_task::{ArrayTask, Wholes};
+use crate::data::npz::Npz;
+use crate::data::own_path::OwnFile;
+use crate::data::splits::Splits;
+use crate::data::targets::{Targets, Unlabelled, Wanted};
 
 /// A class or numbers for each sample of an npz file, from an array of any shape.
 #[component(task = "arrays")]

@@ -16,9 +16,9 @@ use plugin_api::prelude::*;
 use plugin_api::{DataFile, data_file, schemars, serde};
 use tar::Archive;
 
-use crate::images::{Drawn, Images, Labelled, by_channel};
-use crate::own_path::{OwnFolder, name};
-use crate::{classes, idx};
+use crate::data::images::{Drawn, Images, Labelled, by_channel};
+use crate::data::own_path::{OwnFolder, name};
+use crate::data::{classes, idx};
 
 /// Channels, height and width.
 const SIZE: [i64; 3] = [3, 32, 32];

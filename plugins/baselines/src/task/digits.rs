@@ -8,8 +8,8 @@
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
-use crate::classes;
-use crate::digits::{self, CLASSES, PIXELS, SIDE};
+use crate::data::classes;
+use crate::data::digits::{self, CLASSES, PIXELS, SIDE};
 
 /// 1,797 handwritten digits of 8x8 pixels, to be told apart; splits hold equal parts of each class.
 #[component(task = "digits")]

@@ -10,8 +10,8 @@ use std::cell::OnceCell;
 
 use plugin_api::prelude::*;
 
-use crate::classes;
-use crate::digits::{self, CLASSES, PIXELS};
+use crate::data::classes;
+use crate::data::digits::{self, CLASSES, PIXELS};
 
 /// 1,797 handwritten digits of 8x8 pixels, joined to their nearest neighbours, to be told apart from few labels.
 #[component(task = "digits-graph")]

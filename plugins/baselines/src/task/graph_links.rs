@@ -19,12 +19,12 @@ use std::collections::HashSet;
 use plugin_api::prelude::*;
 use rand::RngExt;
 
-use crate::array_task::Wholes;
-use crate::graph_file::{Edgelist, Features, Source, edges, edges_of, nodes};
-use crate::nodes::Form;
-use crate::npz::Npz;
-use crate::own_path::OwnFile;
-use crate::splits::Splits;
+use crate::data::array_task::Wholes;
+use crate::data::graph_file::{Edgelist, Features, Source, edges, edges_of, nodes};
+use crate::data::nodes::Form;
+use crate::data::npz::Npz;
+use crate::data::own_path::OwnFile;
+use crate::data::splits::Splits;
 
 /// Which pairs of nodes of a graph of one's own are joined, from an npz file.
 #[component(task = "graph-links")]

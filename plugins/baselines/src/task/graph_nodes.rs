@@ -11,12 +11,12 @@ use std::cell::OnceCell;
 
 use plugin_api::prelude::*;
 
-use crate::graph_file::Source;
-use crate::nodes::{Form, Nodes};
-use crate::npz::Npz;
-use crate::public_graphs::Data;
-use crate::splits::Splits;
-use crate::targets::Wanted;
+use crate::data::graph_file::Source;
+use crate::data::nodes::{Form, Nodes};
+use crate::data::npz::Npz;
+use crate::data::public_graphs::Data;
+use crate::data::splits::Splits;
+use crate::data::targets::Wanted;
 
 /// A class or numbers for each node of a graph, from an npz file of one's own or a public one.
 #[component(task = "graph-nodes")]

@@ -12,12 +12,12 @@ use std::cell::OnceCell;
 
 use plugin_api::prelude::*;
 
-use crate::array_task::Wholes;
-use crate::graph_file::{Edgelist, Features, Source, edges};
-use crate::npz::Npz;
-use crate::own_path::OwnFile;
-use crate::splits::Splits;
-use crate::targets::{Targets, Unlabelled, Wanted};
+use crate::data::array_task::Wholes;
+use crate::data::graph_file::{Edgelist, Features, Source, edges};
+use crate::data::npz::Npz;
+use crate::data::own_path::OwnFile;
+use crate::data::splits::Splits;
+use crate::data::targets::{Targets, Unlabelled, Wanted};
 
 /// A class or numbers for each of many graphs of one's own, from an npz file.
 #[component(task = "graphs")]

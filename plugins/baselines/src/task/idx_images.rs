@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use plugin_api::prelude::*;
 use plugin_api::{DataFile, data_file, schemars, serde};
 
-use crate::classes;
-use crate::idx;
-use crate::images::{Drawn, Images, Labelled};
-use crate::own_path::{OwnFolder, entries, name};
+use crate::data::classes;
+use crate::data::idx;
+use crate::data::images::{Drawn, Images, Labelled};
+use crate::data::own_path::{OwnFolder, entries, name};
 
 /// Images of handwritten digits (LeCun et al. 1998), of clothes (Xiao et al. 2017), or of one's own in such files.
 #[component(task = "idx-images")]

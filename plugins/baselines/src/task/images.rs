@@ -20,10 +20,10 @@ use plugin_api::prelude::*;
 use rand::seq::SliceRandom;
 use walkdir::WalkDir;
 
-use crate::classes;
-use crate::images::{Images, Labelled, by_channel, shown};
-use crate::own_path::{OwnFolder, entries, name};
-use crate::splits::Splits;
+use crate::data::classes;
+use crate::data::images::{Images, Labelled, by_channel, shown};
+use crate::data::own_path::{OwnFolder, entries, name};
+use crate::data::splits::Splits;
 
 /// One's own images, to be told apart: a folder with a sub-folder a class, in it PNG, JPEG or WebP files.
 #[component(task = "images")]

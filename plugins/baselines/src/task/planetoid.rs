@@ -12,10 +12,10 @@ use std::cell::OnceCell;
 use plugin_api::prelude::*;
 use plugin_api::{DataFile, data_file, schemars, serde};
 
-use crate::graph_file::Source;
-use crate::nodes::{Form, Nodes};
-use crate::npz::Npz;
-use crate::splits::Splits;
+use crate::data::graph_file::Source;
+use crate::data::nodes::{Form, Nodes};
+use crate::data::npz::Npz;
+use crate::data::splits::Splits;
 
 /// Papers to be told apart by their words and citations, from 20 labels a class (Yang et al. 2016).
 #[component(task = "planetoid")]

@@ -14,12 +14,12 @@ use std::path::Path;
 
 use plugin_api::prelude::*;
 
-use crate::array_task::{ArrayTask, Wholes};
-use crate::csv_file::CsvFile;
-use crate::npz;
-use crate::own_path::OwnFile;
-use crate::splits::{NAMES, Splits};
-use crate::targets::{Targets, Wanted};
+use crate::data::array_task::{ArrayTask, Wholes};
+use crate::data::csv_file::CsvFile;
+use crate::data::npz;
+use crate::data::own_path::OwnFile;
+use crate::data::splits::{NAMES, Splits};
+use crate::data::targets::{Targets, Wanted};
 
 /// What to do where a number is missing that is given, or there is text.
 const IF_GIVEN: [&str; 2] = [

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
-use crate::tabular::{Results, nas_bench_graph};
+use crate::data::tabular::{Results, nas_bench_graph};
 
 /// Looks a trial up in a table of results, in place of training.
 #[component(trainer = "tabular")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use baselines::digits::{CLASSES, images, neighbours, splits};
+use baselines::data::digits::{CLASSES, images, neighbours, splits};
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::serde_json::json;

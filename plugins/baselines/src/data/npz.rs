@@ -8,7 +8,7 @@ use npyz::npz::{NpzArchive, file_name_from_array_name};
 use npyz::{DType, Endianness, NpyHeader, Order, TypeChar};
 use plugin_api::prelude::*;
 
-use crate::splits::{NAMES, Splits};
+use crate::data::splits::{NAMES, Splits};
 
 /// A file of arrays.
 pub(crate) struct Npz {

@@ -3,8 +3,8 @@
 use plugin_api::prelude::*;
 use plugin_api::{DataFile, data_file, schemars, serde};
 
-use crate::npz::{Array, Npz};
-use crate::own_path::OwnFile;
+use crate::data::npz::{Array, Npz};
+use crate::data::own_path::OwnFile;
 
 /// Which graph.
 #[derive(serde::Deserialize, schemars::JsonSchema)]

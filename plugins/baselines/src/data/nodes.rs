@@ -2,10 +2,10 @@
 
 use plugin_api::prelude::*;
 
-use crate::graph_file::{Features, Source, edges, nodes};
-use crate::npz::{Array, Npz};
-use crate::splits::{NAMES, Splits};
-use crate::targets::{Targets, Unlabelled, Wanted};
+use crate::data::graph_file::{Features, Source, edges, nodes};
+use crate::data::npz::{Array, Npz};
+use crate::data::splits::{NAMES, Splits};
+use crate::data::targets::{Targets, Unlabelled, Wanted};
 
 /// A graph, its features, targets and splits.
 pub(crate) struct Nodes {

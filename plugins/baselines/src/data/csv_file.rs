@@ -6,7 +6,7 @@ use std::path::Path;
 use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 use plugin_api::prelude::*;
 
-use crate::npz;
+use crate::data::npz;
 
 /// A table.
 pub(crate) struct CsvFile {

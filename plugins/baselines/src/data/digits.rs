@@ -5,7 +5,7 @@
 
 use plugin_api::prelude::*;
 
-use crate::splits::Splits;
+use crate::data::splits::Splits;
 
 /// Number of classes.
 pub const CLASSES: usize = 10;
@@ -24,7 +24,7 @@ pub struct Image {
 
 /// The images, in the order of their source.
 pub fn images() -> impl ExactSizeIterator<Item = Image> {
-    let data: &'static [u8] = include_bytes!("../data/digits.bin");
+    let data: &'static [u8] = include_bytes!("../../data/digits.bin");
     data.chunks_exact(PIXELS + 1).map(|image| Image {
         pixels: &image[..PIXELS],
         label: image[PIXELS],

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use plugin_api::prelude::*;
 
-use crate::splits::Splits;
-use crate::targets::Targets;
+use crate::data::splits::Splits;
+use crate::data::targets::Targets;
 
 /// Samples, their targets and splits.
 pub(crate) struct ArrayTask {

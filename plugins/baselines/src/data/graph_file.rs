@@ -7,7 +7,7 @@
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
-use crate::npz::{Array, Npz};
+use crate::data::npz::{Array, Npz};
 
 /// What the features of nodes are.
 #[derive(Clone, Copy, PartialEq, serde::Deserialize, schemars::JsonSchema)]

@@ -10,7 +10,7 @@
 use plugin_api::prelude::*;
 use rand::seq::SliceRandom;
 
-use crate::splits::Splits;
+use crate::data::splits::Splits;
 
 /// Images one behind the other, with the class of each.
 pub(crate) struct Labelled {

@@ -9,8 +9,8 @@ use std::fmt::Display;
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
-use crate::classes;
-use crate::npz::Array;
+use crate::data::classes;
+use crate::data::npz::Array;
 
 /// Which of the two is wanted.
 #[derive(Clone, Copy, PartialEq, serde::Deserialize, schemars::JsonSchema)]
