@@ -176,6 +176,21 @@ impl Network {
             .chain(self.generators.iter().flat_map(|g| &g.target))
     }
 
+    /// Whether anything of the inputs reaches an output.
+    pub(crate) fn is_connected(&self) -> bool {
+        let mut reached: BTreeSet<usize> = self.inputs.iter().map(|(_, slot)| *slot).collect();
+        for node in &self.nodes {
+            let passes = |layer: &BuiltLayer| {
+                !layer.layer.ignores_inputs()
+                    && (layer.inputs.iter()).any(|(_, slot)| reached.contains(slot))
+            };
+            if node.layers.iter().any(passes) {
+                reached.extend(node.outputs.iter().map(|(_, slot)| slot));
+            }
+        }
+        self.outputs.iter().any(|(_, slot)| reached.contains(slot))
+    }
+
     /// The shapes that come in at a layer.
     pub(crate) fn shapes_into(&self, layer: &BuiltLayer) -> Shapes {
         let slots = layer.inputs.iter();

@@ -40,7 +40,10 @@ impl PlainHost {
     }
 
     /// The same for a search of this space; candidates begin from this seed.
-    pub(crate) fn searching(&self, space: SpaceObj, seed: u64) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Where the task cannot say what its ports are.
+    pub fn searching(&self, space: SpaceObj, seed: u64) -> Result<Self> {
         let ports = self.task.ports()?;
         Ok(PlainHost {
             task: Rc::clone(&self.task),
@@ -71,17 +74,22 @@ impl PlainHost {
         Ok(session)
     }
 
-    /// The scores of a candidate by these scorers, one after the other; what they measure alike is measured once.
+    /// The scores of a candidate by these scorers, one after the other; what they measure alike is measured once. A
+    /// candidate whose inputs reach no output has none, whatever a scorer would make of it.
     pub(crate) fn score_one(
         &self,
         scorers: &[Scoring],
         point: &Point,
-        mut scored: impl FnMut(Result<f64, Error>) -> Result<()>,
+        mut scored: impl FnMut(Scored) -> Result<()>,
     ) -> Result<()> {
         let mut candidate = match caught(|| self.candidate(point, None)) {
             Ok(candidate) => candidate,
             Err(why) => return scorers.iter().try_for_each(|_| scored(Err(why.clone()))),
         };
+        if !candidate.is_connected() {
+            tracing::warn!("{point:?} has no score: none of its inputs reaches an output");
+            return scorers.iter().try_for_each(|_| scored(Ok(None)));
+        }
         let arch = candidate.arch()?;
         // A scorer that cannot say what it needs says so again when it scores.
         let needs = scorers.iter().map(|s| caught(|| s.scorer.needs(&arch)));
@@ -89,9 +97,12 @@ impl PlainHost {
         candidate.share(&needs)?;
         scorers
             .iter()
-            .try_for_each(|scoring| scored(caught(|| scoring.score(&mut candidate))))
+            .try_for_each(|scoring| scored(caught(|| scoring.score(&mut candidate).map(Some))))
     }
 }
+
+/// A score, nothing where the candidate is worth none, or why the scorer failed.
+pub(crate) type Scored = Result<Option<f64>, Error>;
 
 /// A scorer, and what it was made of.
 pub(crate) struct Scoring {
@@ -130,7 +141,7 @@ impl Scoring {
 pub(crate) fn table(
     scorers: &[Scoring],
     points: &[Point],
-    scores: Vec<Result<f64, Error>>,
+    scores: Vec<Scored>,
 ) -> Result<Vec<Vec<Option<f64>>>> {
     let mut rows = vec![vec![]; scorers.len()];
     for (i, score) in scores.into_iter().enumerate() {
@@ -141,11 +152,7 @@ pub(crate) fn table(
         .collect()
 }
 
-fn of_one(
-    scorer: &Recipe,
-    points: &[Point],
-    scores: Vec<Result<f64, Error>>,
-) -> Result<Vec<Option<f64>>> {
+fn of_one(scorer: &Recipe, points: &[Point], scores: Vec<Scored>) -> Result<Vec<Option<f64>>> {
     for (score, point) in scores.iter().zip(points) {
         if let Err(why) = score {
             tracing::warn!("`{}` could not score {point:?}: {why}", scorer.component);
@@ -156,7 +163,10 @@ fn of_one(
             let what = format!("`{}` could not score a single point", scorer.component);
             Err(Error::new(what).caused_by(why.clone()).into())
         }
-        _ => Ok(scores.into_iter().map(Result::ok).collect()),
+        _ => Ok(scores
+            .into_iter()
+            .map(|score| score.ok().flatten())
+            .collect()),
     }
 }
 

@@ -13,7 +13,7 @@ use plugin_api::{
 use tch::Device;
 
 use crate::child::{Child, ChildSettings, Ended};
-use crate::plain::{PlainHost, Scoring, table};
+use crate::plain::{PlainHost, Scored, Scoring, table};
 use crate::registry::host;
 use crate::{device, points};
 
@@ -137,7 +137,7 @@ impl StrategyHost {
             for (i, point) in points.iter().enumerate() {
                 self.settings.renew(self.seed)?;
                 let scorers = &scorers[if i == 0 { there } else { 0 }..];
-                let sent = |score: Result<f64, Error>| Ok(send(pipe, &score)?);
+                let sent = |score: Scored| Ok(send(pipe, &score)?);
                 self.plain.score_one(scorers, point, sent)?;
             }
             Ok(())
@@ -186,7 +186,7 @@ impl Host for StrategyHost {
     fn score(&self, scorers: &[Recipe], points: &[Point]) -> Result<Vec<Vec<Option<f64>>>> {
         let scorers = Scoring::all(scorers)?;
         let all = points.len() * scorers.len();
-        let mut scores: Vec<Result<f64, Error>> = vec![];
+        let mut scores: Vec<Scored> = vec![];
         let mut blows = 0;
         while scores.len() < all {
             let rest = &points[scores.len() / scorers.len()..];

@@ -133,6 +133,11 @@ impl NetSession {
         (self.point, self.parent) = (point, parent);
     }
 
+    /// Whether anything of its inputs reaches an output.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.network.is_connected()
+    }
+
     fn seed_of(&self, name: &str) -> u64 {
         stream(self.seed, name)
     }

@@ -37,4 +37,11 @@ pub trait Layer: Send + Sync {
     fn fixed(&self) -> bool {
         false
     }
+
+    /// Whether nothing of what comes in reaches what comes out, as with zeros. A candidate of a search whose inputs reach
+    /// its outputs through no other layers gets no score.
+    #[since(1.1)]
+    fn ignores_inputs(&self) -> bool {
+        false
+    }
 }

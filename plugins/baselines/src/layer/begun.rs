@@ -34,4 +34,12 @@ impl Layer for Begun {
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
         self.inner.forward(w, x, pass)
     }
+
+    fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
+        self.inner.cost(inputs)
+    }
+
+    fn ignores_inputs(&self) -> bool {
+        self.inner.ignores_inputs()
+    }
 }

@@ -86,6 +86,10 @@ impl Layer for Sequence {
     fn fixed(&self) -> bool {
         self.layers.iter().all(|layer| layer.fixed())
     }
+
+    fn ignores_inputs(&self) -> bool {
+        self.layers.iter().any(|layer| layer.ignores_inputs())
+    }
 }
 
 /// Units that come into being at a layer inside are unknown to the host until the whole has been asked. On their way to

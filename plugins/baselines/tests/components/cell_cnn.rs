@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use pleach_worker::{NetSession, host};
-use plugin_api::host::Services;
+use pleach_worker::{NetSession, PlainHost, host};
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
 use plugin_api::role::SpaceObj;
@@ -327,12 +326,37 @@ fn is_for_images_and_has_something_in_it() {
     }
 }
 
-/// Scores of disconnected cells are numbers, whatever they are worth.
+/// A network whose inputs reach no output may well have weights and multiplications.
 #[test]
-fn scorers_answer_for_every_cell() {
-    let scorer = host().scorer(&"baselines/grad-norm".into()).unwrap();
-    for operations in [[0; 6], [3; 6]] {
-        let mut session = session(&small(), operations, 8);
-        assert!(scorer.score(&mut session).unwrap().is_finite());
+fn a_disconnected_cell_has_no_score() {
+    let space = space(json!({ "channels": 2, "cells": 1, "stages": 1 }));
+    let arch = |cell| space.arch(&ports(8), &point(cell), &plain()).unwrap();
+    // Every disconnected cell, and some of the others.
+    let some = all().into_iter().step_by(157);
+    let cells: BTreeSet<[usize; 6]> = (all().into_iter())
+        .filter(|cell| !is_connected(&arch(*cell)))
+        .chain(some)
+        .collect();
+    let connected: Vec<bool> = cells
+        .iter()
+        .map(|cell| is_connected(&arch(*cell)))
+        .collect();
+    assert_eq!(
+        connected.iter().filter(|connected| !**connected).count(),
+        341
+    );
+
+    let points: Vec<Point> = cells.iter().map(|cell| point(*cell)).collect();
+    let scorers = ["params", "macs", "grad-norm", "saliency"];
+    let scorers = scorers.map(|name| Recipe::new(&format!("baselines/{name}")));
+    let host = PlainHost::new(Images::task(8), Device::Cpu);
+    let host = host.searching(space, 0).unwrap();
+    let rows = host.score(&scorers, &points).unwrap();
+    for (scorer, row) in scorers.iter().zip(rows) {
+        let scored: Vec<bool> = row.iter().map(Option::is_some).collect();
+        assert_eq!(scored, connected, "{}", scorer.component);
     }
+    // Not even where none of them has one.
+    let none = host.score(&scorers, &[point([0; 6])]).unwrap();
+    assert_eq!(none, [[None]; 4]);
 }
