@@ -189,7 +189,7 @@ fn a_faulty_scorer_ends_the_search_with_its_reason() {
     let run = |how: &str| {
         let place = Place::new(&format!(
             "task = 'baselines/digits-graph'\n[[stage]]\nname = 'search'\n\
-             search = {{ use = 'baselines/prescreen', of = 2, scorer = {{ use = 'faulty/faulty-scorer', how = '{how}' }} }}\n\
+             search = {{ use = 'baselines/prescreen', of = 2, scorers = [{{ use = 'faulty/faulty-scorer', how = '{how}' }}] }}\n\
              space = {{ use = 'baselines/gnn', depth = 1, layers = ['baselines/gcn'] }}\n\
              each = [{{ train = {{ use = 'baselines/backprop', epochs = 1 }} }}]\nbudget = 2\n"
         ))

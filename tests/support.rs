@@ -223,7 +223,7 @@ ahead  = 2
 
 [[stage]]
 name   = "search"
-search = { use = "baselines/prescreen", inner = { use = "baselines/random" }, scorer = { use = "baselines/grad-norm" }, of = 2 }
+search = { use = "baselines/prescreen", inner = { use = "baselines/random" }, scorers = ["baselines/grad-norm"], of = 2 }
 space  = { use = "baselines/gnn", depth = 1, widths = [16], layers = ["baselines/gcn", { use = "dgmlp/propagation", hops = 2 }, "mixhop/mixhop"] }
 each   = [{ train = { use = "baselines/backprop", epochs = 5 } }]
 budget = 6

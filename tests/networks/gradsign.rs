@@ -106,7 +106,7 @@ fn the_score_is_its_definition_and_leaves_no_trace() {
 fn searched(task: &Rc<TaskObj>, inner: &str, scorer: &Recipe) -> Vec<Observation> {
     let strategy = Recipe::new("baselines/prescreen")
         .with("inner", inner)
-        .with("scorer", scorer.clone())
+        .with("scorers", vec![scorer.clone()])
         .with("of", OF);
     SubjectBench::new(Rc::clone(task), 0, Device::Cpu)
         .search(&Searching {

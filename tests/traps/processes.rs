@@ -259,7 +259,7 @@ fn trap_28_the_number_of_threads_is_set_anew_for_each_trial() {
 fn trap_28_the_number_of_threads_is_set_anew_for_each_score() {
     let place = Place::new(
         "task = 'baselines/digits-graph'\n[[stage]]\nname = 'search'\n\
-         search = { use = 'baselines/prescreen', of = 3, scorer = { use = 'faulty/faulty-scorer', how = 'threads' } }\n\
+         search = { use = 'baselines/prescreen', of = 3, scorers = [{ use = 'faulty/faulty-scorer', how = 'threads' }] }\n\
          space = { use = 'baselines/gnn', depth = 1, layers = ['baselines/gcn'] }\n\
          each = [{ train = { use = 'baselines/backprop', epochs = 1 } }]\nbudget = 1\n",
     )

@@ -39,7 +39,7 @@ fn search(made: impl Fn(&str) -> Option<String>) -> String {
     let strategy = made("strategy").unwrap_or_else(|| "baselines/random".into());
     match made("scorer") {
         Some(scorer) => format!(
-            "{{ use = \"baselines/prescreen\", inner = \"{strategy}\", scorer = \"{scorer}\", of = 3 }}"
+            "{{ use = \"baselines/prescreen\", inner = \"{strategy}\", scorers = [\"{scorer}\"], of = 3 }}"
         ),
         None => format!("{{ use = \"{strategy}\" }}"),
     }

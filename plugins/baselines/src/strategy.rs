@@ -7,9 +7,12 @@ mod deduplicate;
 mod evolution;
 mod grid;
 mod local_search;
+mod members;
 mod order;
+mod portfolio;
 mod prescreen;
 mod random;
+mod switch;
 
 /// The one metric that a search is for.
 fn goal(setting: &Setting) -> Result<&Goal> {

@@ -32,6 +32,7 @@ mod own_images;
 mod parameters;
 mod parity;
 mod planetoid;
+mod portfolio;
 mod schedules;
 mod scorers;
 mod searching;

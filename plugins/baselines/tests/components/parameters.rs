@@ -77,7 +77,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cora.npz");
 #[test]
 fn all_components_are_documented_and_made_from_their_defaults() {
     let card = plugin().card().unwrap();
-    assert_eq!(card.components.len(), 96);
+    assert_eq!(card.components.len(), 98);
     pleach_worker::host(); // some of them take components, which a host makes
     for component in card.components {
         let given = match component.name.as_str() {
@@ -103,6 +103,10 @@ fn all_components_are_documented_and_made_from_their_defaults() {
                 let random = json!({ "name": "random", "strategy": "baselines/random" });
                 json!({ "strategies": [random], "trials": 1, "seeds": 2 })
             }
+            "portfolio" => {
+                json!({ "strategies": [{ "name": "random", "strategy": "baselines/random" }] })
+            }
+            "switch" => json!({ "turns": [{ "name": "random", "strategy": "baselines/random" }] }),
             "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
             _ => json!({}),
         };

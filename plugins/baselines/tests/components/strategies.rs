@@ -85,7 +85,7 @@ fn prescreening_proposes_the_best_of_many() {
     pleach_worker::host();
     let check = |n, of: i64, scores: &[Option<f64>], best: &[i64]| {
         let given = params(
-            json!({ "inner": "baselines/random", "scorer": { "use": "baselines/grad-norm", "size": 7 }, "of": of }),
+            json!({ "inner": "baselines/random", "scorers": [{ "use": "baselines/grad-norm", "size": 7 }], "of": of }),
         );
         let mut prescreen = plugin().strategy("prescreen", &given).unwrap();
         prescreen
@@ -130,6 +130,33 @@ fn prescreening_proposes_the_best_of_many() {
     check(2, 1, &[None, None], &[0, 1]);
 }
 
+#[test]
+fn several_scorers_vote_by_rank() {
+    pleach_worker::host();
+    let given = json!({ "scorers": ["baselines/grad-norm", "baselines/params"], "of": 4 });
+    let mut prescreen = plugin().strategy("prescreen", &params(given)).unwrap();
+    prescreen.begin(&setting(vec![], true, 1)).unwrap();
+    let number = |i| Point::new().with("number", Decided::Integer(i));
+    let host = Scripted::default()
+        .sampling(move |_, n, _| Ok((0..n).map(number).collect()))
+        .scoring(|scorer, _| {
+            Ok(match scorer.component.as_str() {
+                // Ranks 0, 3, 1.5, 1.5; a large lead is one rank.
+                "baselines/grad-norm" => vec![Some(1e9), Some(1.0), Some(2.0), Some(2.0)],
+                // Ranks 3, 1, 0, 2.
+                _ => vec![None, Some(0.2), Some(0.3), Some(0.1)],
+            })
+        });
+    // Sums 3, 4, 1.5, 3.5.
+    let mut best = prescreen.ask(1, &host).unwrap();
+    assert_eq!(best.pop().unwrap().point, number(2));
+    let given = json!({ "scorers": ["baselines/grad-norm", "baselines/params"], "of": 1 });
+    let mut all = plugin().strategy("prescreen", &params(given)).unwrap();
+    all.begin(&setting(vec![], true, 1)).unwrap();
+    let order = all.ask(4, &host).unwrap().into_iter().map(|p| p.point);
+    assert_eq!(order.collect::<Vec<_>>(), [2, 0, 3, 1].map(number));
+}
+
 fn strategy(name: &str, json: Json) -> StrategyObj {
     pleach_worker::host(); // it makes the strategy within
     plugin().strategy(name, &params(json)).unwrap()
@@ -147,6 +174,20 @@ fn searchers() -> Vec<(&'static str, Json)> {
         (
             "deduplicate",
             json!({ "inner": { "use": "baselines/evolution", "population": 4, "sample": 2 } }),
+        ),
+        (
+            "portfolio",
+            json!({ "strategies": [
+                { "name": "evolution", "strategy": { "use": "baselines/evolution", "population": 4 } },
+                { "name": "local-search", "strategy": "baselines/local-search" },
+            ] }),
+        ),
+        (
+            "switch",
+            json!({ "turns": [
+                { "name": "local-search", "strategy": "baselines/local-search", "trials": 9 },
+                { "name": "evolution", "strategy": { "use": "baselines/evolution", "population": 4 } },
+            ] }),
         ),
     ]
 }
