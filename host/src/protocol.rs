@@ -1,7 +1,7 @@
 //! What `pleach` and `pleach-worker` say to each other: MessagePack values, each behind its length.
 //!
 //! A worker is started with `pleach-worker serve`, reads [`Request`]s on its standard input and answers on its standard
-//! output. `Begin`, `Ask` and `Tell` are answered in turn; `Run` starts a child process and is answered when that child
+//! output. `Begin`, `Ask`, `Tell` and `Change` are answered in turn; `Run` starts a child process and is answered when that child
 //! has ended, in any order. The end of the input ends the worker and all its children.
 
 use std::io::{self, Read, Write};
@@ -46,6 +46,8 @@ pub enum Request {
     Ask(u32),
     /// Tells the strategy what was seen; answered by [`Reply::Told`].
     Tell(Vec<Observation>),
+    /// Has others join the strategy and leave it; answered by [`Reply::Began`], or by [`Reply::Refused`].
+    Change(Change),
     /// Runs work in a child; answered by [`Reply::Ended`] with the same name.
     Run {
         /// Names the work in answers and logs: `found-t7`, `train-s2`.
@@ -66,6 +68,17 @@ pub struct Begin {
     pub seed: u64,
     /// What a child that scores points for it may use; the time is for each score.
     pub limits: Limits,
+}
+
+/// Strategies that join a search and leave it while it runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Who joins, by name.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub add: Named<Recipe>,
+    /// Who leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drop: Vec<String>,
 }
 
 /// What a child does: it takes a subject, applies steps to it, and hands on a subject.
@@ -199,7 +212,9 @@ pub enum Reply {
         /// How much it is in all, where that is known.
         total: Option<u64>,
     },
-    /// The strategy is there.
+    /// The strategy does not change so, and is as it was.
+    Refused(Error),
+    /// The strategy is there, as it was begun or changed.
     Began {
         /// Whether it names earlier trials, whose weights may be inherited.
         inherits: bool,

@@ -17,12 +17,12 @@ use crate::files::write_whole;
 use crate::lock::{LOCK, Lock};
 use crate::plugins::{self, Plugin};
 
-/// A run that no other process works on.
+/// A run: one that no other process works on, unless it was opened to be looked at.
 #[derive(Debug)]
 pub struct Run {
     folder: PathBuf,
-    /// Held as long as the run is.
-    _lock: File,
+    /// Held as long as the run is; by who only looks at it, not.
+    _lock: Option<File>,
 }
 
 /// Where a run was begun.
@@ -58,7 +58,7 @@ impl Run {
         let locked = Lock::plugins(plugins, catalog)?;
         let folder = claim(runs, stem)?;
         let run = Run {
-            _lock: hold(&folder)?,
+            _lock: Some(hold(&folder)?),
             folder,
         };
         for name in ["arch", "weights", "checkpoints", "logs"] {
@@ -102,6 +102,17 @@ impl Run {
     /// # Errors
     /// Where it is none, or another process works on it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
+        Ok(Run {
+            _lock: Some(hold(folder)?),
+            ..Run::look(folder)?
+        })
+    }
+
+    /// Opens the folder of a run to read in it, whoever works on it.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn look(folder: &Path) -> Result<Self, Error> {
         if !folder.join("experiment.toml").is_file() {
             return Err(
                 Error::new(format!("`{}` is not the folder of a run", folder.display()))
@@ -109,9 +120,22 @@ impl Run {
             );
         }
         Ok(Run {
-            _lock: hold(folder)?,
+            _lock: None,
             folder: folder.into(),
         })
+    }
+
+    /// Whether a process works on it.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn is_worked_on(&self) -> Result<bool, Error> {
+        let attempt = || format!("cannot look at `{}`", self.folder.display());
+        match File::open(&self.folder).context(attempt)?.try_lock() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(e)) => Err(e).context(attempt),
+        }
     }
 
     /// Where it is.

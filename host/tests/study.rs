@@ -53,6 +53,15 @@ impl Scratch {
         scratch
     }
 
+    /// The same with a search of a hundred trials, so that there is time to change it; late in it the strategy's worker dies.
+    fn long() -> Self {
+        let scratch = Scratch::new(", dies_at = 95", ", sleep = 25");
+        let experiment = scratch.path().join("e.toml");
+        let text = fs::read_to_string(&experiment).unwrap();
+        fs::write(&experiment, text.replace("budget = 12", "budget = 100")).unwrap();
+        scratch
+    }
+
     fn path(&self) -> &Path {
         self.0.path()
     }
@@ -130,7 +139,12 @@ impl Scratch {
 
     /// The part of the journal that must not depend on the day.
     fn journal(&self) -> Vec<Row> {
-        let db = Connection::open(self.folder().join("journal.sqlite")).unwrap();
+        self.journal_of("e-1")
+    }
+
+    fn journal_of(&self, run: &str) -> Vec<Row> {
+        let journal = self.path().join("runs").join(run).join("journal.sqlite");
+        let db = Connection::open(journal).unwrap();
         let mut statement = db.prepare("SELECT stage, number, seed, proposal, outcome, result FROM trial ORDER BY stage, number").unwrap();
         let rows = statement
             .query_map([], |r| {
@@ -450,4 +464,151 @@ fn a_long_download_is_shown_and_is_no_hang() {
             "found: 12 to do",
         ]
     );
+}
+
+/// Who proposed each trial of the search, as far as it is known.
+fn proposers(rows: &[Row]) -> Vec<Option<String>> {
+    let search = rows.iter().filter(|row| row.0 == 0);
+    let proposals = search.map(|row| serde_json::from_str::<Proposal>(row.3.as_ref().unwrap()));
+    proposals.map(|proposal| proposal.unwrap().by).collect()
+}
+
+#[test]
+fn a_running_search_is_changed_and_repeated() {
+    let scratch = Scratch::long();
+    let running = scratch.begin(2);
+    let mix = |args: &[&str]| {
+        let args = [&["mix", "runs/e-1"], args].concat();
+        scratch.command(&args).output().unwrap()
+    };
+    let joined = mix(&[
+        "--add",
+        "a=fake/walk",
+        "--add",
+        "b={ use = \"fake/walk\", dies_at = 100 }",
+    ]);
+    let said = String::from_utf8(joined.stdout).unwrap();
+    let before: usize = said
+        .strip_prefix("found: + a (fake/walk), + b (fake/walk), before t")
+        .unwrap_or_else(|| panic!("{said}"))
+        .trim()
+        .parse()
+        .unwrap();
+    let refused = mix(&["--drop", "nobody"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(stderr(&refused), "error: nobody is called `nobody`\n");
+    let ended = running.wait_with_output().unwrap();
+    assert!(ended.status.success());
+    let told = stderr(&ended);
+    assert!(told.contains(&said), "{told}");
+    assert!(
+        told.contains("found: - nobody, refused: nobody is called `nobody`"),
+        "{told}"
+    );
+
+    let rows = scratch.journal();
+    let by = proposers(&rows);
+    assert!(by[..before].iter().all(Option::is_none));
+    assert!(by[before..].iter().all(Option::is_some));
+    assert!(by[before..].contains(&Some("a".into())) && by[before..].contains(&Some("b".into())));
+
+    // The same again from its folder; the changes now stand in its experiment.
+    let again = scratch
+        .command(&["run", "runs/e-1", "--plugins", "."])
+        .output()
+        .unwrap();
+    assert!(again.status.success(), "{}", stderr(&again));
+    let folder = scratch.path().join("runs/e-2");
+    assert_eq!(scratch.journal_of("e-2"), rows);
+    let experiment = fs::read_to_string(folder.join("experiment.toml")).unwrap();
+    assert!(
+        experiment.contains(&format!("at = {before}")),
+        "{experiment}"
+    );
+    // And that experiment is one like any other.
+    let copy = scratch.path().join("copy.toml");
+    fs::copy(folder.join("experiment.toml"), &copy).unwrap();
+    let third = scratch
+        .command(&["run", "copy.toml", "--plugins", "."])
+        .output()
+        .unwrap();
+    assert!(third.status.success(), "{}", stderr(&third));
+    assert_eq!(scratch.journal_of("copy-1"), rows);
+}
+
+#[test]
+fn a_changed_search_is_resumed_as_it_was() {
+    let scratch = Scratch::long();
+    let mut running = scratch.begin(2);
+    let changed = scratch
+        .command(&["mix", "runs/e-1", "--add", "a=fake/walk"])
+        .output()
+        .unwrap();
+    assert!(changed.status.success(), "{}", stderr(&changed));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    // What is wanted of a run that nobody works on waits for it to go on.
+    let waits = scratch
+        .command(&["mix", "runs/e-1", "--add", "b=fake/walk"])
+        .output()
+        .unwrap();
+    let said = "found: wanted; the search changes before it asks for its next point, once the run goes on\n";
+    assert_eq!(String::from_utf8(waits.stdout).unwrap(), said);
+    let resumed = scratch.resume();
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let rows = scratch.journal();
+    let by = proposers(&rows);
+    assert!(by.contains(&Some("b".into())), "{by:?}");
+
+    let again = scratch
+        .command(&["run", "runs/e-1", "--plugins", "."])
+        .output()
+        .unwrap();
+    assert!(again.status.success(), "{}", stderr(&again));
+    assert_eq!(scratch.journal_of("e-2"), rows);
+    // Where nothing is asked for any more there is nothing to change.
+    let late = scratch
+        .command(&["mix", "runs/e-1", "--drop", "a"])
+        .output()
+        .unwrap();
+    assert_eq!(late.status.code(), Some(2));
+    assert_eq!(
+        stderr(&late),
+        "error: the run has no search that asks for more points\n  found     `found` is over\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_wanted_is_refused_at_once() {
+    let scratch = Scratch::new("", "");
+    assert!(scratch.run(1).status.success());
+    for (args, code, said) in [
+        (
+            &["mix", "runs/none-1", "--drop", "a"][..],
+            1,
+            "is not the folder of a run",
+        ),
+        (&["mix", "runs/e-1"], 2, "--add <NAME=STRATEGY>"),
+        (
+            &["mix", "runs/e-1", "--add", "a"],
+            2,
+            "expected NAME=STRATEGY",
+        ),
+        (
+            &["mix", "runs/e-1", "--add", "a=fake/wlak"],
+            2,
+            "did you mean `fake/walk`?",
+        ),
+        (&["mix", "runs/e-1", "--add", "a=fake/line"], 2, "fake/line"),
+        (
+            &["mix", "runs/e-1", "--drop", "a", "--stage", "final"],
+            2,
+            "no search `final`",
+        ),
+    ] {
+        let refused = scratch.command(args).output().unwrap();
+        let printed = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(code), "{args:?}: {printed}");
+        assert!(printed.contains(said), "{args:?}: {printed}");
+    }
 }

@@ -3,6 +3,7 @@
 mod check;
 mod components;
 mod doctor;
+mod mix;
 mod new;
 mod packages;
 mod plugins;
@@ -33,6 +34,8 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
+    /// Have strategies join a running search and leave it
+    Mix(mix::Mix),
     /// Show, pack, install and remove plugins
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
+        Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),
         Command::Describe(command) => command.run(),

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
 use pleach::study::{Event, value};
 
+use super::mix;
+
 /// How often a line tells how a download gets on.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -83,6 +85,7 @@ fn bar() -> Box<dyn FnMut(Event)> {
                 .with_position(done);
             bar.tick();
         }
+        Event::Changed { .. } => bar.println(line(&event)),
         Event::Ended { result, .. } => {
             bar.inc(1);
             match result {
@@ -111,6 +114,11 @@ fn line(event: &Event) -> String {
             done: 0,
         } => format!("{name}: {works} to do"),
         Event::Stage { name, works, done } => format!("{name}: {works} to do, {done} done already"),
+        Event::Changed {
+            name,
+            change,
+            outcome,
+        } => format!("{name}: {}", mix::line(change, outcome)),
         Event::Ended { name, result, goal } => match (value(result, goal), result) {
             (Ok(value), _) => format!("{name}: val.{} {value:.4}", goal.metric),
             // Not all work is evaluated.

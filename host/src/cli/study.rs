@@ -1,5 +1,6 @@
 //! `pleach run` and `pleach resume`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 use pleach::cards::Catalog;
 use pleach::error::Context;
-use pleach::experiment::{self, Experiment, Source};
+use pleach::experiment::{self, Experiment, Mix, Source, Verb};
+use pleach::journal::Journal;
 use pleach::lock::Lock;
 use pleach::plugins::Plugin;
 use pleach::run;
@@ -23,7 +25,8 @@ use super::{Failure, Search, print, print_json, progress};
 
 #[derive(Args)]
 pub(super) struct Run {
-    /// The experiment, a TOML file
+    /// The experiment, a TOML file; or the folder of a run, to do the same again
+    #[arg(value_name = "FILE|RUN")]
     file: PathBuf,
     /// The folder in which runs are kept
     #[arg(long, value_name = "DIR", default_value = "runs")]
@@ -78,13 +81,7 @@ fn device(text: &str) -> Result<String, String> {
 
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let text = fs::read_to_string(&self.file)
-            .context(|| format!("cannot read the experiment `{}`", self.file.display()))
-            .map_err(Failure::Usage)?;
-        let source = Source {
-            path: self.file.clone(),
-            text,
-        };
+        let source = self.source()?;
         let program = Program::find()?;
         let plugins = self.search.find()?;
         let catalog = Catalog::new(&plugins, Some(program.clone()));
@@ -96,15 +93,14 @@ impl Run {
         }
         let mut experiment = read.map_err(Failure::Experiment)?;
         experiment.seed = self.seed.unwrap_or(experiment.seed);
+        if self.file.is_dir() {
+            as_it_went(&mut experiment, &run::Run::look(&self.file)?)?;
+        }
         let names = experiment.plugins(&catalog);
         warn_of_shadows(&names, &plugins);
-        let stem = self
-            .file
-            .file_stem()
-            .map_or("run".into(), |s| s.to_string_lossy().into_owned());
         let run = run::Run::create(
             &self.runs,
-            &stem,
+            &self.stem(),
             &experiment,
             &names,
             &catalog,
@@ -124,6 +120,52 @@ impl Run {
         let shown = self.runs.join(run.folder().file_name().unwrap_or_default());
         self.manner.study(&experiment, &run, &shown, settings)
     }
+
+    /// The experiment as text; that of a run, where its folder was given.
+    fn source(&self) -> Result<Source, Failure> {
+        if self.file.is_dir() {
+            let run = run::Run::look(&self.file).map_err(Failure::Usage)?;
+            return Ok(run.source()?);
+        }
+        let text = fs::read_to_string(&self.file)
+            .context(|| format!("cannot read the experiment `{}`", self.file.display()))
+            .map_err(Failure::Usage)?;
+        Ok(Source {
+            path: self.file.clone(),
+            text,
+        })
+    }
+
+    /// What runs of it are called: `first` for `first.toml`, and for the run `first-3`.
+    fn stem(&self) -> String {
+        let stem = self.file.file_stem().unwrap_or(OsStr::new("run"));
+        let stem = stem.to_string_lossy();
+        match stem.rsplit_once('-') {
+            Some((stem, number)) if self.file.is_dir() && number.parse::<u64>().is_ok() => {
+                stem.into()
+            }
+            _ => stem.into_owned(),
+        }
+    }
+}
+
+/// Puts into an experiment what people changed of its searches while it ran.
+fn as_it_went(experiment: &mut Experiment, run: &run::Run) -> Result<(), Error> {
+    let journal = Journal::open(&run.journal())?;
+    for (index, stage) in experiment.stages.iter_mut().enumerate() {
+        let Verb::Search(search) = &mut stage.verb else {
+            continue;
+        };
+        let wanted = journal.wanted(index)?.into_iter();
+        let went = wanted.filter_map(|wanted| {
+            let at = wanted.outcome?.ok()?;
+            let change = wanted.change;
+            Some(Mix { at, change })
+        });
+        search.mix.extend(went);
+        search.mix.sort_by_key(|mix| mix.at);
+    }
+    Ok(())
 }
 
 impl Resume {

@@ -18,13 +18,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use plugin_api_data::{Arch, Json, Params, Recipe};
+use serde::Serialize;
 
 use crate::cards::Catalog;
-use crate::protocol::{Limits, Step};
+use crate::protocol::{Change, Limits, Step};
 
 pub use diagnostic::{Diagnostic, Refused, Source};
 pub use parameters::{Parameter, parameters};
-pub use resolve::read;
+pub use resolve::{read, read_change};
 pub use write::write_point;
 
 /// The plugin that takes part unnamed: layers of any plugin may take their initializers from here.
@@ -82,6 +83,18 @@ pub struct Search {
     pub budget: u64,
     /// How many points are asked before the first of them is told.
     pub ahead: u64,
+    /// Who joins the strategy and leaves it, and when.
+    pub mix: Vec<Mix>,
+}
+
+/// A change of a search while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Mix {
+    /// Before this trial is asked for.
+    pub at: u64,
+    /// Who joins and who leaves.
+    #[serde(flatten)]
+    pub change: Change,
 }
 
 /// A search by relaxation.
@@ -134,6 +147,8 @@ impl Experiment {
                 Verb::Search(search) => {
                     add(&search.strategy);
                     add(&search.space);
+                    let joining = search.mix.iter().flat_map(|mix| mix.change.add.values());
+                    joining.for_each(&mut add);
                     search.each.iter().for_each(|step| add(component(step)));
                 }
                 Verb::Relax(relax) => {

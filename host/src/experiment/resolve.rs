@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use plugin_api_data::{Json, Recipe};
+use plugin_api_data::{Json, Named, Recipe};
 use toml::de::DeTable;
 
 use super::component::Checker;
 use super::fields::{
     Errors, Node, Place, a, array, integer, json, number, refuse_unknown, string, table, unknown,
 };
-use super::{Diagnostic, Experiment, Origin, Refused, Relax, Search, Source, Stage, Verb};
+use super::{Diagnostic, Experiment, Mix, Origin, Refused, Relax, Search, Source, Stage, Verb};
 use crate::cards::Catalog;
-use crate::protocol::Step;
+use crate::protocol::{Change, Step};
 
 const TOP: [&str; 7] = [
     "task",
@@ -31,7 +31,7 @@ const SUBJECT: [&str; 3] = ["name", "from", "arch"];
 /// Keys that a verb brings with it.
 fn keys(verb: &str) -> &'static [&'static str] {
     match verb {
-        "search" => &["search", "space", "each", "budget", "ahead", "steps"],
+        "search" => &["search", "space", "each", "budget", "ahead", "mix", "steps"],
         "analyse" => &["analyse", "subjects"],
         "prune" => &["prune", "sparsity", "scope"],
         "generate" => &["generate", "target"],
@@ -67,6 +67,32 @@ pub fn read(source: &Source, catalog: &Catalog) -> Result<Experiment, Refused> {
         source: source.clone(),
         diagnostics,
     })
+}
+
+/// Reads a change of a running search: `add.NAME = STRATEGY`, `drop = [NAME, …]`.
+///
+/// # Errors
+/// All that is wrong with it, at once.
+pub fn read_change(source: &Source, catalog: &Catalog) -> Result<Change, Refused> {
+    let refused = |diagnostics| Refused {
+        source: source.clone(),
+        diagnostics,
+    };
+    let table = DeTable::parse(&source.text).map_err(|e| {
+        let span = e.span().unwrap_or(0..0);
+        refused(vec![Diagnostic::new(span, e.message().to_owned())])
+    })?;
+    let mut reader = Reader {
+        source,
+        catalog,
+        errors: vec![],
+        stages: vec![],
+    };
+    let change = reader.change(table.get_ref());
+    match change {
+        Some(change) if reader.errors.is_empty() => Ok(change),
+        _ => Err(refused(reader.errors)),
+    }
 }
 
 pub(super) struct Reader<'a> {
@@ -250,7 +276,10 @@ impl Reader<'_> {
             .and_then(|recipe| self.catalog.component(&recipe.component).ok())
             .is_some_and(|card| card.role == "relaxation");
         let (spare, of): (&[&str], _) = match relaxes {
-            true => (&["each", "budget", "ahead"], "a relaxation takes `steps`"),
+            true => (
+                &["each", "budget", "ahead", "mix"],
+                "a relaxation takes `steps`",
+            ),
             false => (&["steps"], "a strategy takes a `budget` of trials"),
         };
         for (key, _) in fields
@@ -322,12 +351,64 @@ impl Reader<'_> {
         let ahead = fields.get("ahead").map_or(Some(1), |n| {
             integer(n, "ahead", 1..=1_000_000, &mut self.errors)
         });
+        let mix = fields.get("mix").map_or(Some(vec![]), |n| self.mix(n));
         Some(Search {
             strategy: strategy?,
             space: space?,
             each: each?,
             budget: budget?,
             ahead: ahead?,
+            mix: mix?,
+        })
+    }
+
+    /// Who joins a search and leaves it, in the order of the trials.
+    fn mix(&mut self, node: &Node) -> Option<Vec<Mix>> {
+        let items = array(node, "mix", &mut self.errors)?;
+        let mixes: Vec<Option<Mix>> = items
+            .iter()
+            .map(|item| {
+                let fields = table(item, "an entry of mix", &mut self.errors)?;
+                refuse_unknown(
+                    fields,
+                    "an entry of mix",
+                    &["at", "add", "drop"],
+                    &mut self.errors,
+                );
+                let at = self
+                    .required(fields, item.span(), "an entry of mix", "at")
+                    .and_then(|n| integer(n, "at", 0..=1_000_000, &mut self.errors));
+                let change = self.change(fields);
+                Some(Mix {
+                    at: at?,
+                    change: change?,
+                })
+            })
+            .collect();
+        let mut mixes: Vec<Mix> = mixes.into_iter().collect::<Option<_>>()?;
+        mixes.sort_by_key(|mix| mix.at);
+        Some(mixes)
+    }
+
+    fn change(&mut self, fields: &DeTable) -> Option<Change> {
+        let mut add = Some(Named::new());
+        if let Some(node) = fields.get("add") {
+            for (name, strategy) in table(node, "add", &mut self.errors)? {
+                let strategy = self.component(strategy, "strategy");
+                add = add.zip(strategy).map(|(mut add, strategy)| {
+                    add.put(name.get_ref().as_ref(), strategy);
+                    add
+                });
+            }
+        }
+        let drop = fields.get("drop").map_or(Some(vec![]), |list| {
+            let list = array(list, "drop", &mut self.errors)?;
+            let names = list.iter().map(|n| string(n, "drop", &mut self.errors));
+            names.map(|name| name.map(String::from)).collect()
+        });
+        Some(Change {
+            add: add?,
+            drop: drop?,
         })
     }
 

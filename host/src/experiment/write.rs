@@ -5,7 +5,7 @@ use std::path::Path;
 use plugin_api_data::{Error, Json, Params, Recipe};
 use serde::Serialize;
 
-use super::{Experiment, Origin, Verb};
+use super::{Experiment, Mix, Origin, Verb};
 use crate::error::Context;
 use crate::protocol::{Limits, Step};
 
@@ -39,6 +39,8 @@ struct Fields<'a> {
     budget: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    mix: &'a [Mix],
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,6 +123,7 @@ impl<'a> Fields<'a> {
                 each: search.each.iter().map(Fields::step).collect(),
                 budget: Some(search.budget),
                 ahead: Some(search.ahead),
+                mix: &search.mix,
                 ..Fields::default()
             },
             Verb::Relax(relax) => Fields::relax(&relax.relaxation, &relax.space, relax.steps),

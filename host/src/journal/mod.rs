@@ -2,6 +2,9 @@
 //!
 //! The table `trial` holds what follows from experiment and seed alone; what a clock or a process said stands in
 //! `timing`. So two runs of one experiment have equal tables `trial`, however often one of them was killed.
+//!
+//! `change` holds what a person wanted of a search while it ran, and before which trial that came to be: it alone is written
+//! by another process than the one that holds the run, and it alone does not follow from the experiment.
 
 mod exact;
 
@@ -12,10 +15,10 @@ use plugin_api_data::{Error, Proposal};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Context;
-use crate::protocol::Done;
+use crate::protocol::{Change, Done};
 
 /// The layout of the tables below; it grows by one with each change.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
     CREATE TABLE trial (
@@ -35,9 +38,16 @@ const TABLES: &str = "
         finished TEXT NOT NULL,
         PRIMARY KEY (stage, number)
     ) STRICT;
+    CREATE TABLE change (
+        id INTEGER PRIMARY KEY,
+        stage INTEGER NOT NULL,
+        change TEXT NOT NULL,
+        number INTEGER,
+        refused TEXT
+    ) STRICT;
 ";
 
-/// An open journal. Nobody else writes it while its run is locked.
+/// An open journal. But for what is wanted of searches nobody else writes it while its run is locked.
 #[derive(Debug)]
 pub struct Journal {
     db: Connection,
@@ -204,6 +214,99 @@ impl Journal {
     }
 }
 
+/// What a person wants of a search while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Its number in the journal.
+    pub id: i64,
+    /// What is wanted.
+    pub change: Change,
+    /// What came of it; nothing yet where the search has not taken it up.
+    pub outcome: Option<Result<u64, Error>>,
+}
+
+impl Journal {
+    /// Writes down what is wanted of the search of this stage; the study takes it up before it asks for its next point.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn want(&mut self, stage: usize, change: &Change) -> Result<i64, Error> {
+        let attempt = || "cannot write into the journal what is wanted".to_owned();
+        let text = serde_json::to_string(change).context(attempt)?;
+        self.db
+            .execute(
+                "INSERT INTO change (stage, change) VALUES (?, ?)",
+                params![stage, text],
+            )
+            .context(attempt)?;
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// All that was wanted of the search of a stage, in order; an outcome is the trial before which the search changed, or
+    /// why it did not.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn wanted(&self, stage: usize) -> Result<Vec<Wanted>, Error> {
+        let attempt = || "cannot read the journal".to_owned();
+        let sql = "SELECT id, change, number, refused FROM change WHERE stage = ? ORDER BY id";
+        let mut statement = self.db.prepare_cached(sql).context(attempt)?;
+        let rows = statement
+            .query_map([stage], |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, Option<u64>>(2)?,
+                    row.get::<_, Option<String>>(3)?,
+                ))
+            })
+            .context(attempt)?;
+        rows.map(|row| {
+            let (id, change, number, refused) = row.context(attempt)?;
+            let outcome = match (number, refused) {
+                (_, Some(why)) => Some(Err(serde_json::from_str(&why).context(attempt)?)),
+                (number, None) => number.map(Ok),
+            };
+            Ok(Wanted {
+                id,
+                change: serde_json::from_str(&change).context(attempt)?,
+                outcome,
+            })
+        })
+        .collect()
+    }
+
+    /// Writes down what came of what was wanted.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn settle(&mut self, id: i64, outcome: &Result<u64, Error>) -> Result<(), Error> {
+        let attempt = || "cannot write into the journal what came of a change".to_owned();
+        let (number, refused) = match outcome {
+            Ok(number) => (Some(*number), None),
+            Err(why) => (None, Some(serde_json::to_string(why).context(attempt)?)),
+        };
+        self.db
+            .execute(
+                "UPDATE change SET number = ?, refused = ? WHERE id = ?",
+                params![number, refused, id],
+            )
+            .context(attempt)?;
+        Ok(())
+    }
+
+    /// How many trials of a stage were proposed.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn proposed(&self, stage: usize) -> Result<u64, Error> {
+        let sql = "SELECT count(*) FROM trial WHERE stage = ? AND proposal IS NOT NULL";
+        self.db
+            .query_row(sql, [stage], |row| row.get(0))
+            .context(|| "cannot read the journal".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use plugin_api_data::{Arch, Decided, Named, Point, Report};
@@ -318,6 +421,6 @@ mod tests {
             .unwrap();
         drop(journal);
         let error = Journal::open(&folder.path().join("journal.sqlite")).unwrap_err();
-        assert_eq!(error.found.as_deref(), Some("version 2"));
+        assert_eq!(error.found.as_deref(), Some("version 3"));
     }
 }

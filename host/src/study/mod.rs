@@ -13,7 +13,9 @@ use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
 
 use crate::experiment::{Experiment, Verb};
 use crate::journal::{Journal, Key};
-use crate::protocol::{Checkpoint, Done, OnBench, PluginFile, Reply, Request, Start, Subject};
+use crate::protocol::{
+    Change, Checkpoint, Done, OnBench, PluginFile, Reply, Request, Start, Subject,
+};
 use crate::run::{Run, cores};
 use crate::worker::{Heard, Program, Worker};
 use pool::{Ended, Pool};
@@ -75,6 +77,15 @@ pub enum Event<'a> {
         works: u64,
         /// How much of it the journal holds already.
         done: u64,
+    },
+    /// A search took up what a person wanted of it.
+    Changed {
+        /// The stage.
+        name: &'a str,
+        /// What was wanted.
+        change: &'a Change,
+        /// The trial before which the search changed, or why it did not.
+        outcome: &'a Result<u64, Error>,
     },
     /// Work ended.
     Ended {

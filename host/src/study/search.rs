@@ -4,15 +4,15 @@
 //! once changes when they end, and nothing else; so one job and eight give the same study. Resuming is the same loop
 //! again: what it asks is compared with the journal, and what the journal knows is not run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use plugin_api_data::{Arch, Error, Goal, Named, Observation, Outcome, TrialId};
 
 use super::strategy::Strategy;
 use super::{Event, Halt, Study};
 use crate::experiment::Search;
-use crate::journal::{Key, Results};
-use crate::protocol::{Done, Subject, Work};
+use crate::journal::{Journal, Key, Results};
+use crate::protocol::{Change, Done, Subject, Work};
 
 impl Study<'_> {
     /// Runs a search, and hands on the architecture of its best trial.
@@ -34,11 +34,13 @@ impl Study<'_> {
             self.set_jobs(search.ahead);
             let mut strategy =
                 Strategy::new(self.launch, name, search, seed, self.experiment.limits);
+            let mut changes = Changes::of(stage, search, &self.journal)?;
             let (mut asked, mut told): (Vec<_>, u64) = (vec![], 0);
             loop {
                 let first = asked.len() as u64;
                 let wanted = told.saturating_add(search.ahead).min(search.budget) - first;
                 if wanted > 0 {
+                    self.change(name, &mut strategy, &mut changes, first)?;
                     let proposals = strategy.ask(wanted)?;
                     self.journal.propose(
                         Key {
@@ -103,6 +105,62 @@ impl Study<'_> {
             Some((_, _, done)) => Ok(done.arch.clone()),
             None => Err(all_failed(name, &results, &self.goal).into()),
         }
+    }
+}
+
+/// What is to change of a search, and when.
+struct Changes {
+    stage: usize,
+    /// The trials before which the search changes, by the experiment or as it did before.
+    known: VecDeque<(u64, Change)>,
+    /// How many trials were proposed before: what a person wants now comes after them.
+    proposed: u64,
+}
+
+impl Changes {
+    fn of(stage: usize, search: &Search, journal: &Journal) -> Result<Self, Error> {
+        let mixes = search.mix.iter().map(|mix| (mix.at, mix.change.clone()));
+        let wanted = journal.wanted(stage)?.into_iter();
+        let settled = wanted.filter_map(|wanted| Some((wanted.outcome?.ok()?, wanted.change)));
+        let mut known: Vec<(u64, Change)> = mixes.chain(settled).collect();
+        // Stable: what the experiment says comes before what was wanted for the same trial.
+        known.sort_by_key(|(number, _)| *number);
+        Ok(Changes {
+            stage,
+            known: known.into(),
+            proposed: journal.proposed(stage)?,
+        })
+    }
+}
+
+impl Study<'_> {
+    /// Changes a search before it asks for this trial: as is known, and as is wanted since.
+    fn change(
+        &mut self,
+        name: &str,
+        strategy: &mut Strategy,
+        changes: &mut Changes,
+        first: u64,
+    ) -> Result<(), Halt> {
+        while let Some((_, change)) = changes.known.pop_front_if(|(number, _)| *number <= first) {
+            strategy.change(&change)??;
+        }
+        if first < changes.proposed {
+            return Ok(());
+        }
+        for wanted in self.journal.wanted(changes.stage)? {
+            if wanted.outcome.is_some() {
+                continue;
+            }
+            let outcome = strategy.change(&wanted.change)?.map(|()| first);
+            self.journal.settle(wanted.id, &outcome)?;
+            (self.watch)(Event::Changed {
+                name,
+                change: &wanted.change,
+                outcome: &outcome,
+            });
+        }
+        Ok(())
     }
 }
 

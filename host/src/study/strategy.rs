@@ -4,7 +4,7 @@ use plugin_api_data::{Error, Observation, Proposal};
 
 use super::{ATTEMPTS, Halt, Launch, out_of_turn};
 use crate::experiment::Search;
-use crate::protocol::{Begin, Limits, Reply, Request};
+use crate::protocol::{Begin, Change, Limits, Reply, Request};
 use crate::worker::{Heard, Worker};
 
 pub(super) struct Strategy<'a> {
@@ -21,8 +21,14 @@ pub(super) struct Strategy<'a> {
     history: Vec<(Request, Vec<Proposal>)>,
 }
 
-/// An answer, or why the worker died over it.
-type Answer = Result<Vec<Proposal>, Error>;
+enum Answer {
+    /// It has answered, perhaps with points.
+    Done(Vec<Proposal>),
+    /// It does not change so.
+    Refused(Error),
+    /// The worker died over it.
+    Died(Error),
+}
 
 impl<'a> Strategy<'a> {
     pub(super) fn new(
@@ -52,7 +58,7 @@ impl<'a> Strategy<'a> {
     /// Points to try; fewer than wanted where the strategy has no more for now.
     pub(super) fn ask(&mut self, wanted: u64) -> Result<Vec<Proposal>, Halt> {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let proposals = self.request(Request::Ask(wanted))?;
+        let proposals = self.request(Request::Ask(wanted))??;
         if proposals.len() > wanted as usize {
             return Err(
                 Error::new("the strategy proposed more than it was asked for")
@@ -71,18 +77,26 @@ impl<'a> Strategy<'a> {
 
     /// Tells what was seen.
     pub(super) fn tell(&mut self, observation: Observation) -> Result<(), Halt> {
-        self.request(Request::Tell(vec![observation])).map(|_| ())
+        self.request(Request::Tell(vec![observation]))??;
+        Ok(())
     }
 
-    fn request(&mut self, request: Request) -> Result<Vec<Proposal>, Halt> {
+    /// Has others join and leave; the inner error says why not.
+    pub(super) fn change(&mut self, change: &Change) -> Result<Result<(), Error>, Halt> {
+        let changed = self.request(Request::Change(change.clone()))?;
+        Ok(changed.map(|_| ()))
+    }
+
+    fn request(&mut self, request: Request) -> Result<Result<Vec<Proposal>, Error>, Halt> {
         let mut died = Error::default();
         for _ in 0..ATTEMPTS {
             match self.attempt(&request)? {
-                Ok(proposals) => {
+                Answer::Done(proposals) => {
                     self.history.push((request, proposals.clone()));
-                    return Ok(proposals);
+                    return Ok(Ok(proposals));
                 }
-                Err(cause) => died = cause,
+                Answer::Refused(why) => return Ok(Err(why)),
+                Answer::Died(cause) => died = cause,
             }
         }
         Err(Error::new(format!(
@@ -98,22 +112,22 @@ impl<'a> Strategy<'a> {
         if self.worker.is_none() {
             // The first worker of the study has downloaded what there was to download.
             self.worker = Some(self.launch.worker(&self.name, &mut |_| ())?.0);
-            if let Err(died) = self.replay()? {
-                return Ok(Err(died));
+            if let Some(died) = self.replay()? {
+                return Ok(Answer::Died(died));
             }
         }
         self.exchange(request)
     }
 
-    /// Brings a new worker to where the last one was.
-    fn replay(&mut self) -> Result<Answer, Halt> {
-        if let Err(died) = self.exchange(&self.begin.clone())? {
-            return Ok(Err(died));
+    /// Brings a new worker to where the last one was; what it died of, if it did.
+    fn replay(&mut self) -> Result<Option<Error>, Halt> {
+        if let Answer::Died(died) = self.exchange(&self.begin.clone())? {
+            return Ok(Some(died));
         }
         for (request, expected) in self.history.clone() {
             match self.exchange(&request)? {
-                Ok(proposals) if proposals == expected => {}
-                Ok(proposals) => {
+                Answer::Done(proposals) if proposals == expected => {}
+                Answer::Done(proposals) => {
                     let error = Error::new(
                         "the strategy is not deterministic: begun anew, it proposes other points",
                     );
@@ -122,10 +136,11 @@ impl<'a> Strategy<'a> {
                         .expected(format!("{expected:?}"))
                         .into());
                 }
-                Err(died) => return Ok(Err(died)),
+                Answer::Refused(why) => return Err(why.into()),
+                Answer::Died(died) => return Ok(Some(died)),
             }
         }
-        Ok(Ok(vec![]))
+        Ok(None)
     }
 
     /// Sends one request and waits for its answer; a worker that dies over it or does not answer is buried.
@@ -135,19 +150,20 @@ impl<'a> Strategy<'a> {
         let reply = loop {
             match worker.receive(self.launch.deadline(), &self.launch.stop) {
                 Heard::Stopped => return Err(Halt::Interrupted),
-                Heard::Gone | Heard::Late => return Ok(Err(worker.kill())),
+                Heard::Gone | Heard::Late => return Ok(Answer::Died(worker.kill())),
                 Heard::Reply(reply) if matches!(*reply, Reply::Alive) => {}
                 Heard::Reply(reply) => break *reply,
             }
         };
         self.worker = Some(worker);
         match (request, reply) {
-            (Request::Ask(_), Reply::Proposals(proposals)) => Ok(Ok(proposals)),
-            (Request::Begin(_), Reply::Began { inherits }) => {
+            (Request::Ask(_), Reply::Proposals(proposals)) => Ok(Answer::Done(proposals)),
+            (Request::Begin(_) | Request::Change(_), Reply::Began { inherits }) => {
                 self.inherits = inherits;
-                Ok(Ok(vec![]))
+                Ok(Answer::Done(vec![]))
             }
-            (Request::Tell(_), Reply::Told) => Ok(Ok(vec![])),
+            (Request::Change(_), Reply::Refused(why)) => Ok(Answer::Refused(why)),
+            (Request::Tell(_), Reply::Told) => Ok(Answer::Done(vec![])),
             (_, Reply::Failed(error)) => Err(error.into()),
             (_, other) => Err(out_of_turn(&other).into()),
         }

@@ -10,7 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use pleach::plugins::Contents;
-use pleach::protocol::{Doctor, Done, End, Reply, Request, Step, Subject, Work, receive, send};
+use pleach::protocol::{
+    Change, Doctor, Done, End, Reply, Request, Step, Subject, Work, receive, send,
+};
 use plugin_api_data::{
     Arch, Card, Decided, Error, Goal, LIBTORCH, Named, Observation, Outcome, Params, PluginCard,
     Point, Proposal,
@@ -87,6 +89,8 @@ struct Walk {
     asked: i64,
     told: i64,
     sum: f64,
+    /// Who joined; they propose in turn.
+    members: Vec<String>,
 }
 
 impl Walk {
@@ -99,11 +103,26 @@ impl Walk {
             x
         };
         self.asked += 1;
-        Point::from_iter([
+        let point = Point::from_iter([
             ("x", Decided::Real(x)),
             ("told", Decided::Integer(self.told)),
-        ])
-        .into()
+        ]);
+        let proposal = Proposal::from(point);
+        match self.members.len() {
+            0 => proposal,
+            n => proposal.by(&self.members[self.asked as usize % n]),
+        }
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), Error> {
+        for name in change.drop {
+            if !self.members.contains(&name) {
+                return Err(Error::new(format!("nobody is called `{name}`")));
+            }
+            self.members.retain(|member| *member != name);
+        }
+        self.members.extend(change.add.names().map(String::from));
+        Ok(())
     }
 
     fn tell(&mut self, seen: &[Observation]) {
@@ -166,6 +185,10 @@ fn serve() {
                 walk.tell(&seen);
                 Reply::Told
             }
+            Request::Change(change) => match walk.change(change) {
+                Ok(()) => Reply::Began { inherits: false },
+                Err(refused) => Reply::Refused(refused),
+            },
             Request::Run { name, work } => {
                 let (out, logs) = (Arc::clone(&out), logs.clone());
                 thread::spawn(move || {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::rc::Rc;
 
-use pleach::protocol::{Begin, Limits, Reply, receive, send};
+use pleach::protocol::{Begin, Change, Limits, Reply, receive, send};
 use plugin_api::host::Services;
 use plugin_api::role::{Space, Strategy, StrategyObj, Task, TaskObj};
 use plugin_api::{
@@ -112,6 +112,14 @@ impl Search {
 
     pub(crate) fn tell(&mut self, seen: &[Observation]) -> Result<()> {
         self.searcher.tell(seen, &self.host)
+    }
+
+    /// Has strategies join and leave.
+    pub(crate) fn change(&mut self, change: &Change) -> Result<()> {
+        let add = change.add.iter();
+        let add: Vec<(String, Recipe)> = add.map(|(n, r)| (n.into(), r.clone())).collect();
+        let strategy = &mut self.searcher.strategy;
+        strategy.control(&add, &change.drop, &self.host)
     }
 }
 

@@ -159,6 +159,15 @@ impl Server {
                 self.search.as_mut().ok_or_else(no_search)?.tell(&seen)?;
                 Some(Reply::Told)
             }
+            Request::Change(change) => {
+                let search = self.search.as_mut().ok_or_else(no_search)?;
+                Some(match search.change(&change) {
+                    Ok(()) => Reply::Began {
+                        inherits: search.inherits(),
+                    },
+                    Err(refused) => Reply::Refused(as_error(refused)),
+                })
+            }
             Request::Run { name, work } => {
                 self.children
                     .push(Child::fork(&name, &work.limits, &self.settings, |pipe| {

@@ -32,7 +32,8 @@ pub trait Strategy: Send {
         let _ = (seen, seed, host);
         Ok(None)
     }
-    /// Takes others in, by name, and lets others go, while it searches: for strategies that ask others.
+    /// Takes others in, by name, and lets others go, while it searches: for strategies that ask others. It changes so, or
+    /// not at all.
     ///
     /// # Errors
     /// Where it asks nobody, or does not know whom to let go.

@@ -348,7 +348,7 @@ fn a_disconnected_cell_has_no_score() {
 
     let points: Vec<Point> = cells.iter().map(|cell| point(*cell)).collect();
     let scorers = ["params", "macs", "grad-norm", "saliency"];
-    let scorers = scorers.map(|name| Recipe::new(&format!("baselines/{name}")));
+    let scorers = scorers.map(|name| Recipe::new(format!("baselines/{name}")));
     let host = PlainHost::new(Images::task(8), Device::Cpu);
     let host = host.searching(space, 0).unwrap();
     let rows = host.score(&scorers, &points).unwrap();
