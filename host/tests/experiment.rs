@@ -592,6 +592,87 @@ fn relaxations_and_analyses() {
               | ^^^^"#]],
     );
     check_stage(
+        "search = 'baselines/random'\nspace = 'baselines/gnn'\nbudget = 3\n\
+         mix = [{ at = 9, drop = ['a'] }, { at = 2, add = { b = 'baselines/random' } }]",
+        expect![[r#"
+            seed = 0
+            seeds = 1
+            threads = 1
+            checkpoint = 60.0
+
+            [task]
+            use = "baselines/digits-graph"
+
+            [limits]
+            seconds = 3600.0
+            memory = 8589934592
+
+            [[stage]]
+            name = "search-1"
+            budget = 3
+            ahead = 1
+
+            [stage.search]
+            use = "baselines/random"
+
+            [stage.space]
+            use = "baselines/gnn"
+            depth = 2
+
+            [[stage.space.layers]]
+            use = "baselines/gat"
+            heads = 4
+
+            [[stage.mix]]
+            at = 2
+
+            [stage.mix.add.b]
+            use = "baselines/random"
+
+            [[stage.mix]]
+            at = 9
+            drop = ["a"]
+        "#]],
+    );
+    check_stage(
+        "search = 'baselines/random'\nspace = 'baselines/gnn'\nbudget = 3\n\
+         mix = [{ at = -1, ad = {} }, { add = { b = 'baselines/gnn' } }, { at = 1, drop = 'a' }]",
+        expect![[r#"
+            error: `at` must be a whole number from 0 to 1000000
+             --> e.toml:6:15
+              |
+            6 | mix = [{ at = -1, ad = {} }, { add = { b = 'baselines/gnn' } }, { at = 1, drop = 'a' }]
+              |               ^^ found -1
+
+            error: an entry of mix has no key `ad`
+             --> e.toml:6:19
+              |
+            6 | mix = [{ at = -1, ad = {} }, { add = { b = 'baselines/gnn' } }, { at = 1, drop = 'a' }]
+              |                   ^^
+              |
+              = help: did you mean `add`?
+
+            error: an entry of mix needs `at`
+             --> e.toml:6:30
+              |
+            6 | mix = [{ at = -1, ad = {} }, { add = { b = 'baselines/gnn' } }, { at = 1, drop = 'a' }]
+              |                              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+            error: `baselines/gnn` is a space; here a strategy is needed
+             --> e.toml:6:44
+              |
+            6 | mix = [{ at = -1, ad = {} }, { add = { b = 'baselines/gnn' } }, { at = 1, drop = 'a' }]
+              |                                            ^^^^^^^^^^^^^^^
+              |
+              = help: `pleach components --role strategy` shows what fits
+
+            error: `drop` must be an array
+             --> e.toml:6:82
+              |
+            6 | mix = [{ at = -1, ad = {} }, { add = { b = 'baselines/gnn' } }, { at = 1, drop = 'a' }]
+              |                                                                                  ^^^ found a string"#]],
+    );
+    check_stage(
         "search = 'baselines/random'\nspace = 'baselines/gnn'\nsteps = 30\nbudget = 3",
         expect![[r#"
             error: `steps` means nothing here: a strategy takes a `budget` of trials
