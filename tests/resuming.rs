@@ -69,6 +69,21 @@ fn one_worker_and_two_give_the_same_study() {
     );
 }
 
+/// Some of the trials of the first search bring their process down in the midst of a batch.
+#[test]
+fn batches_give_the_same_study() {
+    let batched = STUDY
+        .replace("ahead  = 2", "ahead  = 2\nbatch  = 2")
+        .replace("ahead  = 3", "ahead  = 3\nbatch  = 3");
+    assert_eq!(batched.matches("batch").count(), 2);
+    same(
+        &Place::new(&batched)
+            .with_faulty()
+            .run(&["--jobs", "1", "--plugins", "plugins"]),
+        "in batches",
+    );
+}
+
 /// Descendants of a process by what they are: the workers it started, and the children that those forked.
 fn descendants(pid: u32) -> (Vec<u32>, Vec<u32>) {
     let children = |pid: u32| -> Vec<u32> {

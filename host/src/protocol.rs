@@ -1,8 +1,8 @@
 //! What `pleach` and `pleach-worker` say to each other: MessagePack values, each behind its length.
 //!
 //! A worker is started with `pleach-worker serve`, reads [`Request`]s on its standard input and answers on its standard
-//! output. `Begin`, `Ask`, `Tell` and `Change` are answered in turn; `Run` starts a child process and is answered when that child
-//! has ended, in any order. The end of the input ends the worker and all its children.
+//! output. `Begin`, `Ask`, `Tell` and `Change` are answered in turn; `Run` starts a child process and is answered as that one
+//! ends its works, in any order. The end of the input ends the worker and all its children.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -48,13 +48,9 @@ pub enum Request {
     Tell(Vec<Observation>),
     /// Has others join the strategy and leave it; answered by [`Reply::Began`], or by [`Reply::Refused`].
     Change(Change),
-    /// Runs work in a child; answered by [`Reply::Ended`] with the same name.
-    Run {
-        /// Names the work in answers and logs: `found-t7`, `train-s2`.
-        name: String,
-        /// What to do.
-        work: Work,
-    },
+    /// Runs works in one child, one after the other; each is answered by [`Reply::Ended`] when it has ended. Behind one that
+    /// fails or dies the child does no other: the rest is answered by [`End::Unbegun`].
+    Run(Vec<Work>),
 }
 
 /// A search, for the worker that asks its strategy.
@@ -84,6 +80,8 @@ pub struct Change {
 /// What a child does: it takes a subject, applies steps to it, and hands on a subject.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Work {
+    /// Names it in answers and logs: `found-t7`, `train-s2`.
+    pub name: String,
     /// What it starts from.
     pub subject: Subject,
     /// What it does, in order.
@@ -225,7 +223,7 @@ pub enum Reply {
     Proposals(Vec<Proposal>),
     /// The strategy has seen it.
     Told,
-    /// A child ended.
+    /// Work ended.
     Ended {
         /// The work's name.
         name: String,
@@ -236,7 +234,7 @@ pub enum Reply {
     Failed(Error),
 }
 
-/// How a child ended.
+/// How work ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum End {
     /// The work was done.
@@ -245,6 +243,8 @@ pub enum End {
     Failed(Error),
     /// The child was killed from outside, so nothing is known of its work and it may be done again.
     Killed,
+    /// The child came to its end before it.
+    Unbegun,
 }
 
 /// The result of work.

@@ -298,6 +298,11 @@ impl Worker {
         }
     }
 
+    /// A reply that has arrived already.
+    pub fn heard(&mut self) -> Option<Reply> {
+        self.replies.try_recv().ok()
+    }
+
     /// Ends it at once, and says why it ended where that is known.
     pub fn kill(mut self) -> Error {
         let deadline = Instant::now() + TICK;

@@ -164,6 +164,7 @@ fn whole() {
             name = "found"
             budget = 20
             ahead = 4
+            batch = 1
 
             [stage.search]
             use = "baselines/prescreen"
@@ -611,6 +612,7 @@ fn relaxations_and_analyses() {
             name = "search-1"
             budget = 3
             ahead = 1
+            batch = 1
 
             [stage.search]
             use = "baselines/random"

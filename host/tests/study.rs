@@ -62,6 +62,14 @@ impl Scratch {
         scratch
     }
 
+    /// Has its search do so many trials in a process.
+    fn in_batches(&self, batch: u32) {
+        let experiment = self.path().join("e.toml");
+        let text = fs::read_to_string(&experiment).unwrap();
+        let batched = format!("ahead = 4\nbatch = {batch}");
+        fs::write(&experiment, text.replace("ahead = 4", &batched)).unwrap();
+    }
+
     fn path(&self) -> &Path {
         self.0.path()
     }
@@ -202,6 +210,31 @@ fn jobs_change_nothing() {
         succeeded(&scratch.run(jobs));
         check_same(&scratch);
     }
+}
+
+#[test]
+fn batches_change_nothing() {
+    for (trainer, batch, jobs) in [
+        ("", 2, 1),
+        ("", 3, 2),
+        ("", 50, 1),
+        // The work on which a worker dies is done again, and so is what stood behind it.
+        (", dies_at = 5", 4, 1),
+        (", killed_at = 1", 4, 2),
+    ] {
+        let scratch = Scratch::new("", &format!(", sleep = 5{trainer}"));
+        scratch.in_batches(batch);
+        succeeded(&scratch.run(jobs));
+        check_same(&scratch);
+    }
+    // One that fails takes nobody with it.
+    let alone = Scratch::new("", ", fails_at = 2");
+    succeeded(&alone.run(1));
+    let batched = Scratch::new("", ", fails_at = 2");
+    batched.in_batches(4);
+    succeeded(&batched.run(1));
+    assert_eq!(batched.journal(), alone.journal());
+    assert_eq!(batched.outcomes().matches('x').count(), 1);
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         memory: 4 << 30,
     };
     let work = Work {
+        name: "nothing".into(),
         bench: vec![],
         subject: Subject::Arch(arch.clone()),
         steps: vec![],
@@ -161,13 +162,7 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         checkpoint: None,
     };
     let start = Instant::now();
-    send(
-        to,
-        &Request::Run {
-            name: "nothing".into(),
-            work,
-        },
-    )?;
+    send(to, &Request::Run(vec![work]))?;
     let reply = receive(from)?;
     let took = start.elapsed();
     ensure!(

@@ -83,6 +83,8 @@ pub struct Search {
     pub budget: u64,
     /// How many points are asked before the first of them is told.
     pub ahead: u64,
+    /// How many candidates one process evaluates at most, one after the other.
+    pub batch: u64,
     /// Who joins the strategy and leaves it, and when.
     pub mix: Vec<Mix>,
 }

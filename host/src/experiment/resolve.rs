@@ -31,7 +31,9 @@ const SUBJECT: [&str; 3] = ["name", "from", "arch"];
 /// Keys that a verb brings with it.
 fn keys(verb: &str) -> &'static [&'static str] {
     match verb {
-        "search" => &["search", "space", "each", "budget", "ahead", "mix", "steps"],
+        "search" => &[
+            "search", "space", "each", "budget", "ahead", "batch", "mix", "steps",
+        ],
         "analyse" => &["analyse", "subjects"],
         "prune" => &["prune", "sparsity", "scope"],
         "generate" => &["generate", "target"],
@@ -277,7 +279,7 @@ impl Reader<'_> {
             .is_some_and(|card| card.role == "relaxation");
         let (spare, of): (&[&str], _) = match relaxes {
             true => (
-                &["each", "budget", "ahead", "mix"],
+                &["each", "budget", "ahead", "batch", "mix"],
                 "a relaxation takes `steps`",
             ),
             false => (&["steps"], "a strategy takes a `budget` of trials"),
@@ -351,6 +353,9 @@ impl Reader<'_> {
         let ahead = fields.get("ahead").map_or(Some(1), |n| {
             integer(n, "ahead", 1..=1_000_000, &mut self.errors)
         });
+        let batch = fields.get("batch").map_or(Some(1), |n| {
+            integer(n, "batch", 1..=1_000_000, &mut self.errors)
+        });
         let mix = fields.get("mix").map_or(Some(vec![]), |n| self.mix(n));
         Some(Search {
             strategy: strategy?,
@@ -358,6 +363,7 @@ impl Reader<'_> {
             each: each?,
             budget: budget?,
             ahead: ahead?,
+            batch: batch?,
             mix: mix?,
         })
     }

@@ -39,6 +39,8 @@ struct Fields<'a> {
     budget: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     mix: &'a [Mix],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,6 +125,7 @@ impl<'a> Fields<'a> {
                 each: search.each.iter().map(Fields::step).collect(),
                 budget: Some(search.budget),
                 ahead: Some(search.ahead),
+                batch: Some(search.batch),
                 mix: &search.mix,
                 ..Fields::default()
             },

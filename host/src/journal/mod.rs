@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use plugin_api_data::{Error, Proposal};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::error::Context;
 use crate::protocol::{Change, Done};
@@ -124,23 +124,20 @@ impl Journal {
                 ))
                 .found(&text));
             }
+            let sql = "SELECT proposal FROM trial WHERE stage = ? AND number = ?";
             let known: Option<String> = change
-                .query_row(
-                    "SELECT proposal FROM trial WHERE stage = ? AND number = ?",
-                    params![first.stage, number],
-                    |row| row.get(0),
-                )
-                .optional()
+                .prepare_cached(sql)
+                .and_then(|mut known| {
+                    let row = params![first.stage, number];
+                    known.query_row(row, |row| row.get(0)).optional()
+                })
                 .context(attempt)?;
             match known {
                 None => {
                     let row = params![first.stage, number, first.seed, text];
-                    change
-                        .execute(
-                            "INSERT INTO trial (stage, number, seed, proposal) VALUES (?, ?, ?, ?)",
-                            row,
-                        )
-                        .context(attempt)?;
+                    let sql =
+                        "INSERT INTO trial (stage, number, seed, proposal) VALUES (?, ?, ?, ?)";
+                    write(&change, sql, row).context(attempt)?;
                 }
                 Some(known) if known == text => {}
                 Some(known) => {
@@ -154,34 +151,31 @@ impl Journal {
         change.commit().context(attempt)
     }
 
-    /// Writes down how work ended.
+    /// Writes down how works ended, all at once.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn record(
+    /// Where they cannot be written.
+    pub fn record<'r>(
         &mut self,
-        key: Key,
-        result: &Result<Done, Error>,
-        timing: Timing,
+        results: impl IntoIterator<Item = (Key, &'r Result<Done, Error>, Timing)>,
     ) -> Result<(), Error> {
-        let attempt = || "cannot write a result into the journal".to_owned();
-        let (outcome, text) = match result {
-            Ok(done) => ("done", exact::to_json(done)),
-            Err(error) => ("failed", serde_json::to_string(error)),
-        };
-        let text = text.context(attempt)?;
+        let attempt = || "cannot write results into the journal".to_owned();
         let change = self.db.transaction().context(attempt)?;
-        let row = params![key.stage, key.number, key.seed, outcome, text];
-        let sql = "INSERT INTO trial (stage, number, seed, outcome, result) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT DO UPDATE SET outcome = excluded.outcome, result = excluded.result";
-        change.execute(sql, row).context(attempt)?;
-        let row = params![key.stage, key.number, timing.attempts, timing.seconds];
-        change
-            .execute(
-                "INSERT OR REPLACE INTO timing VALUES (?, ?, ?, ?, strftime('%FT%TZ'))",
-                row,
-            )
-            .context(attempt)?;
+        for (key, result, timing) in results {
+            let (outcome, text) = match result {
+                Ok(done) => ("done", exact::to_json(done)),
+                Err(error) => ("failed", serde_json::to_string(error)),
+            };
+            let text = text.context(attempt)?;
+            let row = params![key.stage, key.number, key.seed, outcome, text];
+            let sql =
+                "INSERT INTO trial (stage, number, seed, outcome, result) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET outcome = excluded.outcome, result = excluded.result";
+            write(&change, sql, row).context(attempt)?;
+            let row = params![key.stage, key.number, timing.attempts, timing.seconds];
+            let sql = "INSERT OR REPLACE INTO timing VALUES (?, ?, ?, ?, strftime('%FT%TZ'))";
+            write(&change, sql, row).context(attempt)?;
+        }
         change.commit().context(attempt)
     }
 
@@ -212,6 +206,11 @@ impl Journal {
         })
         .collect()
     }
+}
+
+/// Runs a statement that is prepared once.
+fn write(db: &Connection, sql: &str, row: impl Params) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute(row).map(|_| ())
 }
 
 /// What a person wants of a search while it runs.
@@ -361,7 +360,7 @@ mod tests {
             metrics,
             reports: vec![report],
         };
-        journal.record(KEY, &Ok(done), TIMING).unwrap();
+        journal.record([(KEY, &Ok(done), TIMING)]).unwrap();
         let (_, read) = journal.results(0).unwrap().pop_first().unwrap();
         let read = read.unwrap();
         let bits = |values: Vec<f64>| values.into_iter().map(f64::to_bits).collect::<Vec<_>>();
@@ -385,7 +384,8 @@ mod tests {
         let error = Error::new("out of memory")
             .caused_by(Error::new("9 GiB asked"))
             .within("alpha", "layer");
-        journal.record(KEY, &Err(error.clone()), TIMING).unwrap();
+        let failed = Err(error.clone());
+        journal.record([(KEY, &failed, TIMING)]).unwrap();
         assert_eq!(journal.results(0).unwrap(), [(0, Err(error))].into());
         assert_eq!(journal.results(1).unwrap(), [].into());
     }

@@ -174,8 +174,10 @@ impl Study<'_> {
         })
     }
 
-    fn record(&mut self, key: Key, ended: &Ended) -> Result<(), Error> {
-        self.journal.record(key, &ended.result, ended.timing)
+    fn record(&mut self, ended: &[(Key, &Ended)]) -> Result<(), Error> {
+        let results = ended.iter();
+        let results = results.map(|(key, ended)| (*key, &ended.result, ended.timing));
+        self.journal.record(results)
     }
 
     fn tell_watcher(&mut self, ended: &Ended) {

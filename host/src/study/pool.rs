@@ -13,22 +13,31 @@ use crate::worker::{Heard, Worker};
 pub(super) struct Pool<'a> {
     launch: &'a Launch,
     worker: Option<Worker>,
-    /// How much runs at once.
+    /// How many children run at once.
     pub(super) jobs: usize,
+    /// How many works a child does at most.
+    pub(super) batch: usize,
+    /// In the order of their numbers.
     waiting: VecDeque<Job>,
-    running: Vec<Job>,
+    running: Vec<Batch>,
     /// Work that was given up and not yet fetched.
     lost: VecDeque<Ended>,
 }
 
+/// What one child does, one after the other.
+struct Batch {
+    /// Those that have not ended.
+    jobs: VecDeque<Job>,
+    /// When the first of them must have ended.
+    deadline: Instant,
+}
+
 struct Job {
     number: u64,
-    name: String,
     work: Work,
     /// How often it was begun before, and ended with its process or the worker.
     died: u32,
     began: Instant,
-    deadline: Instant,
 }
 
 /// Work that ended.
@@ -47,7 +56,7 @@ impl Job {
         };
         Ended {
             number: self.number,
-            name: self.name,
+            name: self.work.name,
             result,
             timing,
         }
@@ -60,6 +69,7 @@ impl<'a> Pool<'a> {
             launch,
             worker: Some(worker),
             jobs: 1,
+            batch: 1,
             waiting: VecDeque::new(),
             running: vec![],
             lost: VecDeque::new(),
@@ -67,16 +77,18 @@ impl<'a> Pool<'a> {
     }
 
     /// Adds work; it begins at the next call of [`Pool::next`].
-    pub(super) fn submit(&mut self, number: u64, name: String, work: Work) {
-        let now = Instant::now();
-        self.waiting.push_back(Job {
+    pub(super) fn submit(&mut self, number: u64, work: Work) {
+        self.wait(Job {
             number,
-            name,
             work,
             died: 0,
-            began: now,
-            deadline: now,
+            began: Instant::now(),
         });
+    }
+
+    fn wait(&mut self, job: Job) {
+        let place = self.waiting.partition_point(|w| w.number < job.number);
+        self.waiting.insert(place, job);
     }
 
     /// Waits for the next work that ends. There must be some.
@@ -92,12 +104,8 @@ impl<'a> Pool<'a> {
                 None => launch.worker("worker", &mut |_| ())?.0,
             };
             self.begin(&worker);
-            let deadline = self
-                .running
-                .iter()
-                .map(|job| job.deadline)
-                .min()
-                .expect("there is work");
+            let deadlines = self.running.iter().map(|batch| batch.deadline);
+            let deadline = deadlines.min().expect("there is work");
             match worker.receive(deadline, &launch.stop) {
                 Heard::Stopped => return Err(Halt::Interrupted),
                 Heard::Gone | Heard::Late => self.bury(&worker.kill()),
@@ -111,22 +119,39 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// The same with all that has ended by then.
+    pub(super) fn next_all(&mut self) -> Result<Vec<Ended>, Halt> {
+        let mut all = vec![self.next()?];
+        while let Some(worker) = &mut self.worker
+            && let Some(reply) = worker.heard()
+        {
+            all.extend(self.ended(reply)?);
+        }
+        all.extend(self.lost.drain(..));
+        Ok(all)
+    }
+
     /// Begins as much as may run.
     fn begin(&mut self, worker: &Worker) {
-        while let Some(next) = self.waiting.front() {
-            // Whoever was running when a worker died runs alone, so that the guilty one takes nobody with it again.
-            let suspect = next.died > 0 || self.running.iter().any(|job| job.died > 0);
+        while !self.waiting.is_empty() {
+            // Whoever was running when a process died runs alone, so that the guilty one takes nobody with it again.
+            let running = self.running.iter().flat_map(|batch| &batch.jobs);
+            let suspect = self.waiting[0].died > 0 || { running }.any(|job| job.died > 0);
             let most = if suspect { 1 } else { self.jobs };
-            if self.running.len() >= most {
+            let Some(free) = most.checked_sub(self.running.len()).filter(|n| *n > 0) else {
                 break;
-            }
-            let mut job = self.waiting.pop_front().expect("it is there");
-            (job.began, job.deadline) = (Instant::now(), self.launch.deadline());
-            worker.send(Request::Run {
-                name: job.name.clone(),
-                work: job.work.clone(),
-            });
-            self.running.push(job);
+            };
+            // What waits is shared out among the children that may begin now.
+            let share = self.waiting.len().div_ceil(free).min(self.batch);
+            let share = if suspect { 1 } else { share };
+            let fresh = self.waiting.iter().skip(1).take_while(|job| job.died == 0);
+            let share = share.min(1 + fresh.count());
+            let mut jobs: VecDeque<Job> = self.waiting.drain(..share).collect();
+            jobs[0].began = Instant::now();
+            let works = jobs.iter().map(|job| job.work.clone());
+            worker.send(Request::Run(works.collect()));
+            let deadline = self.launch.deadline();
+            self.running.push(Batch { jobs, deadline });
         }
     }
 
@@ -137,36 +162,43 @@ impl<'a> Pool<'a> {
             Reply::Failed(error) => return Err(error.into()),
             other => return Err(out_of_turn(&other).into()),
         };
-        let Some(index) = self.running.iter().position(|job| job.name == name) else {
+        let next = |batch: &Batch| batch.jobs.front().is_some_and(|job| job.work.name == name);
+        let Some(index) = self.running.iter().position(next) else {
             return Err(
                 Error::new(format!("the worker ended `{name}`, which does not run")).into(),
             );
         };
-        let job = self.running.remove(index);
-        Ok(match end {
-            End::Done(done) => Some(job.end(Ok(done))),
-            End::Failed(error) => Some(job.end(Err(error))),
-            End::Killed => {
-                self.again(job, &Error::new("its process was killed from outside"));
-                None
-            }
-        })
+        let batch = &mut self.running[index];
+        let job = batch.jobs.pop_front().expect("it has just been found");
+        batch.deadline = self.launch.deadline();
+        match batch.jobs.front_mut() {
+            Some(next) => next.began = Instant::now(),
+            None => drop(self.running.remove(index)),
+        }
+        match end {
+            End::Done(done) => return Ok(Some(job.end(Ok(done)))),
+            End::Failed(error) => return Ok(Some(job.end(Err(error)))),
+            End::Killed => self.again(job, &Error::new("its process was killed from outside")),
+            End::Unbegun => self.wait(job),
+        }
+        Ok(None)
     }
 
     /// The worker is gone, and with it all that was running.
     fn bury(&mut self, cause: &Error) {
-        let mut running = std::mem::take(&mut self.running);
-        running.sort_by_key(|job| std::cmp::Reverse(job.number));
-        for job in running {
-            self.again(job, cause);
+        for mut batch in std::mem::take(&mut self.running) {
+            if let Some(running) = batch.jobs.pop_front() {
+                self.again(running, cause);
+            }
+            batch.jobs.into_iter().for_each(|job| self.wait(job));
         }
     }
 
-    /// Puts work back to the front of those that wait, or gives it up.
+    /// Has work wait to be done again, or gives it up.
     fn again(&mut self, mut job: Job, cause: &Error) {
         if job.died + 1 < ATTEMPTS {
             job.died += 1;
-            self.waiting.push_front(job);
+            self.wait(job);
         } else {
             let error = Error::new(format!(
                 "it was begun {ATTEMPTS} times, and each time its process died"

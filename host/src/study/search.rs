@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use plugin_api_data::{Arch, Error, Goal, Named, Observation, Outcome, TrialId};
+use plugin_api_data::{Arch, Error, Goal, Named, Observation, Outcome, Proposal, TrialId};
 
 use super::strategy::Strategy;
 use super::{Event, Halt, Study};
@@ -32,70 +32,64 @@ impl Study<'_> {
         // A search that is complete need not be replayed.
         if (results.len() as u64) < search.budget {
             self.set_jobs(search.ahead);
+            self.pool.batch = usize::try_from(search.batch).unwrap_or(usize::MAX);
             let mut strategy =
                 Strategy::new(self.launch, name, search, seed, self.experiment.limits);
             let mut changes = Changes::of(stage, search, &self.journal)?;
-            let (mut asked, mut told): (Vec<_>, u64) = (vec![], 0);
+            let (mut asked, mut told): (Vec<Proposal>, u64) = (vec![], 0);
+            // How many of those asked for are at work.
+            let mut begun = 0;
             loop {
                 let first = asked.len() as u64;
                 let wanted = told.saturating_add(search.ahead).min(search.budget) - first;
                 if wanted > 0 {
                     self.change(name, &mut strategy, &mut changes, first)?;
-                    let proposals = strategy.ask(wanted)?;
-                    self.journal.propose(
-                        Key {
-                            stage,
-                            number: first,
-                            seed,
-                        },
-                        &proposals,
-                    )?;
-                    let trial = |number| format!("{name}-{}", TrialId(number));
-                    for (number, proposal) in (first..).zip(&proposals) {
-                        if !results.contains_key(&number) {
-                            let trial_name = trial(number);
-                            let inherits = strategy.inherits();
-                            let weights = |trial: &str| inherits.then(|| self.run.weights(trial));
-                            let subject = Subject::Proposal(search.space.clone(), proposal.clone());
-                            let evaluate = vec!["val".into()];
-                            let work = Work {
-                                subject,
-                                steps: search.each.clone(),
-                                seed,
-                                evaluate,
-                                save: weights(&trial_name),
-                                limits: self.experiment.limits,
-                                bench: vec![],
-                                parent: proposal.from.and_then(|from| weights(&trial(from.0))),
-                                checkpoint: self.checkpoint(&trial_name),
-                            };
-                            self.pool.submit(number, trial_name, work);
-                        }
-                    }
-                    asked.extend(proposals);
+                    asked.extend(strategy.ask(wanted)?);
                 }
                 let Some(proposal) = asked.get(told as usize) else {
                     break;
                 };
+                if !results.contains_key(&told) {
+                    let first = Key {
+                        stage,
+                        number: begun as u64,
+                        seed,
+                    };
+                    self.journal.propose(first, &asked[begun..])?;
+                    let inherits = strategy.inherits();
+                    for (number, proposal) in (first.number..).zip(&asked[begun..]) {
+                        if !results.contains_key(&number) {
+                            let work = self.trial(name, search, number, proposal, inherits);
+                            self.pool.submit(number, work);
+                        }
+                    }
+                    begun = asked.len();
+                }
                 while !results.contains_key(&told) {
-                    let ended = self.pool.next()?;
-                    self.record(
-                        Key {
-                            stage,
-                            number: ended.number,
-                            seed,
-                        },
-                        &ended,
-                    )?;
-                    self.run.forget_checkpoint(&ended.name)?;
-                    self.tell_watcher(&ended);
-                    results.insert(ended.number, ended.result);
+                    let ended = self.pool.next_all()?;
+                    let keyed = ended.iter().map(|ended| {
+                        let number = ended.number;
+                        (
+                            Key {
+                                stage,
+                                number,
+                                seed,
+                            },
+                            ended,
+                        )
+                    });
+                    self.record(&keyed.collect::<Vec<_>>())?;
+                    for ended in ended {
+                        self.run.forget_checkpoint(&ended.name)?;
+                        self.tell_watcher(&ended);
+                        results.insert(ended.number, ended.result);
+                    }
                 }
                 let outcome = match value(&results[&told], &self.goal) {
                     Ok(value) => Outcome::Done(Named::from_iter([(&self.goal.metric, value)])),
                     Err(error) => Outcome::Failed(error),
                 };
-                strategy.tell(Observation::of(TrialId(told), proposal, outcome))?;
+                strategy.tell(Observation::of(TrialId(told), proposal, outcome));
                 told += 1;
             }
         }
@@ -104,6 +98,32 @@ impl Study<'_> {
         match best(&results, &self.goal) {
             Some((_, _, done)) => Ok(done.arch.clone()),
             None => Err(all_failed(name, &results, &self.goal).into()),
+        }
+    }
+
+    /// What a trial of a search does.
+    fn trial(
+        &self,
+        name: &str,
+        search: &Search,
+        number: u64,
+        proposal: &Proposal,
+        inherits: bool,
+    ) -> Work {
+        let trial = |number| format!("{name}-{}", TrialId(number));
+        let weights = |trial: &str| inherits.then(|| self.run.weights(trial));
+        let own = trial(number);
+        Work {
+            subject: Subject::Proposal(search.space.clone(), proposal.clone()),
+            steps: search.each.clone(),
+            seed: self.experiment.seed,
+            evaluate: vec!["val".into()],
+            save: weights(&own),
+            limits: self.experiment.limits,
+            bench: vec![],
+            parent: proposal.from.and_then(|from| weights(&trial(from.0))),
+            checkpoint: self.checkpoint(&own),
+            name: own,
         }
     }
 }

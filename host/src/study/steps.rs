@@ -25,6 +25,7 @@ impl Study<'_> {
             _ => &["val", "test"],
         };
         let work = |study: &Self, number: u64, work: &str| Work {
+            name: work.into(),
             subject: study.subject(origin, number, handed),
             steps: vec![step.clone()],
             seed: study.experiment.seed + number,
@@ -41,6 +42,7 @@ impl Study<'_> {
     /// Has a relaxation choose an architecture, as every search with the first seed.
     pub(super) fn relax(&mut self, stage: usize, name: &str, relax: &Relax) -> Result<Arch, Halt> {
         let work = |study: &Self, _, work: &str| Work {
+            name: work.into(),
             subject: Subject::Supernet(relax.space.clone()),
             steps: vec![Step::Relax {
                 relaxation: relax.relaxation.clone(),
@@ -77,6 +79,7 @@ impl Study<'_> {
             done: done.len() as u64,
         });
         self.set_jobs(seeds);
+        self.pool.batch = 1;
         let first = self.experiment.seed;
         let key = |number| Key {
             stage,
@@ -88,9 +91,8 @@ impl Study<'_> {
             .filter(|number| !done.contains_key(number))
             .collect();
         for &number in &open {
-            let name = work_name(number);
-            let work = work(self, number, &name);
-            self.pool.submit(number, name, work);
+            let work = work(self, number, &work_name(number));
+            self.pool.submit(number, work);
         }
         let mut failures = vec![];
         for _ in &open {
@@ -99,7 +101,7 @@ impl Study<'_> {
             self.run.forget_checkpoint(&ended.name)?;
             // A failure is not written down: whoever resumes wants it tried again.
             if ended.result.is_ok() {
-                self.record(key(ended.number), &ended)?;
+                self.record(&[(key(ended.number), &ended)])?;
             }
             match ended.result {
                 Ok(result) => drop(done.insert(ended.number, result)),

@@ -17,6 +17,8 @@ pub(super) struct Strategy<'a> {
     /// Whether it names trials whose weights may be inherited; known once it has begun.
     inherits: bool,
     begin: Request,
+    /// What it is told together with the next request.
+    untold: Vec<Observation>,
     /// All that was asked and told, with the proposals that came back: a strategy is what follows from this.
     history: Vec<(Request, Vec<Proposal>)>,
 }
@@ -51,6 +53,7 @@ impl<'a> Strategy<'a> {
             worker: None,
             inherits: false,
             begin,
+            untold: vec![],
             history: vec![],
         }
     }
@@ -75,10 +78,9 @@ impl<'a> Strategy<'a> {
         self.inherits
     }
 
-    /// Tells what was seen.
-    pub(super) fn tell(&mut self, observation: Observation) -> Result<(), Halt> {
-        self.request(Request::Tell(vec![observation]))??;
-        Ok(())
+    /// Tells what was seen, before it is asked again.
+    pub(super) fn tell(&mut self, observation: Observation) {
+        self.untold.push(observation);
     }
 
     /// Has others join and leave; the inner error says why not.
@@ -90,7 +92,12 @@ impl<'a> Strategy<'a> {
     fn request(&mut self, request: Request) -> Result<Result<Vec<Proposal>, Error>, Halt> {
         let mut died = Error::default();
         for _ in 0..ATTEMPTS {
-            match self.attempt(&request)? {
+            let answer = self.attempt(&request)?;
+            if !matches!(answer, Answer::Died(_)) && !self.untold.is_empty() {
+                let told = Request::Tell(std::mem::take(&mut self.untold));
+                self.history.push((told, vec![]));
+            }
+            match answer {
                 Answer::Done(proposals) => {
                     self.history.push((request, proposals.clone()));
                     return Ok(Ok(proposals));
@@ -107,7 +114,7 @@ impl<'a> Strategy<'a> {
         .into())
     }
 
-    /// One attempt at a request, with a new worker where there is none.
+    /// One attempt at a request, behind what is to be told, with a new worker where there is none.
     fn attempt(&mut self, request: &Request) -> Result<Answer, Halt> {
         if self.worker.is_none() {
             // The first worker of the study has downloaded what there was to download.
@@ -116,16 +123,18 @@ impl<'a> Strategy<'a> {
                 return Ok(Answer::Died(died));
             }
         }
-        self.exchange(request)
+        // Both are sent before the first is answered: that wakes the worker once.
+        let told = (!self.untold.is_empty()).then(|| Request::Tell(self.untold.clone()));
+        self.exchange(&told.iter().chain([request]).collect::<Vec<_>>())
     }
 
     /// Brings a new worker to where the last one was; what it died of, if it did.
     fn replay(&mut self) -> Result<Option<Error>, Halt> {
-        if let Answer::Died(died) = self.exchange(&self.begin.clone())? {
+        if let Answer::Died(died) = self.exchange(&[&self.begin.clone()])? {
             return Ok(Some(died));
         }
         for (request, expected) in self.history.clone() {
-            match self.exchange(&request)? {
+            match self.exchange(&[&request])? {
                 Answer::Done(proposals) if proposals == expected => {}
                 Answer::Done(proposals) => {
                     let error = Error::new(
@@ -143,10 +152,23 @@ impl<'a> Strategy<'a> {
         Ok(None)
     }
 
-    /// Sends one request and waits for its answer; a worker that dies over it or does not answer is buried.
-    fn exchange(&mut self, request: &Request) -> Result<Answer, Halt> {
+    /// Sends requests and waits until the last is answered; a worker that dies over one or does not answer is buried.
+    fn exchange(&mut self, requests: &[&Request]) -> Result<Answer, Halt> {
+        let worker = self.worker.as_ref().expect("it was started");
+        requests.iter().for_each(|r| worker.send((*r).clone()));
+        let mut answer = Answer::Done(vec![]);
+        for request in requests {
+            answer = self.answer(request)?;
+            if matches!(answer, Answer::Died(_)) {
+                break;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// Waits for the answer to a request.
+    fn answer(&mut self, request: &Request) -> Result<Answer, Halt> {
         let mut worker = self.worker.take().expect("it was started");
-        worker.send(request.clone());
         let reply = loop {
             match worker.receive(self.launch.deadline(), &self.launch.stop) {
                 Heard::Stopped => return Err(Halt::Interrupted),

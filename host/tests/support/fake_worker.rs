@@ -189,11 +189,19 @@ fn serve() {
                 Ok(()) => Reply::Began { inherits: false },
                 Err(refused) => Reply::Refused(refused),
             },
-            Request::Run { name, work } => {
+            Request::Run(works) => {
                 let (out, logs) = (Arc::clone(&out), logs.clone());
                 thread::spawn(move || {
-                    let end = work_on(&name, &work, &logs);
-                    answer(&out, &Reply::Ended { name, end });
+                    let mut goes_on = true;
+                    for work in works {
+                        let end = match goes_on {
+                            true => work_on(&work, &logs),
+                            false => End::Unbegun,
+                        };
+                        goes_on &= matches!(end, End::Done(_));
+                        let name = work.name;
+                        answer(&out, &Reply::Ended { name, end });
+                    }
                 });
                 continue;
             }
@@ -222,7 +230,8 @@ fn answer(out: &Mutex<Stdout>, reply: &Reply) {
     let _ = send(&mut *out.lock().unwrap(), reply);
 }
 
-fn work_on(name: &str, work: &Work, logs: &Path) -> End {
+fn work_on(work: &Work, logs: &Path) -> End {
+    let name = &work.name;
     let number: u64 = name.rsplit(['t', 's']).next().unwrap().parse().unwrap();
     let params = match work.steps.first() {
         Some(Step::Train(trainer)) => trainer.params.clone(),

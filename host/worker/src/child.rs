@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pleach::protocol::Limits;
+use pleach::protocol::{Limits, receive};
 use pleach::worker::signal_name;
 use plugin_api::boundary::caught;
 use plugin_api::{Context, Error, Result, stream};
@@ -19,6 +19,7 @@ use rustix::process::{
     waitpid,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
+use serde::de::DeserializeOwned;
 
 use crate::crumb;
 
@@ -42,6 +43,49 @@ impl ChildSettings {
         tch::manual_seed(stream(seed, "libtorch").cast_signed());
         Ok(())
     }
+
+    /// Where a child prints during this work.
+    fn log(&self, work: &str) -> PathBuf {
+        self.logs.join(format!("{work}.log"))
+    }
+
+    fn open_log(&self, work: &str) -> Result<File> {
+        let log = self.log(work);
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .with_context(|| format!("opening {}", log.display()))
+    }
+
+    /// In a child: has it print into the log of its next work.
+    pub(crate) fn print_to(&self, work: &str) -> Result<()> {
+        let output = self.open_log(work)?;
+        dup2_stdout(&output)?;
+        Ok(dup2_stderr(&output)?)
+    }
+
+    /// Removes the log of work that has ended, if it is empty: it tells nobody anything. That it could not be removed
+    /// neither.
+    pub(crate) fn drop_empty(&self, work: &str) {
+        flush();
+        let log = self.log(work);
+        if fs::metadata(&log).is_ok_and(|m| m.len() == 0) {
+            let _ = fs::remove_file(&log);
+        }
+    }
+}
+
+/// Takes the whole messages out of what was sent; one that was cut short is none.
+pub(crate) fn messages<T: DeserializeOwned>(sent: &mut Vec<u8>) -> Vec<T> {
+    let (mut rest, mut all) = (sent.as_slice(), vec![]);
+    let mut taken = sent.len();
+    while let Ok(Some(message)) = receive(&mut rest) {
+        all.push(message);
+        taken = rest.len();
+    }
+    sent.drain(..sent.len() - taken);
+    all
 }
 
 /// A child at work.
@@ -50,13 +94,14 @@ pub(crate) struct Child {
     pid: Pid,
     alive: OwnedFd,
     pipe: File,
-    sent: Vec<u8>,
+    /// What it has sent since somebody took it.
+    pub(crate) sent: Vec<u8>,
     page: crumb::Page,
     time: Duration,
     deadline: Instant,
     late: bool,
     ended: bool,
-    log: PathBuf,
+    settings: ChildSettings,
 }
 
 /// What is known of a child that has ended.
@@ -81,12 +126,7 @@ impl Child {
         body: impl FnOnce(&mut File) -> Result<()>,
     ) -> Result<Child> {
         check_one_thread()?;
-        let log = settings.logs.join(format!("{name}.log"));
-        let output = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .with_context(|| format!("opening {}", log.display()))?;
+        let output = settings.open_log(name)?;
         let (from_child, mut to_parent) =
             pipe_with(PipeFlags::CLOEXEC).map(|(r, w)| (r, File::from(w)))?;
         fcntl_setfl(&from_child, OFlags::NONBLOCK)?;
@@ -130,7 +170,7 @@ impl Child {
             deadline: Instant::now() + time,
             late: false,
             ended: false,
-            log,
+            settings: settings.clone(),
         })
     }
 
@@ -189,9 +229,8 @@ impl Child {
             return Ok(None);
         };
         self.ended = true;
-        if status.exit_status() == Some(0) && fs::metadata(&self.log).is_ok_and(|m| m.len() == 0) {
-            // An empty log tells nobody anything; that it could not be removed neither.
-            let _ = fs::remove_file(&self.log);
+        if status.exit_status() == Some(0) {
+            self.settings.drop_empty(&self.name);
         }
         Ok(Some(Ended {
             why: self.verdict(status),

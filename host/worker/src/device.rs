@@ -5,11 +5,11 @@ use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use pleach::protocol::{Doctor, Limits, receive, send};
+use pleach::protocol::{Doctor, Limits, send};
 use plugin_api::{Error, Result};
 use tch::{Cuda, Device};
 
-use crate::child::{Child, ChildSettings};
+use crate::child::{Child, ChildSettings, messages};
 
 /// `cpu`, `cuda` or `cuda:N`.
 pub(crate) fn parse(name: &str) -> Result<Device> {
@@ -47,11 +47,8 @@ pub(crate) fn probe(device: Device, settings: &ChildSettings) -> Result<()> {
     let mut child = Child::fork("device", &limits, settings, |pipe| {
         Ok(send(pipe, &cuda_devices())?)
     })?;
-    let ended = child.wait(|| Ok(()))?;
-    match receive::<Result<usize, Error>>(&mut ended.sent.as_slice())
-        .ok()
-        .flatten()
-    {
+    let mut ended = child.wait(|| Ok(()))?;
+    match messages::<Result<usize, Error>>(&mut ended.sent).pop() {
         Some(Ok(n)) if index < n => Ok(()),
         Some(Ok(n)) => Err(Error::new(format!("there is no device `cuda:{index}`"))
             .found(format!("{n} CUDA devices"))

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::rc::Rc;
 
-use pleach::protocol::{Begin, Change, Limits, Reply, receive, send};
+use pleach::protocol::{Begin, Change, Limits, Reply, send};
 use plugin_api::host::Services;
 use plugin_api::role::{Space, Strategy, StrategyObj, Task, TaskObj};
 use plugin_api::{
@@ -12,7 +12,7 @@ use plugin_api::{
 };
 use tch::Device;
 
-use crate::child::{Child, ChildSettings, Ended};
+use crate::child::{Child, ChildSettings, Ended, messages};
 use crate::plain::{PlainHost, Scored, Scoring, table};
 use crate::registry::host;
 use crate::{device, points};
@@ -198,12 +198,8 @@ impl Host for StrategyHost {
         let mut blows = 0;
         while scores.len() < all {
             let rest = &points[scores.len() / scorers.len()..];
-            let ended = self.score_in_child(&scorers, rest, scores.len() % scorers.len())?;
-            let mut sent = ended.sent.as_slice();
-            // A message that was cut short is none.
-            while let Ok(Some(score)) = receive(&mut sent) {
-                scores.push(score);
-            }
+            let mut ended = self.score_in_child(&scorers, rest, scores.len() % scorers.len())?;
+            scores.extend(messages(&mut ended.sent));
             if scores.len() == all {
                 break;
             }

@@ -1,22 +1,23 @@
 //! The worker's loop: it answers `pleach`, and watches its children.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use pleach::protocol::{End, PluginFile, Reply, Request, Start, receive, send};
+use pleach::protocol::{End, PluginFile, Reply, Request, Start, Work, receive, send};
 use plugin_api::boundary::{as_error, caught};
 use plugin_api::host::Services;
 use plugin_api::plugin::Plugin;
 use plugin_api::role::{Task, TaskObj};
-use plugin_api::{At, Error, Goal, PluginCard, Result};
+use plugin_api::{At, Context, Error, Goal, PluginCard, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::stdio::{dup2_stdout, stderr, stdin, stdout};
 use tch::Device;
 
-use crate::child::{Child, ChildSettings, timeout};
+use crate::child::{Child, ChildSettings, messages, timeout};
 use crate::memory::keep_memory;
 use crate::registry::host;
 use crate::search::Search;
@@ -68,7 +69,13 @@ struct Server {
     device: Device,
     settings: ChildSettings,
     search: Option<Search>,
-    children: Vec<Child>,
+    running: Vec<Running>,
+}
+
+/// A child, and the names of the works that it has not ended yet.
+struct Running {
+    child: Child,
+    names: VecDeque<String>,
 }
 
 impl Server {
@@ -91,7 +98,7 @@ impl Server {
             device,
             settings,
             search: None,
-            children: vec![],
+            running: vec![],
         })
     }
 
@@ -111,10 +118,9 @@ impl Server {
         loop {
             let input = stdin();
             let mut watched = vec![PollFd::new(&input, PollFlags::IN)];
-            watched.extend(self.children.iter().flat_map(Child::watched));
-            let deadline = self
-                .children
-                .iter()
+            let children = self.running.iter().map(|running| &running.child);
+            watched.extend(children.clone().flat_map(Child::watched));
+            let deadline = children
                 .map(Child::deadline)
                 .min()
                 .unwrap_or_else(|| Instant::now() + Duration::from_secs(60));
@@ -168,36 +174,66 @@ impl Server {
                     Err(refused) => Reply::Refused(as_error(refused)),
                 })
             }
-            Request::Run { name, work } => {
-                self.children
-                    .push(Child::fork(&name, &work.limits, &self.settings, |pipe| {
-                        let done = caught(|| {
-                            device::open(self.device)?;
-                            self.settings.renew(work.seed)?;
-                            work::run(&work, &self.task, self.device)
-                        });
-                        Ok(send(pipe, &done.map_or_else(End::Failed, End::Done))?)
-                    })?);
+            Request::Run(works) => {
+                let first = works.first().context("no work to run")?;
+                let child = Child::fork(&first.name, &first.limits, &self.settings, |pipe| {
+                    self.do_all(&works, pipe)
+                })?;
+                let names = works.into_iter().map(|work| work.name).collect();
+                self.running.push(Running { child, names });
                 None
             }
         })
     }
 
+    /// What a child does: works, until one fails.
+    fn do_all(&self, works: &[Work], pipe: &mut File) -> Result<()> {
+        device::open(self.device)?;
+        for (i, work) in works.iter().enumerate() {
+            if i > 0 {
+                self.settings.print_to(&work.name)?;
+            }
+            let done = caught(|| {
+                self.settings.renew(work.seed)?;
+                work::run(work, &self.task, self.device)
+            });
+            let failed = done.is_err();
+            self.settings.drop_empty(&work.name);
+            send(pipe, &done.map_or_else(End::Failed, End::Done))?;
+            if failed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn ended(&mut self) -> Result<Vec<(String, End)>> {
         let mut ended = vec![];
         let mut running = vec![];
-        for mut child in self.children.drain(..) {
-            match child.look()? {
-                // A whole message is the only success: a plugin that ends the process has a status of its own liking.
-                Some(end) => {
-                    let sent = receive(&mut end.sent.as_slice()).ok().flatten();
-                    let end = sent.unwrap_or_else(|| end.why.map_or(End::Killed, End::Failed));
-                    ended.push((child.name.clone(), end));
+        for mut batch in self.running.drain(..) {
+            let Running { child, names } = &mut batch;
+            let mut gone = child.look()?;
+            let sent = gone.as_mut().map_or(&mut child.sent, |gone| &mut gone.sent);
+            // A whole message is the only success: a plugin that ends the process has a status of its own liking.
+            for end in messages(sent) {
+                let failed = matches!(end, End::Failed(_));
+                ended.extend(names.pop_front().map(|name| (name, end)));
+                if failed {
+                    ended.extend(names.drain(..).map(|name| (name, End::Unbegun)));
                 }
-                None => running.push(child),
+                if let Some(next) = names.front() {
+                    child.name.clone_from(next);
+                }
             }
+            let Some(gone) = gone else {
+                running.push(batch);
+                continue;
+            };
+            let end = gone.why.map_or(End::Killed, End::Failed);
+            ended.extend(names.pop_front().map(|name| (name, end)));
+            ended.extend(names.drain(..).map(|name| (name, End::Unbegun)));
         }
-        self.children = running;
+        self.running = running;
         Ok(ended)
     }
 }

@@ -10,7 +10,7 @@ use plugin_api::{Card, Error, PluginCard, Result};
 
 use super::stand_in::StandIns;
 use super::{CHECKS, Case, Check, DEFAULTS, OPENS, Word, opens};
-use crate::child::{Child, ChildSettings, Ended};
+use crate::child::{Child, ChildSettings, Ended, messages};
 use crate::crumb;
 use crate::load::Vetted;
 use crate::registry::host;
@@ -240,11 +240,9 @@ impl Files {
 }
 
 impl Told {
-    fn of(ended: Ended, log: &Path) -> Self {
+    fn of(mut ended: Ended, log: &Path) -> Self {
         let (mut verdict, mut card, mut tried, mut digests) = (None, None, None, vec![]);
-        let mut sent = ended.sent.as_slice();
-        // A message that was cut short is none.
-        while let Ok(Some(word)) = receive(&mut sent) {
+        for word in messages(&mut ended.sent) {
             match word {
                 Word::Trying(input) => tried = Some(input),
                 Word::Digest(digest) => digests.push((tried.clone().unwrap_or_default(), digest)),
