@@ -645,3 +645,38 @@ fn what_cannot_be_wanted_is_refused_at_once() {
         assert!(printed.contains(said), "{args:?}: {printed}");
     }
 }
+
+#[test]
+fn values_are_set_and_shown_before_anything_runs() {
+    let scratch = Scratch::new("", "");
+    let dry = |set: &[&str]| {
+        let set = set.iter().flat_map(|set| ["--set", set]);
+        let args = ["run", "e.toml", "--plugins", ".", "--dry-run"];
+        let args: Vec<&str> = args.into_iter().chain(set).collect();
+        scratch.command(&args).output().unwrap()
+    };
+    let output = dry(&["seeds=5", "stage.found.budget=7", "stage.1.train.sleep=3"]);
+    succeeded(&output);
+    let shown = String::from_utf8(output.stdout.clone()).unwrap();
+    for line in ["seeds = 5", "budget = 7", "sleep = 3"] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert_eq!(stderr(&output), "found: 7 to do\nfinal: 5 to do\n");
+    assert!(!scratch.path().join("runs").exists());
+    // What is shown can be run.
+    fs::write(scratch.path().join("shown.toml"), shown).unwrap();
+    let ran = scratch
+        .command(&["run", "shown.toml", "--plugins", "."])
+        .output()
+        .unwrap();
+    succeeded(&ran);
+
+    let wrong = dry(&["stage.found.budget=many"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let told = stderr(&wrong);
+    assert!(told.contains("`budget` must be a whole number"), "{told}");
+    assert!(told.contains("e.toml with --set:"), "{told}");
+    let nowhere = dry(&["stage.first.budget=1"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(stderr(&nowhere).contains("`stage` has no entry `first`"));
+}

@@ -15,7 +15,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use pleach::experiment::Refused;
 use plugin_api_data::Error;
 use serde::Serialize;
@@ -47,6 +48,11 @@ enum Command {
     New(new::New),
     /// Check that everything is in place
     Doctor(doctor::Doctor),
+    /// Print what a shell needs to complete commands
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Where plugins are looked for.
@@ -100,6 +106,10 @@ pub fn main() -> ExitCode {
         Command::Describe(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Doctor(command) => command.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "pleach", &mut io::stdout());
+            Ok(())
+        }
     };
     let code = match done {
         Ok(()) => 0,

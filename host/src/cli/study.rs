@@ -18,6 +18,7 @@ use pleach::study::{self, Halt, Settings};
 use pleach::summary::Summary;
 use pleach::worker::Program;
 use plugin_api_data::Error;
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -39,6 +40,12 @@ pub(super) struct Run {
     /// Use this first seed instead of the experiment's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=i64::MAX as u64))]
     seed: Option<u64>,
+    /// Change a value first, such as `seeds=5`, `stage.0.budget=20` or `stage.tuned.train.epochs=3`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// Only check the experiment, print it as it would run, every default filled in, and how much work it is
+    #[arg(long)]
+    dry_run: bool,
     /// Refuse other plugin files than those of this lock, a `plugins.lock` or the folder of a run
     #[arg(long, value_name = "LOCK")]
     locked: Option<PathBuf>,
@@ -79,9 +86,17 @@ fn device(text: &str) -> Result<String, String> {
     }
 }
 
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.trim().into(), value.trim().into()))
+}
+
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let source = self.source()?;
+        let mut source = self.source()?;
+        for (key, value) in &self.set {
+            source = experiment::set(&source, key, value).map_err(Failure::Usage)?;
+        }
         let program = Program::find()?;
         let plugins = self.search.find()?;
         let catalog = Catalog::new(&plugins, Some(program.clone()));
@@ -98,6 +113,9 @@ impl Run {
         }
         let names = experiment.plugins(&catalog);
         warn_of_shadows(&names, &plugins);
+        if self.dry_run {
+            return self.show(&experiment);
+        }
         let run = run::Run::create(
             &self.runs,
             &self.stem(),
@@ -134,6 +152,19 @@ impl Run {
             path: self.file.clone(),
             text,
         })
+    }
+
+    /// What would be run.
+    fn show(&self, experiment: &Experiment) -> Result<(), Failure> {
+        let works = experiment.works();
+        if self.manner.json {
+            return print_json(&json!({ "experiment": experiment.to_toml()?, "works": works }));
+        }
+        print(&experiment.to_toml()?);
+        for (stage, works) in works.iter() {
+            eprintln!("{stage}: {works} to do");
+        }
+        Ok(())
     }
 
     /// What runs of it are called: `first` for `first.toml`, and for the run `first-3`.

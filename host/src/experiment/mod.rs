@@ -12,12 +12,13 @@ mod origin;
 mod parameters;
 mod resolve;
 mod schema;
+mod set;
 mod write;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use plugin_api_data::{Arch, Json, Params, Recipe};
+use plugin_api_data::{Arch, Json, Named, Params, Recipe};
 use serde::Serialize;
 
 use crate::cards::Catalog;
@@ -26,6 +27,7 @@ use crate::protocol::{Change, Limits, Step};
 pub use diagnostic::{Diagnostic, Refused, Source};
 pub use parameters::{Parameter, parameters};
 pub use resolve::{read, read_change};
+pub use set::set;
 pub use write::write_point;
 
 /// The plugin that takes part unnamed: layers of any plugin may take their initializers from here.
@@ -122,6 +124,17 @@ pub enum Origin {
 }
 
 impl Experiment {
+    /// How many works each stage is: trials, or seeds.
+    pub fn works(&self) -> Named<u64> {
+        let works = |stage: &Stage| match &stage.verb {
+            Verb::Search(search) => search.budget,
+            Verb::Relax(_) => 1,
+            Verb::Step(..) => self.seeds,
+        };
+        let stages = self.stages.iter();
+        stages.map(|stage| (&stage.name, works(stage))).collect()
+    }
+
     /// The plugins that it needs: those that it names anywhere, and the standard one, which takes part unnamed.
     pub fn plugins(&self, catalog: &Catalog) -> Vec<String> {
         let mut names = self.named_plugins();
