@@ -39,6 +39,10 @@ fn lists_what_stands_beside_it() {
     assert_eq!(json["schema"]["properties"]["hops"]["default"], 20);
     for (name, example) in [
         (
+            "embedding",
+            r#"layer = { use = "baselines/embedding", symbols = 1000, out = 64 }"#,
+        ),
+        (
             "flip",
             r#"task = { use = "baselines/flip", task = { use = "baselines/digits", form = "image" }, rate = 0.5 }"#,
         ),
