@@ -11,6 +11,7 @@ use plugin_api::{Json, Params};
 
 plugin_api::testing::conformance!();
 
+mod analyses;
 mod attention;
 mod augmentation;
 mod bad_images;
