@@ -37,6 +37,22 @@ fn lists_what_stands_beside_it() {
     let json: serde_json::Value =
         serde_json::from_str(&lines(&place, &["describe", "dgmlp/propagation", "--json"])).unwrap();
     assert_eq!(json["schema"]["properties"]["hops"]["default"], 20);
+    for (name, example) in [
+        (
+            "embedding",
+            r#"layer = { use = "baselines/embedding", symbols = 1000, out = 64 }"#,
+        ),
+        (
+            "flip",
+            r#"task = { use = "baselines/flip", task = { use = "baselines/digits", form = "image" }, rate = 0.5 }"#,
+        ),
+    ] {
+        let described = lines(&place, &["describe", &format!("baselines/{name}")]);
+        assert!(
+            described.contains(&format!("example:\n  {example}")),
+            "{described}"
+        );
+    }
 }
 
 #[test]

@@ -224,6 +224,13 @@ fn every_component_and_parameter_is_documented() {
                 "{name}: `{parameter}` has no doc"
             );
         }
+        for parameter in described["parameters"].as_array().unwrap() {
+            assert!(
+                parameter["required"] == false || !parameter["example"].is_null(),
+                "{name}: {} is required and has no example",
+                parameter["name"]
+            );
+        }
     }
 }
 

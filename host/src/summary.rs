@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use comfy_table::{CellAlignment, Table, presets};
-use plugin_api_data::{Error, Goal, Named};
+use comfy_table::{CellAlignment, presets};
+use plugin_api_data::{Error, Goal, Named, Table};
 use serde::Serialize;
 
 use crate::experiment::{Experiment, Verb};
@@ -34,6 +34,8 @@ pub struct Measured {
     pub stage: String,
     /// By the names that the analysis gave.
     pub metrics: Named<Spread>,
+    /// The tables that it reported, by name, for each seed.
+    pub tables: Vec<Named<Table>>,
 }
 
 /// What came out of a search.
@@ -97,6 +99,7 @@ impl Summary {
                 Verb::Step(_, Step::Analyse { .. }) => summary.analyses.push(Measured {
                     stage: stage.name.clone(),
                     metrics: Spread::under("analyse.", &results),
+                    tables: tables(&results),
                 }),
                 Verb::Search(_) => {
                     summary
@@ -134,40 +137,96 @@ impl Summary {
             })
             .collect();
         if !self.stages.is_empty() {
-            let mut table = Table::new();
-            table.load_style(presets::NOTHING);
-            table.set_header([
+            let header = [
                 "stage".into(),
                 format!("val.{}", self.metric),
                 format!("test.{}", self.metric),
                 "parameters".into(),
                 "alive".into(),
-            ]);
-            for row in &self.stages {
+            ];
+            let rows = self.stages.iter().map(|row| {
                 let metric = |spread: &Option<Spread>| show(spread, 4);
                 let count = |spread: &Option<Spread>| show(spread, 0);
-                table.add_row([
+                vec![
                     row.stage.clone(),
                     metric(&row.val),
                     metric(&row.test),
                     count(&row.parameters),
                     count(&row.alive),
-                ]);
-            }
-            table
-                .column_iter_mut()
-                .skip(1)
-                .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
-            lines.push(table.trim_fmt());
+                ]
+            });
+            lines.push(aligned(header.into(), rows));
         }
-        for Measured { stage, metrics } in &self.analyses {
-            let metrics = metrics.iter();
-            lines
-                .extend(metrics.map(|(name, x)| format!("{stage}: {name} {}", show(&Some(*x), 4))));
+        for measured in &self.analyses {
+            lines.extend(measured.lines());
         }
         lines.push(format!("run: {}", folder.display()));
         lines.join("\n")
     }
+}
+
+impl Measured {
+    /// As text for people: all metrics, and of the first seed those tables whose rows have names. Others are curves, which
+    /// are to be drawn.
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let stage = &self.stage;
+        let metrics = self.metrics.iter();
+        let metrics =
+            metrics.map(move |(name, x)| format!("{stage}: {name} {}", show(&Some(*x), 4)));
+        let of_seed = match self.tables.len() {
+            0 | 1 => String::new(),
+            seeds => format!(", the first of {seeds} seeds"),
+        };
+        let tables = self.tables.first().into_iter().flat_map(Named::iter);
+        let tables = tables.filter(|(_, table)| !table.labels.is_empty());
+        metrics.chain(tables.map(move |(name, table)| {
+            let text = named_rows(table);
+            format!("{stage}: {name}{of_seed}\n{text}")
+        }))
+    }
+}
+
+/// The tables of each seed.
+fn tables(results: &Results) -> Vec<Named<Table>> {
+    let done = results.values().filter_map(|result| result.as_ref().ok());
+    let tables = done.map(|done| {
+        let tables = done.reports.iter().flat_map(|report| report.tables.iter());
+        tables.map(|(name, table)| (name, table.clone())).collect()
+    });
+    tables.collect()
+}
+
+/// Rows under a header: names to the left, all else to the right.
+fn aligned(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    table.add_rows(rows);
+    table
+        .column_iter_mut()
+        .skip(1)
+        .for_each(|column| column.set_cell_alignment(CellAlignment::Right));
+    table.trim_fmt()
+}
+
+/// A table whose rows have names. A column of whole numbers shows these as they are.
+fn named_rows(table: &Table) -> String {
+    let header = [String::new()].into_iter().chain(table.columns.clone());
+    let is_whole = |column: usize| {
+        table
+            .rows
+            .iter()
+            .all(|row| row.get(column).is_some_and(|x| x.fract() == 0.0))
+    };
+    let digits: Vec<usize> = (0..table.columns.len())
+        .map(|column| if is_whole(column) { 0 } else { 4 })
+        .collect();
+    let rows = table.labels.iter().zip(&table.rows).map(|(label, row)| {
+        let numbers = row.iter().zip(&digits);
+        let numbers = numbers.map(|(x, &digits)| format!("{x:.digits$}"));
+        [label.clone()].into_iter().chain(numbers).collect()
+    });
+    aligned(header.collect(), rows)
 }
 
 impl Spread {
@@ -206,5 +265,44 @@ fn show(spread: &Option<Spread>, digits: usize) -> String {
             sd: None | Some(0.0),
         }) => format!("{mean:.digits$}"),
         Some(Spread { mean, sd: Some(sd) }) => format!("{mean:.digits$} ± {sd:.digits$}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use plugin_api_data::Report;
+
+    use super::*;
+
+    #[test]
+    fn shows_tables_whose_rows_have_names() {
+        let rows = [
+            ("hidden", vec![520.0, 0.5]),
+            ("output", vec![90.0, 1.0 / 3.0]),
+        ];
+        let report = Report::default()
+            .labelled("net", &["parameters", "share"], rows)
+            .table("curve", &["epoch"], vec![vec![1.0]]);
+        let measured = |seeds: usize| Measured {
+            stage: "parts".into(),
+            metrics: Named::new().with(
+                "net.parameters",
+                Spread {
+                    mean: 610.0,
+                    sd: None,
+                },
+            ),
+            tables: vec![report.tables.clone(); seeds],
+        };
+        let text = |seeds| measured(seeds).lines().collect::<Vec<_>>().join("\n");
+        expect![[r#"
+            parts: net.parameters 610.0000
+            parts: net
+                     parameters   share
+             hidden         520  0.5000
+             output          90  0.3333"#]]
+        .assert_eq(&text(1));
+        assert!(text(3).contains("parts: net, the first of 3 seeds\n"));
     }
 }

@@ -64,7 +64,7 @@ impl Program {
         args: &[&str],
         limit: Duration,
     ) -> Result<T, Error> {
-        let mut child = Owned(self.spawn(args, Stdio::null(), Stdio::piped())?);
+        let mut child = Owned(self.spawn(args, &[], Stdio::null(), Stdio::piped())?);
         let mut stdout = child.0.stdout.take().expect("it is piped");
         let complaint = complaint(&mut child.0);
         let (answer, answered) = mpsc::channel();
@@ -88,7 +88,8 @@ impl Program {
         }
     }
 
-    /// Starts it for many answers to one question, and waits until it has ended. It must not run what could hang itself.
+    /// Starts it for many answers to one question, and waits until it has ended. It must not run what could hang itself,
+    /// and downloads nothing.
     ///
     /// # Errors
     /// Where it does not start, or ends other than well.
@@ -98,7 +99,8 @@ impl Program {
         question: &impl Serialize,
         mut heard: impl FnMut(T),
     ) -> Result<(), Error> {
-        let mut child = Owned(self.spawn(args, Stdio::piped(), Stdio::piped())?);
+        let offline = [("PLEACH_OFFLINE", "1")];
+        let mut child = Owned(self.spawn(args, &offline, Stdio::piped(), Stdio::piped())?);
         // Held until the end: a worker whose input ends leaves.
         let mut stdin = child.0.stdin.take().expect("it is piped");
         let mut stdout = child.0.stdout.take().expect("it is piped");
@@ -122,12 +124,19 @@ impl Program {
         answers
     }
 
-    fn spawn(&self, args: &[&str], stdin: Stdio, stderr: Stdio) -> Result<Child, Error> {
+    fn spawn(
+        &self,
+        args: &[&str],
+        environment: &[(&str, &str)],
+        stdin: Stdio,
+        stderr: Stdio,
+    ) -> Result<Child, Error> {
         let mut command = Command::new(&self.0);
         // A process group of its own: a Ctrl-C at the terminal reaches the host alone, which then ends its workers, and
         // what a worker has started can be killed together with it.
         command
             .args(args)
+            .envs(environment.iter().copied())
             // A backtrace for each error that somebody handles would make errors fifty times slower, and the last lines
             // of a dead child's log, which its trial quotes, must be the reason.
             .env("RUST_BACKTRACE", "0")
@@ -244,7 +253,7 @@ impl Worker {
             .append(true)
             .open(log)
             .context(|| format!("cannot write `{}`", log.display()))?;
-        let mut child = Owned(program.spawn(&["serve"], Stdio::piped(), file.into())?);
+        let mut child = Owned(program.spawn(&["serve"], &[], Stdio::piped(), file.into())?);
         let mut stdin = child.0.stdin.take().expect("it is piped");
         let mut stdout = child.0.stdout.take().expect("it is piped");
         // A thread each way: a worker that does not read cannot block the host, and the host can wait with a limit.

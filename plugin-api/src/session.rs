@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::boundary::{Owner, Packed, Shared};
 use crate::pass::HookRef;
 use crate::role::{Task, TaskObj};
-use crate::{Batch, Hook, Probe, Probed, Result, Tensor, Tensors};
+use crate::{Batch, Error, Hook, Probe, Probed, Result, Tensor, Tensors};
 
 /// What a task feeds a network with, and wants of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -561,4 +561,12 @@ pub trait Session {
     /// Says what will be probed: one pass then answers all probes of one size, and is kept for as long as the weights
     /// stay what they are, or until others are named. Naming none lets go of what was kept.
     fn share(&mut self, probes: &[Probe]) -> Result<()>;
+
+    /// What [`Session::cost`] adds up where nothing is open, layer by layer in their order: by node, and by `node.2` for
+    /// the option 2 of a mix. Weights that are shared count where they stand first.
+    #[since(1.1)]
+    fn costs(&self, what: &str) -> Result<Named<f64>> {
+        let what = format!("the host is older than costs of each layer, such as `{what}`");
+        Err(Error::new(what).help("update pleach").into())
+    }
 }

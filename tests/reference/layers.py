@@ -321,6 +321,12 @@ def attention_layers(folder):
     save_block("transformer-block-causal-lengths", False, "gelu", causal=True, inputs=inputs)
 
 
+def embedding(folder):
+    rows = moved(nn.Embedding(5, 3))
+    x = torch.tensor([[0, 4, 4], [2, 0, 1]])
+    save(folder, "embedding", "embedding", {"symbols": 5, "out": 3}, at_x(rows), {"x": x}, plain(rows))
+
+
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
@@ -329,3 +335,4 @@ if __name__ == "__main__":
     layers(folder)
     graph_layers(folder)
     attention_layers(folder)
+    embedding(folder)

@@ -11,6 +11,7 @@ use plugin_api::prelude::*;
 #[component(layer = "low-rank")]
 struct LowRank {
     /// The layer.
+    #[param(example = "baselines/linear")]
     inner: Use<dyn Layer>,
     /// Rank of what is added.
     #[param(default = 4, range = "1 <= x")]

@@ -143,8 +143,8 @@ fn example(component: &str, card: &Card, parameters: &[Parameter]) -> String {
     let values = parameters
         .iter()
         .filter(|p| p.required || p.default.is_some())
-        .map(|p| match &p.default {
-            Some(default) => format!(", {} = {}", p.name, toml_value(default)),
+        .map(|p| match p.default.as_ref().or(p.example.as_ref()) {
+            Some(value) => format!(", {} = {}", p.name, toml_value(value)),
             None => format!(", {} = …", p.name),
         });
     format!(

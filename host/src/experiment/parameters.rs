@@ -15,6 +15,8 @@ pub struct Parameter {
     pub kind: String,
     /// What it is where it is left out.
     pub default: Option<Json>,
+    /// What one would write, where it has no default.
+    pub example: Option<Json>,
     /// Whether it must be given.
     pub required: bool,
     /// What it is for.
@@ -28,6 +30,10 @@ pub fn parameters(card: &Card) -> Vec<Parameter> {
         name: name.into(),
         kind: kind(described, &card.schema),
         default: described.get("default").filter(|d| !d.is_null()).cloned(),
+        example: described
+            .get("examples")
+            .and_then(|all| all.get(0))
+            .cloned(),
         required: required.is_some_and(|r| r.iter().any(|n| n == name)),
         doc: text(described, "description")
             .or_else(|| text(schema::follow(described, &card.schema), "description"))

@@ -16,6 +16,7 @@ pub(super) fn to_json(done: &Done) -> serde_json::Result<String> {
                 .iter()
                 .map(|row| row.iter().copied().map(Exact).collect())
                 .collect(),
+            labels: table.labels.clone(),
         }),
         measured: report.measured.map(|_, metrics| exact(metrics)),
     });
@@ -37,6 +38,7 @@ pub(super) fn from_json(text: &str) -> serde_json::Result<Done> {
                 .iter()
                 .map(|row| row.iter().map(|x| x.0).collect())
                 .collect(),
+            labels: table.labels.clone(),
         }),
         measured: report.measured.map(|_, metrics| plain(metrics)),
     });
@@ -67,6 +69,8 @@ struct WrittenReport {
 struct WrittenTable {
     columns: Vec<String>,
     rows: Vec<Vec<Exact>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<String>,
 }
 
 fn exact(metrics: &Named<f64>) -> Named<Exact> {

@@ -378,6 +378,30 @@ mod tests {
         );
     }
 
+    /// A table without names is written as it was before there were any.
+    #[test]
+    fn rows_keep_their_names_and_need_none() {
+        let (_folder, mut journal) = scratch();
+        let plain = Report::default().table("t", &["a"], vec![vec![1.0], vec![2.0]]);
+        let labelled =
+            Report::default().labelled("t", &["a"], [("x", vec![1.0]), ("y", vec![2.0])]);
+        assert_eq!(labelled.tables["t"].labels, ["x", "y"]);
+        let done = |report: &Report| Done {
+            arch: Arch::new(Named::new()),
+            metrics: Named::new(),
+            reports: vec![report.clone()],
+        };
+        let text = exact::to_json(&done(&plain)).unwrap();
+        assert!(!text.contains("labels"), "{text}");
+        for (number, report) in [plain, labelled].into_iter().enumerate() {
+            let number = number as u64;
+            let key = Key { number, ..KEY };
+            journal.record([(key, &Ok(done(&report)), TIMING)]).unwrap();
+            let read = journal.results(0).unwrap()[&number].clone().unwrap();
+            assert_eq!(read.reports, [report]);
+        }
+    }
+
     #[test]
     fn a_failure_is_kept_with_its_cause() {
         let (_folder, mut journal) = scratch();

@@ -501,6 +501,10 @@ impl Session for NetSession {
         self.cost_of(what, probabilities)
     }
 
+    fn costs(&self, what: &str) -> Result<Named<f64>> {
+        self.costs_by_layer(what)
+    }
+
     fn latency(&self, batch: &Batch, runs: i64) -> Result<Latency> {
         self.measure(batch, runs)
     }

@@ -18,13 +18,16 @@ pub struct Report {
     pub measured: Named<Named<f64>>,
 }
 
-/// A table of numbers.
+/// A table of numbers, whose rows may have names.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// Names of the columns.
     pub columns: Vec<String>,
     /// Rows, as long as `columns`.
     pub rows: Vec<Vec<f64>>,
+    /// Names of the rows, where these are more than numbers one behind the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
 }
 
 impl Report {
@@ -41,14 +44,35 @@ impl Report {
     }
 
     /// The same with one more table.
-    pub fn table(mut self, name: &str, columns: &[&str], rows: Vec<Vec<f64>>) -> Self {
-        self.tables.put(
-            name,
-            Table {
-                columns: columns.iter().map(|c| c.to_string()).collect(),
-                rows,
-            },
-        );
+    pub fn table(self, name: &str, columns: &[&str], rows: Vec<Vec<f64>>) -> Self {
+        self.add(name, columns, rows, vec![])
+    }
+
+    /// The same with one more table, each of whose rows has a name.
+    pub fn labelled<L: Into<String>>(
+        self,
+        name: &str,
+        columns: &[&str],
+        rows: impl IntoIterator<Item = (L, Vec<f64>)>,
+    ) -> Self {
+        let (labels, rows) = rows.into_iter().map(|(l, row)| (l.into(), row)).unzip();
+        self.add(name, columns, rows, labels)
+    }
+
+    fn add(
+        mut self,
+        name: &str,
+        columns: &[&str],
+        rows: Vec<Vec<f64>>,
+        labels: Vec<String>,
+    ) -> Self {
+        let columns = columns.iter().map(|c| c.to_string()).collect();
+        let table = Table {
+            columns,
+            rows,
+            labels,
+        };
+        self.tables.put(name, table);
         self
     }
 }

@@ -85,6 +85,17 @@ pub fn expand(head: Head, mut item: ItemStruct) -> Result<TokenStream> {
                 .attrs
                 .push(syn::parse_quote!(#[schemars(extend("default" = #default))]));
         }
+        if let Some(example) = &param.example {
+            if param.default.is_some() {
+                return Err(Error::new_spanned(
+                    example,
+                    "a parameter with a default is its own example",
+                ));
+            }
+            field
+                .attrs
+                .push(syn::parse_quote!(#[schemars(extend("examples" = [#example]))]));
+        }
         if let Some((range, text)) = &param.range {
             for (key, value) in range.keywords() {
                 field
@@ -135,6 +146,7 @@ pub fn expand(head: Head, mut item: ItemStruct) -> Result<TokenStream> {
 #[derive(Default)]
 struct Param {
     default: Option<Expr>,
+    example: Option<Expr>,
     range: Option<(Range, LitStr)>,
 }
 
@@ -146,11 +158,13 @@ impl Param {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("default") {
                     param.default = Some(meta.value()?.parse()?);
+                } else if meta.path.is_ident("example") {
+                    param.example = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("range") {
                     let text: LitStr = meta.value()?.parse()?;
                     param.range = Some((range::parse(&text)?, text));
                 } else {
-                    return Err(meta.error("expected `default` or `range`"));
+                    return Err(meta.error("expected `default`, `example` or `range`"));
                 }
                 Ok(())
             })?;

@@ -34,7 +34,8 @@ pub fn boundary(forms: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Doc comments of struct and fields become its documentation. A field takes `#[param(default = 0.2)]`, which is any
 /// expression that serde can write as JSON, and `#[param(range = "0 < x <= 1")]`, which is checked when the parameters
-/// are read. A field without default is required, unless it is an `Option`.
+/// are read. A field without default is required, unless it is an `Option`; `#[param(example = "data.csv")]`, an expression
+/// like that of a default, then says what one would write: `pleach describe` shows it, and `pleach plugins check` tries it.
 ///
 /// A component that does not pass a check of `pleach plugins check` by design says so, with the reason that users read:
 /// `#[component(layer = "sign", exempt(gradients = "straight-through estimator"))]`.

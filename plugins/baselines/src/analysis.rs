@@ -1,4 +1,6 @@
 //! What looks at what was made.
 
 mod compare_strategies;
+mod confusion;
 mod learning_curves;
+mod summary;

@@ -11,6 +11,7 @@ mod begun;
 mod concat;
 mod conv;
 mod dropout;
+mod embedding;
 mod flatten;
 mod gat;
 mod gcn;

@@ -128,6 +128,23 @@ fn straight_through(x: &Batch) -> Result<Batch> {
     Ok(Batch::new().with("x", x.f_add(&missing)?))
 }
 
+/// All that runs it: leaves it to libtorch to say that features are no symbols.
+#[component(layer = "unwary")]
+struct Unwary {}
+
+impl Layer for Unwary {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        let symbols = port(inputs, "x")?.iter().cloned();
+        Ok(Shapes::new().with("x", symbols.chain([axis("out", 2)]).collect()))
+    }
+
+    fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
+        let rows = Tensor::f_zeros([9, 2], (Kind::Float, Device::Cpu))?;
+        let y = Tensor::f_embedding(&rows, x.tensor("x")?, -1, false, false)?;
+        Ok(Batch::new().with("x", y))
+    }
+}
+
 /// `gradients`: a straight-through estimator that says nothing of it.
 #[component(layer = "straight-through")]
 struct StraightThrough {}

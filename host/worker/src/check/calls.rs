@@ -144,15 +144,17 @@ impl State {
 }
 
 pub(super) fn quiet(case: &Case<'_>) -> Result<()> {
-    let printed = Printed::now()?;
-    let exercises = case.exercises(1)?;
-    printed.nothing_since("making the component")?;
-    for exercise in exercises {
+    let begun = Printed::now()?;
+    case.make(&case.stand_ins.recipe(case)?.params)?;
+    begun.nothing_since("making the component")?;
+    // Which inputs it takes is seen by calls, too.
+    for exercise in case.exercises(1)? {
+        let printed = Printed::now()?;
         case.trying(&exercise.input)?;
         exercise.run()?;
         printed.nothing_since("the call")?;
     }
-    Ok(())
+    begun.nothing_since("finding out which inputs it takes")
 }
 
 /// What this child has printed: all of it goes to one file.

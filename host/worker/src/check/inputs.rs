@@ -180,7 +180,7 @@ impl Case<'_> {
         };
         let seed = stream(self.seed, self.name);
         match self.card.role.as_str() {
-            "layer" => layer::exercises(recipe, seed, many),
+            "layer" => layer::exercises(self, recipe, seed, many),
             "initializer" => initializer::exercises(recipe, seed),
             "transform" => transform::exercises(recipe, seed),
             "hypernet" => hypernet::exercises(recipe, seed),

@@ -39,10 +39,11 @@ impl StandIns {
         let mut small = recipe.clone();
         for (name, property) in properties(&case.card.schema) {
             let least = property.get("minimum").and_then(Json::as_i64).unwrap_or(0);
-            if let Some(default) = property.get("default").and_then(Json::as_i64) {
+            let usual = property.get("default").or_else(|| example(property));
+            if let Some(usual) = usual.and_then(Json::as_i64) {
                 small
                     .params
-                    .insert(name.clone(), default.min(least.max(2)).into());
+                    .insert(name.clone(), usual.min(least.max(2)).into());
             }
         }
         match case.make(&small.params) {
@@ -51,7 +52,7 @@ impl StandIns {
         }
     }
 
-    /// A value that the schema takes: its default, else the first that comes to mind.
+    /// A value that the schema takes: its default, else its example, else the first that comes to mind.
     fn value(&self, schema: &Json, root: &Json, depth: usize) -> Option<Json> {
         if depth == 0 {
             return None;
@@ -60,6 +61,9 @@ impl StandIns {
             if let Some(value) = schema.get(key) {
                 return Some(value.clone());
             }
+        }
+        if let Some(example) = example(schema) {
+            return Some(example.clone());
         }
         if let Some(role) = schema.get("x-role").and_then(Json::as_str) {
             return self.component(role, depth);
@@ -120,6 +124,11 @@ impl StandIns {
         };
         Some(recipe.into())
     }
+}
+
+/// What one would write, where the author says so.
+fn example(schema: &Json) -> Option<&Json> {
+    schema.get("examples")?.get(0)
 }
 
 /// The parameters of a schema, by name.
@@ -261,6 +270,10 @@ mod tests {
             );
         };
         check(json!({ "type": "integer", "default": 7 }), json!(7));
+        check(
+            json!({ "type": "integer", "minimum": 3, "examples": [10] }),
+            json!(10),
+        );
         check(json!({ "type": "integer" }), json!(1));
         check(json!({ "type": "integer", "minimum": 3 }), json!(3));
         check(

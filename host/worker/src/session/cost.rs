@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use plugin_api::role::Layer;
-use plugin_api::{Axis, Cost, Decision, Domain, Error, Group, Result, Tensors, WeightSpec, kind};
+use plugin_api::{
+    Axis, Cost, Decision, Domain, Error, Group, Named, Result, Tensors, WeightSpec, kind,
+};
 use tch::{Device, Kind, Tensor};
 
 use super::NetSession;
@@ -29,15 +31,7 @@ impl NetSession {
         let mut counted = HashSet::new();
         let mut total = scalar(0.0, probabilities)?;
         for layer in self.network.nodes.iter().flat_map(|n| &n.layers) {
-            let costs = self.costs(layer, what, &mut counted)?;
-            let mut here = scalar(0.0, probabilities)?;
-            for cost in costs {
-                let mut product = scalar(cost.coefficient, probabilities)?;
-                for axis in &cost.axes {
-                    product = product.f_mul(&self.expected(axis, probabilities)?)?;
-                }
-                here = here.f_add(&product)?;
-            }
+            let mut here = self.cost_of_layer(layer, what, probabilities, &mut counted)?;
             for (decision, kept) in &kept {
                 let with: Vec<bool> = kept.iter().map(|k| k.contains(&*layer.place)).collect();
                 if with.contains(&false) {
@@ -50,6 +44,36 @@ impl NetSession {
             total = total.f_add(&here)?;
         }
         Ok(total.into())
+    }
+
+    /// The same of each layer, where nothing is open.
+    pub(super) fn costs_by_layer(&self, what: &str) -> Result<Named<f64>> {
+        let mut counted = HashSet::new();
+        let layers = self.network.nodes.iter().flat_map(|n| &n.layers);
+        let cost = |layer: &BuiltLayer| {
+            let cost = self.cost_of_layer(layer, what, &Tensors::new(), &mut counted)?;
+            Ok((layer.place.clone(), f64::try_from(&cost)?))
+        };
+        layers.map(cost).collect()
+    }
+
+    /// What a layer takes, as long as it is there.
+    fn cost_of_layer(
+        &self,
+        layer: &BuiltLayer,
+        what: &str,
+        probabilities: &Tensors,
+        counted: &mut HashSet<String>,
+    ) -> Result<Tensor> {
+        let mut sum = scalar(0.0, probabilities)?;
+        for cost in self.declared(layer, what, counted)? {
+            let mut product = scalar(cost.coefficient, probabilities)?;
+            for axis in &cost.axes {
+                product = product.f_mul(&self.expected(axis, probabilities)?)?;
+            }
+            sum = sum.f_add(&product)?;
+        }
+        Ok(sum)
     }
 
     /// The decisions of which probabilities are given, with their numbers of options.
@@ -75,7 +99,8 @@ impl NetSession {
         open.collect()
     }
 
-    fn costs(
+    /// What a layer says that it takes, or what its weights do.
+    fn declared(
         &self,
         layer: &BuiltLayer,
         what: &str,

@@ -9,13 +9,17 @@
 //! held to.
 
 use plugin_api::prelude::*;
-use plugin_api::{Searching, schemars, serde};
+use plugin_api::{Searching, schemars, serde, serde_json};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Searches by several strategies from the same seeds, with paired differences and their intervals.
 #[component(analysis = "compare-strategies")]
 struct CompareStrategies {
     /// The strategies: `{ name, strategy }`; the others are compared with the first.
+    #[param(example = serde_json::json!([
+        { "name": "random", "strategy": "baselines/random" },
+        { "name": "evolution", "strategy": "baselines/evolution" }
+    ]))]
     strategies: Vec<Competitor>,
     /// What is searched.
     #[param(default = "baselines/mlp-space")]
@@ -24,10 +28,10 @@ struct CompareStrategies {
     #[param(default = "baselines/backprop")]
     trainer: RecipeOf<dyn Trainer>,
     /// Trials of each search.
-    #[param(range = "1 <= x")]
+    #[param(example = 200, range = "1 <= x")]
     trials: i64,
     /// Searches of each strategy.
-    #[param(range = "2 <= x")]
+    #[param(example = 10, range = "2 <= x")]
     seeds: u64,
 }
 

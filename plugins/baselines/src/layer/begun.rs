@@ -8,8 +8,10 @@ use plugin_api::prelude::*;
 #[component(layer = "begun")]
 struct Begun {
     /// The layer.
+    #[param(example = "baselines/linear")]
     inner: Use<dyn Layer>,
     /// What its weights begin with.
+    #[param(example = "baselines/normal")]
     init: RecipeOf<dyn Initializer>,
     /// Which of its weights: names and selectors, joined by commas.
     #[param(default = "model")]

@@ -12,10 +12,10 @@ struct KernelMachine {
     #[param(default = "baselines/rbf")]
     kernel: Use<dyn Kernel>,
     /// Samples that are kept.
-    #[param(range = "1 <= x")]
+    #[param(example = 100, range = "1 <= x")]
     samples: i64,
     /// Features that come out.
-    #[param(range = "1 <= x")]
+    #[param(example = 10, range = "1 <= x")]
     out: i64,
 }
 

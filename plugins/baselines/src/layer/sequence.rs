@@ -9,6 +9,7 @@ use plugin_api::prelude::*;
 #[component(layer = "sequence")]
 struct Sequence {
     /// The layers, in the order in which they run.
+    #[param(example = ["baselines/linear", "baselines/activation"])]
     layers: Vec<Use<dyn Layer>>,
 }
 

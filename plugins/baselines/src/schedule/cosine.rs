@@ -16,7 +16,7 @@ struct Cosine {
     #[param(default = 0.0)]
     end: f64,
     /// Steps from one to the other.
-    #[param(range = "1 <= x")]
+    #[param(example = 200, range = "1 <= x")]
     steps: i64,
 }
 

@@ -15,7 +15,7 @@ struct OneCycle {
     #[param(default = 0.1)]
     max: f64,
     /// Steps of the cycle.
-    #[param(range = "1 <= x")]
+    #[param(example = 200, range = "1 <= x")]
     steps: i64,
     /// The part of them in which it grows.
     #[param(default = 0.3, range = "0 <= x <= 1")]

@@ -14,7 +14,7 @@ struct Step {
     #[param(default = 0.1)]
     gamma: f64,
     /// Steps from one multiplication to the next.
-    #[param(range = "1 <= x")]
+    #[param(example = 100, range = "1 <= x")]
     step_size: i64,
 }
 

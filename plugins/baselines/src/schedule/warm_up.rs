@@ -14,7 +14,7 @@ use plugin_api::prelude::*;
 #[component(schedule = "warm-up")]
 struct WarmUp {
     /// Steps from the first to the end of the line.
-    #[param(range = "1 <= x")]
+    #[param(example = 100, range = "1 <= x")]
     steps: i64,
     /// With what part of its end the line begins.
     #[param(default = 1.0 / 3.0, range = "0 <= x <= 1")]

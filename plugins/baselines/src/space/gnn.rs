@@ -16,6 +16,7 @@ use super::{decided, output, some_of_each};
 #[component(space = "gnn")]
 struct Gnn {
     /// Layers that a slot may be filled with; they must keep the width of their input.
+    #[param(example = ["baselines/linear", "baselines/identity"])]
     layers: Vec<RecipeOf<dyn Layer>>,
     /// Number of slots.
     #[param(default = 2, range = "1 <= x <= 8")]

@@ -16,8 +16,10 @@ use crate::data::tabular::Results;
 struct TabularSpace {
     /// The table: the path of a CSV file with a header, which may be packed by gzip, or the name of a benchmark's table in
     /// a folder of data, as `nas_nasbench201/accuracy.csv.gz`.
+    #[param(example = "results.csv")]
     file: String,
     /// The columns that are decisions.
+    #[param(example = ["depth", "width"])]
     decisions: Vec<String>,
     /// The decisions, once they were read.
     #[serde(skip)]

@@ -26,6 +26,7 @@ use super::{goal, key, worth};
 #[component(strategy = "portfolio")]
 struct Portfolio {
     /// The strategies: `{ name, strategy }`.
+    #[param(example = [{ "name": "evolution", "strategy": "baselines/evolution" }, { "name": "random", "strategy": "baselines/random" }])]
     strategies: Vec<Inner>,
     /// How many of the last proposals and trials decide who is asked.
     #[param(default = 100, range = "1 <= x <= 1000000")]

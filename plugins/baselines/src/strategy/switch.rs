@@ -14,6 +14,7 @@ use super::{goal, worth};
 #[component(strategy = "switch")]
 struct Switch {
     /// The strategies in their order: `{ name, strategy, trials, plateau }`.
+    #[param(example = [{ "name": "random", "strategy": "baselines/random", "trials": 20 }, { "name": "evolution", "strategy": "baselines/evolution" }])]
     turns: Vec<Turn>,
     /// The search.
     #[serde(skip)]

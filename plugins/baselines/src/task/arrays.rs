@@ -21,6 +21,7 @@ use crate::data::targets::{Targets, Unlabelled, Wanted};
 #[component(task = "arrays")]
 struct Arrays {
     /// The file, with `x` and `y`. A relative path begins in the folder in which pleach runs.
+    #[param(example = "samples.npz")]
     file: OwnFile,
     /// What `y` holds; classes where it is left out and `y` holds whole numbers.
     kind: Option<Wanted>,

@@ -29,6 +29,7 @@ const PIXELS: usize = 3 * 32 * 32;
 #[component(task = "cifar10")]
 struct Cifar10 {
     /// Where the photographs come from.
+    #[param(example = "official")]
     data: Data,
     /// Images to train on, drawn at random; all that `val` leaves where it is left out.
     #[param(range = "1 <= x")]

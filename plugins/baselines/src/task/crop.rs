@@ -17,6 +17,7 @@ use super::augmented::{OfImages, for_each, places};
 #[component(task = "crop")]
 struct Crop {
     /// The task that gives the images.
+    #[param(example = Recipe::new("baselines/digits").with("form", "image"))]
     task: OfImages,
     /// Zeros around an image.
     #[param(default = 4, range = "0 <= x <= 1000")]

@@ -13,6 +13,7 @@ use super::augmented::{OfImages, for_each, places};
 #[component(task = "cutout")]
 struct Cutout {
     /// The task that gives the images.
+    #[param(example = Recipe::new("baselines/digits").with("form", "image"))]
     task: OfImages,
     /// Length of the square's sides, in pixels.
     #[param(default = 8, range = "1 <= x <= 1000")]

@@ -12,6 +12,7 @@ use super::augmented::{OfImages, for_each};
 #[component(task = "flip")]
 struct Flip {
     /// The task that gives the images.
+    #[param(example = Recipe::new("baselines/digits").with("form", "image"))]
     task: OfImages,
     /// Probability that an image is mirrored.
     #[param(default = 0.5, range = "0 <= x <= 1")]

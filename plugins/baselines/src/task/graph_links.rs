@@ -30,6 +30,7 @@ use crate::data::splits::Splits;
 #[component(task = "graph-links")]
 struct GraphLinks {
     /// The file. A relative path begins in the folder in which pleach runs.
+    #[param(example = "links.npz")]
     file: OwnFile,
     /// What the features of a node are; `degrees` count training edges.
     #[param(default = "own")]

@@ -22,6 +22,7 @@ use crate::data::targets::Wanted;
 #[component(task = "graph-nodes")]
 struct GraphNodes {
     /// Which graph: the name of a public one, or `{ file = ".." }`.
+    #[param(example = "dblp")]
     data: Data,
     /// What `y` holds; classes where it is left out and `y` holds whole numbers.
     kind: Option<Wanted>,

@@ -23,6 +23,7 @@ use crate::data::targets::{Targets, Unlabelled, Wanted};
 #[component(task = "graphs")]
 struct Graphs {
     /// The file. A relative path begins in the folder in which pleach runs.
+    #[param(example = "graphs.npz")]
     file: OwnFile,
     /// What `graph_label` holds; classes where it is left out and that holds whole numbers.
     kind: Option<Wanted>,

@@ -21,6 +21,7 @@ use crate::data::own_path::{OwnFolder, entries, name};
 #[component(task = "idx-images")]
 struct IdxImages {
     /// Which images.
+    #[param(example = "mnist")]
     data: Data,
     /// Images to train on, drawn at random; all that `val` leaves where it is left out.
     #[param(range = "1 <= x")]

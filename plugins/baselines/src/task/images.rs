@@ -29,6 +29,7 @@ use crate::data::splits::Splits;
 #[component(task = "images")]
 struct OwnImages {
     /// The folder: a sub-folder a class, or `train`, `test` and perhaps `val` with these in each.
+    #[param(example = "photos")]
     folder: OwnFolder,
     /// Pixels along each side, to which all images are resized; images must be of one size where it is left out.
     #[param(range = "1 <= x <= 4096")]

@@ -11,12 +11,16 @@
 use std::cell::OnceCell;
 
 use plugin_api::prelude::*;
-use plugin_api::{schemars, serde};
+use plugin_api::{schemars, serde, serde_json};
 
 /// Several tasks over one network, each with outputs, terms of the loss and metrics of its own (Caruana 1997).
 #[component(task = "multi-task")]
 struct MultiTask {
     /// The tasks: `{ name, task, weight }`, where `weight` multiplies the task's loss, and is 1 where it is left out.
+    #[param(example = serde_json::json!([
+        { "name": "digit", "task": "baselines/digits" },
+        { "name": "neighbours", "task": "baselines/digits-graph", "weight": 0.5 }
+    ]))]
     tasks: Vec<Part>,
     /// What the tasks' ports make together.
     #[serde(skip)]

@@ -37,10 +37,13 @@ const IF_WANTED: [&str; 2] = [
 #[component(task = "table")]
 struct Table {
     /// The file; its first line names the columns. A relative path begins in the folder in which pleach runs.
+    #[param(example = "iris.csv")]
     file: OwnFile,
     /// The column that is wanted.
+    #[param(example = "species")]
     target: String,
     /// What it holds.
+    #[param(example = "classes")]
     kind: Wanted,
     /// Columns that name categories.
     #[param(default = [])]

@@ -18,8 +18,10 @@ use crate::data::tabular::{Results, nas_bench_graph};
 struct Tabular {
     /// The table: the path of a CSV file with a header, which may be packed by gzip, or the name of a benchmark's table in
     /// a folder of data, as `nas_nasbench201/accuracy.csv.gz`.
+    #[param(example = "results.csv")]
     file: String,
     /// The column with the task's main metric on `val`.
+    #[param(example = "accuracy")]
     value: String,
     /// The column with that metric on `test`.
     test: Option<String>,

@@ -11,6 +11,7 @@ use plugin_api::{Json, Params};
 
 plugin_api::testing::conformance!();
 
+mod analyses;
 mod attention;
 mod augmentation;
 mod bad_images;
@@ -18,6 +19,7 @@ mod cell_cnn;
 mod cifar10;
 mod compare_strategies;
 mod digits;
+mod embedding;
 mod files;
 mod hypernet;
 mod idx_images;

@@ -71,46 +71,35 @@ macro_rules! made {
 }
 plugin_api::each_role!(made);
 
-/// A file that is there: what is in it is read with the first batch.
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/cora.npz");
+/// A file and a folder that are there, in place of those of examples. What is in them is read with the first batch.
+const THERE: [(&str, &str); 2] = [
+    (
+        "file",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/data/cora.npz"),
+    ),
+    ("folder", "."),
+];
+
+/// What is required, as the examples of the parameters say.
+fn required(schema: &Json) -> Params {
+    let names = schema["required"].as_array().into_iter().flatten();
+    let names = names.map(|name| name.as_str().unwrap());
+    let value = |name: &str| {
+        let there = THERE.iter().find(|(there, _)| *there == name);
+        let example = &schema["properties"][name]["examples"][0];
+        there.map_or_else(|| example.clone(), |(_, path)| json!(path))
+    };
+    names.map(|name| (name.to_string(), value(name))).collect()
+}
 
 #[test]
-fn all_components_are_documented_and_made_from_their_defaults() {
+fn all_components_are_documented_and_made_from_defaults_and_examples() {
     let card = plugin().card().unwrap();
-    assert_eq!(card.components.len(), 98);
+    assert_eq!(card.components.len(), 101);
     pleach_worker::host(); // some of them take components, which a host makes
     for component in card.components {
-        let given = match component.name.as_str() {
-            // These have parameters without defaults.
-            "gnn" => json!({ "layers": ["baselines/gcn"] }),
-            "begun" => json!({ "inner": "baselines/linear", "init": "baselines/zeros" }),
-            "cosine" | "warm-up" | "one-cycle" => json!({ "steps": 10 }),
-            "step" => json!({ "step_size": 10 }),
-            "kernel-machine" => json!({ "samples": 3, "out": 2 }),
-            "table" => json!({ "file": FILE, "target": "y", "kind": "classes" }),
-            "graph-nodes" => json!({ "data": "dblp" }),
-            "arrays" | "graph-links" | "graphs" => json!({ "file": FILE }),
-            "idx-images" => json!({ "data": "mnist" }),
-            "cifar10" => json!({ "data": "tiles" }),
-            "images" => json!({ "folder": "." }),
-            "flip" | "crop" | "cutout" => {
-                json!({ "task": { "use": "baselines/digits", "form": "image" } })
-            }
-            "sequence" => json!({ "layers": ["baselines/linear"] }),
-            "tabular" => json!({ "file": "table.csv", "value": "accuracy" }),
-            "tabular-space" => json!({ "file": "table.csv", "decisions": ["width"] }),
-            "compare-strategies" => {
-                let random = json!({ "name": "random", "strategy": "baselines/random" });
-                json!({ "strategies": [random], "trials": 1, "seeds": 2 })
-            }
-            "portfolio" => {
-                json!({ "strategies": [{ "name": "random", "strategy": "baselines/random" }] })
-            }
-            "switch" => json!({ "turns": [{ "name": "random", "strategy": "baselines/random" }] }),
-            "multi-task" => json!({ "tasks": [{ "name": "a", "task": "baselines/digits" }] }),
-            _ => json!({}),
-        };
-        made(&component.role, &component.name, &params(given)).unwrap_or_else(|e| panic!("{e}"));
+        let given = required(&component.schema);
+        made(&component.role, &component.name, &given).unwrap_or_else(|e| panic!("{e}"));
         for (name, parameter) in component.schema["properties"]
             .as_object()
             .into_iter()

@@ -1,7 +1,12 @@
-//! A layer, on whichever of the candidates its `shapes` accepts.
+//! A layer, on whichever of the candidates it takes.
+//!
+//! A layer says that it cannot take something by an error of `shapes`, or, where only the numbers tell, by one of
+//! `forward` that says what it expected. Few layers take symbols, groups or pairs, and most cannot know them from
+//! features by their shapes: these are tried where nothing else is taken.
 
 use std::rc::Rc;
 
+use plugin_api::boundary::as_error;
 use plugin_api::host::Services;
 use plugin_api::role::{Layer, LayerObj};
 use plugin_api::testing::Alone;
@@ -9,9 +14,9 @@ use plugin_api::{
     Arch, Batch, Edges, Error, Graph, Recipe, Result, Shape, Shapes, Tensors, Value, WeightSpec,
     axis, random, show, stream,
 };
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
-use super::super::{Skip, differs};
+use super::super::{Case, Skip, differs};
 use super::{Exercise, Output, shown, weights};
 use crate::registry::host;
 
@@ -25,29 +30,64 @@ struct Candidate {
     batch: Batch,
 }
 
-pub(super) fn exercises(recipe: &Recipe, seed: u64, many: i64) -> Result<Vec<Exercise>> {
+pub(super) fn exercises(
+    case: &Case<'_>,
+    recipe: &Recipe,
+    seed: u64,
+    many: i64,
+) -> Result<Vec<Exercise>> {
     let layer = Rc::new(host().layer(recipe)?);
-    let mut exercises = vec![];
-    let candidates = candidates(seed, many)?;
-    for candidate in &candidates {
-        // Layers say so where they cannot take what comes in.
-        let Ok(promised) = layer.shapes(&candidate.shapes) else {
-            continue;
-        };
-        let specs = layer.weights(&candidate.shapes)?;
-        for train in [false, true] {
-            exercises.push(exercise(&layer, candidate, &promised, &specs, train, seed)?);
+    let mut tried = vec![];
+    for candidates in [usual(seed, many)?, special(seed, many)?] {
+        let mut exercises = vec![];
+        for candidate in &candidates {
+            exercises.extend(taken(case, &layer, candidate, seed)?);
+        }
+        if !exercises.is_empty() {
+            return Ok(exercises);
+        }
+        tried.extend(candidates.iter().map(|candidate| candidate.name));
+    }
+    let what = format!(
+        "the layer takes none of the inputs that are tried: {}",
+        tried.join(", ")
+    );
+    Err(Skip(what).into())
+}
+
+/// The layer at work on a candidate, in evaluation and in training; nothing where it does not take it.
+fn taken(
+    case: &Case<'_>,
+    layer: &Rc<LayerObj>,
+    candidate: &Candidate,
+    seed: u64,
+) -> Result<Vec<Exercise>> {
+    let Ok(promised) = layer.shapes(&candidate.shapes) else {
+        return Ok(vec![]);
+    };
+    let specs = layer.weights(&candidate.shapes)?;
+    let both =
+        [false, true].map(|train| exercise(layer, candidate, &promised, &specs, train, seed));
+    let both = both.into_iter().collect::<Result<Vec<_>>>()?;
+    for exercise in &both {
+        case.trying(&exercise.input)?;
+        if !refuses(exercise) {
+            return Ok(both);
         }
     }
-    if exercises.is_empty() {
-        let names: Vec<&str> = candidates.iter().map(|c| c.name).collect();
-        let what = format!(
-            "the layer takes none of the inputs that are tried: {}",
-            names.join(", ")
-        );
-        return Err(Skip(what).into());
+    Ok(vec![])
+}
+
+/// Whether the layer says what it expected in place of these numbers. libtorch's errors and panics do not.
+fn refuses(exercise: &Exercise) -> bool {
+    let Err(error) = exercise.run() else {
+        return false;
+    };
+    let mut root = as_error(error);
+    while let Some(cause) = root.cause {
+        root = *cause;
     }
-    Ok(exercises)
+    root.expected.is_some()
 }
 
 fn exercise(
@@ -148,49 +188,64 @@ fn given(output: &Output, port: &str, promised: &Shape) -> Result<()> {
     }
 }
 
-/// `many` times as many samples and nodes as usual.
-fn candidates(seed: u64, many: i64) -> Result<Vec<Candidate>> {
+/// What comes in at a port: its name, the shape that is promised, and what is given.
+type Port = (String, Shape, Value);
+
+/// What most layers take; `many` times as many samples and nodes as usual.
+fn usual(seed: u64, many: i64) -> Result<Vec<Candidate>> {
     let batch = 5 * many;
-    let dense = |port: &str, axes: &[&str], size: &[i64]| {
-        // How many there are of the first is known at run time only.
-        let shape = axes.iter().zip(size).enumerate();
-        let shape = shape
-            .map(|(i, (name, n))| axis(name, (i > 0).then_some(*n)))
-            .collect();
-        (
-            port.to_string(),
-            shape,
-            Value::from(random::normal(size, stream(seed, port))),
-        )
+    let features = |port: &str| dense(port, &["batch", "features"], &[batch, FEATURES], seed);
+    let nodes = |n: i64| dense("x", &["nodes", "features"], &[n, FEATURES], seed);
+    let axes = ["batch", "time", "features"];
+    let sequences = dense("x", &axes, &[batch, 6, FEATURES], seed);
+    let axes = ["batch", "channels", "height", "width"];
+    let images = dense("x", &axes, &[batch, 4, FEATURES, FEATURES], seed);
+    let graph = |graph: Graph| port("graph", &["nodes"], &[graph.nodes()], graph);
+    Ok(vec![
+        Candidate::of("features", [features("x")]),
+        Candidate::of("nodes", [nodes(NODES * many), graph(odd(many)?)]),
+        Candidate::of("a lone node", [nodes(1), graph(lone()?)]),
+        Candidate::of("sequences", [sequences]),
+        Candidate::of("images", [images]),
+        Candidate::of("two inputs", [features("x"), features("y")]),
+    ])
+}
+
+/// What is tried where nothing else is taken.
+fn special(seed: u64, many: i64) -> Result<Vec<Candidate>> {
+    let whole = |name: &str, axes: &[&str], size: &[i64], below: i64| -> Result<Port> {
+        let drawn = random::uniform(size, stream(seed, name));
+        let numbers = drawn.f_mul_scalar(below as f64)?.f_to_kind(Kind::Int64)?;
+        Ok(port(name, axes, size, numbers))
     };
-    let graph = |graph: Graph| ("graph".to_string(), vec![axis("nodes", None)], graph.into());
-    let features = |port: &str| dense(port, &["batch", "features"], &[batch, FEATURES]);
-    let nodes = |n: i64| dense("x", &["nodes", "features"], &[n, FEATURES]);
-    let sides = [batch, 4, FEATURES, FEATURES];
-    type Ports = Vec<(String, Shape, Value)>;
-    let all: [(&str, Ports); 6] = [
-        ("features", vec![features("x")]),
-        ("nodes", vec![nodes(NODES * many), graph(odd(many)?)]),
-        ("a lone node", vec![nodes(1), graph(lone()?)]),
-        (
-            "sequences",
-            vec![dense(
-                "x",
-                &["batch", "time", "features"],
-                &[batch, 6, FEATURES],
-            )],
-        ),
-        (
-            "images",
-            vec![dense(
-                "x",
-                &["batch", "channels", "height", "width"],
-                &sides,
-            )],
-        ),
-        ("two inputs", vec![features("x"), features("y")]),
-    ];
-    let candidate = |(name, ports): (&'static str, Vec<_>)| {
+    let nodes = || dense("x", &["nodes", "features"], &[NODES * many, FEATURES], seed);
+    let symbols = whole("x", &["batch", "time"], &[5 * many, 6], SYMBOLS)?;
+    let sizes: Vec<i64> = (0..many).flat_map(|_| [3, 0, NODES - 3]).collect();
+    let groups = Graph::members(&sizes)?;
+    let groups = port("groups", &["groups"], &[groups.nodes()], groups);
+    let pairs = whole("pairs", &["pairs", "ends"], &[7 * many, 2], NODES)?;
+    Ok(vec![
+        Candidate::of("symbols", [symbols]),
+        Candidate::of("groups of rows", [nodes(), groups]),
+        Candidate::of("pairs of nodes", [nodes(), pairs]),
+    ])
+}
+
+/// Numbers of each kind at a port.
+fn dense(name: &str, axes: &[&str], size: &[i64], seed: u64) -> Port {
+    let numbers = random::normal(size, stream(seed, name));
+    port(name, axes, size, numbers)
+}
+
+/// What comes in at a port; how many there are of the first axis is known at run time only.
+fn port(name: &str, axes: &[&str], size: &[i64], value: impl Into<Value>) -> Port {
+    let shape = axes.iter().zip(size).enumerate();
+    let shape = shape.map(|(i, (name, n))| axis(name, (i > 0).then_some(*n)));
+    (name.to_string(), shape.collect(), value.into())
+}
+
+impl Candidate {
+    fn of<const N: usize>(name: &'static str, ports: [Port; N]) -> Self {
         let mut candidate = Candidate {
             name,
             shapes: Shapes::new(),
@@ -201,9 +256,11 @@ fn candidates(seed: u64, many: i64) -> Result<Vec<Candidate>> {
             candidate.batch.put(&port, value);
         }
         candidate
-    };
-    Ok(all.into_iter().map(candidate).collect())
+    }
 }
+
+/// Symbols that there are: few, as a layer may know no more.
+const SYMBOLS: i64 = 4;
 
 /// Nodes of the graph that has all that graphs can have.
 const NODES: i64 = 6;

@@ -120,7 +120,7 @@ fn of_report(report: &Report) -> Result<Output> {
         output.tensors.extend(named);
     }
     for (name, table) in report.tables.iter() {
-        output.text += &format!("{name}: {:?}\n", table.columns);
+        output.text += &format!("{name}: {:?} {:?}\n", table.columns, table.labels);
         let numbers = Tensor::f_from_slice(&table.rows.concat())?;
         output.tensors.put(format!("table {name}"), numbers);
     }

@@ -16,52 +16,65 @@ use crate::registry::host;
 
 /// Points that are drawn.
 const POINTS: i64 = 8;
-/// Tasks whose ports are offered.
-const TASKS: [&str; 2] = ["baselines/digits", "baselines/digits-graph"];
+/// What is offered to every space: the ports of tasks over rows of features, and over nodes.
+const USUAL: [&str; 2] = ["digits", "digits-graph"];
+/// What is offered to those that are for neither.
+const SPECIAL: [&str; 1] = ["digits as images"];
 
 pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     let space = Rc::new(host().space(recipe)?);
-    let mut exercises = vec![];
-    for task in TASKS {
-        let ports = host().task(&Recipe::new(task))?.ports()?;
-        // A space may be for other tasks, and says so.
-        if space.decisions(&ports).is_err() {
-            continue;
+    for tasks in [&USUAL[..], &SPECIAL] {
+        let mut exercises = vec![];
+        for task in tasks {
+            exercises.extend(exercise(&space, task, seed)?);
         }
-        let (maker, offered) = (Rc::clone(&space), ports.clone());
-        let call = move |_: &Tensors| {
-            let decisions = maker.decisions(&offered)?;
-            Output::of_text(&(decisions, archs(&maker, &offered, seed)?))
-        };
-        let space = Rc::clone(&space);
-        let promise = move |_: &Output| {
-            if let Some(supernet) = space.supernet(&ports)?
-                && supernet.decisions != space.decisions(&ports)?
-            {
-                return Err(Error::new(
-                    "the supernet leaves other decisions open than `decisions` lists",
-                )
-                .into());
-            }
-            for arch in archs(&space, &ports, seed)? {
-                Network::build(arch, &ports)?;
-            }
-            Ok(())
-        };
-        exercises.push(Exercise::alone(
-            &format!("the ports of {task}, {POINTS} points"),
-            call,
-            promise,
-        ));
+        if !exercises.is_empty() {
+            return Ok(exercises);
+        }
     }
-    if exercises.is_empty() {
-        let what = format!(
-            "the space is for none of the tasks that are tried: {}",
-            TASKS.join(", ")
-        );
-        return Err(Skip(what).into());
+    let tried = [&USUAL[..], &SPECIAL].concat().join(", ");
+    Err(Skip(format!(
+        "the space is for none of the tasks that are tried: {tried}"
+    ))
+    .into())
+}
+
+fn ports(task: &str) -> Result<Ports> {
+    let task = match task {
+        "digits as images" => Recipe::new("baselines/digits").with("form", "image"),
+        name => Recipe::new(format!("baselines/{name}")),
+    };
+    host().task(&task)?.ports()
+}
+
+/// The space at work for a task; nothing where it is for others, and says so.
+fn exercise(space: &Rc<SpaceObj>, task: &str, seed: u64) -> Result<Option<Exercise>> {
+    let ports = ports(task)?;
+    if space.decisions(&ports).is_err() {
+        return Ok(None);
     }
-    Ok(exercises)
+    let (maker, offered) = (Rc::clone(space), ports.clone());
+    let call = move |_: &Tensors| {
+        let decisions = maker.decisions(&offered)?;
+        Output::of_text(&(decisions, archs(&maker, &offered, seed)?))
+    };
+    let space = Rc::clone(space);
+    let promise = move |_: &Output| {
+        if let Some(supernet) = space.supernet(&ports)?
+            && supernet.decisions != space.decisions(&ports)?
+        {
+            return Err(Error::new(
+                "the supernet leaves other decisions open than `decisions` lists",
+            )
+            .into());
+        }
+        for arch in archs(&space, &ports, seed)? {
+            Network::build(arch, &ports)?;
+        }
+        Ok(())
+    };
+    let input = format!("the ports of {task}, {POINTS} points");
+    Ok(Some(Exercise::alone(&input, call, promise)))
 }
 
 fn archs(space: &SpaceObj, ports: &Ports, seed: u64) -> Result<Vec<Arch>> {

@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
+use plugin_api::boundary::as_error;
 use plugin_api::host::Services;
 use plugin_api::role::{Task, TaskObj};
 use plugin_api::{
-    At, Batch, Error, Ports, Recipe, Result, Shape, Tensors, Value, random, show, stream,
+    At, Batch, Error, Json, Ports, Recipe, Result, Shape, Tensors, Value, random, show, stream,
 };
 
-use super::super::differs;
+use super::super::{Skip, differs};
 use super::{Call, Exercise, Output, Promise, episode, shown};
 use crate::registry::host;
 
@@ -19,7 +20,7 @@ const PAST_THE_END: i64 = 1_000_000_000;
 
 pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     let task = Rc::new(host().task(recipe)?);
-    let ports = task.ports()?;
+    let ports = task.ports().map_err(|error| of_examples(recipe, error))?;
     if task.episode("train", &At::ALL)?.is_some() {
         return episode::exercises(&task, seed);
     }
@@ -50,6 +51,18 @@ pub(super) fn exercises(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         }
     }
     Ok(exercises)
+}
+
+/// Why a task has no ports. What parameters name that stand in for a user's need not be here.
+fn of_examples(recipe: &Recipe, error: anyhow::Error) -> anyhow::Error {
+    match recipe.params.is_empty() {
+        true => error,
+        false => {
+            let given = Json::Object(recipe.params.clone());
+            let why = Error::new("the task cannot read what its parameters name").found(given);
+            Skip(why.caused_by(as_error(error)).to_string()).into()
+        }
+    }
 }
 
 fn call(task: &Rc<TaskObj>, split: &'static str, at: At) -> Call {
