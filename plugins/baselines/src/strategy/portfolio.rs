@@ -17,7 +17,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use plugin_api::prelude::*;
-use plugin_api::{schemars, serde};
+use plugin_api::{schemars, serde, serde_json};
 
 use super::members::{Members, proposer};
 use super::{goal, key, worth};
@@ -26,7 +26,7 @@ use super::{goal, key, worth};
 #[component(strategy = "portfolio")]
 struct Portfolio {
     /// The strategies: `{ name, strategy }`.
-    #[param(example = [{ "name": "evolution", "strategy": "baselines/evolution" }, { "name": "random", "strategy": "baselines/random" }])]
+    #[param(example = serde_json::json!([{ "name": "evolution", "strategy": "baselines/evolution" }, { "name": "random", "strategy": "baselines/random" }]))]
     strategies: Vec<Inner>,
     /// How many of the last proposals and trials decide who is asked.
     #[param(default = 100, range = "1 <= x <= 1000000")]

@@ -5,7 +5,7 @@
 //! over knows what was found.
 
 use plugin_api::prelude::*;
-use plugin_api::{schemars, serde};
+use plugin_api::{schemars, serde, serde_json};
 
 use super::members::Members;
 use super::{goal, worth};
@@ -14,7 +14,7 @@ use super::{goal, worth};
 #[component(strategy = "switch")]
 struct Switch {
     /// The strategies in their order: `{ name, strategy, trials, plateau }`.
-    #[param(example = [{ "name": "random", "strategy": "baselines/random", "trials": 20 }, { "name": "evolution", "strategy": "baselines/evolution" }])]
+    #[param(example = serde_json::json!([{ "name": "random", "strategy": "baselines/random", "trials": 20 }, { "name": "evolution", "strategy": "baselines/evolution" }]))]
     turns: Vec<Turn>,
     /// The search.
     #[serde(skip)]
