@@ -25,55 +25,73 @@ struct Candidate {
     batch: Batch,
 }
 
-pub(super) fn exercises(recipe: &Recipe, seed: u64, many: i64) -> Result<Vec<Exercise>> {
+/// A layer beside an input that it takes.
+pub(in super::super) struct Tried {
+    pub(in super::super) layer: Rc<LayerObj>,
+    /// How the input reads in a report.
+    pub(in super::super) input: String,
+    pub(in super::super) shapes: Shapes,
+    pub(in super::super) batch: Batch,
+    pub(in super::super) promised: Shapes,
+    pub(in super::super) specs: Vec<WeightSpec>,
+    pub(in super::super) weights: Tensors,
+}
+
+/// The layer on each of the candidates that it takes; `many` times as many samples and nodes as usual.
+pub(in super::super) fn tried(recipe: &Recipe, seed: u64, many: i64) -> Result<Vec<Tried>> {
     let layer = Rc::new(host().layer(recipe)?);
-    let mut exercises = vec![];
-    let candidates = candidates(seed, many)?;
-    for candidate in &candidates {
+    let mut tried = vec![];
+    let mut names = vec![];
+    for candidate in candidates(seed, many)? {
+        names.push(candidate.name);
         // Layers say so where they cannot take what comes in.
         let Ok(promised) = layer.shapes(&candidate.shapes) else {
             continue;
         };
         let specs = layer.weights(&candidate.shapes)?;
-        for train in [false, true] {
-            exercises.push(exercise(&layer, candidate, &promised, &specs, train, seed)?);
-        }
+        let nowhere = Arch::new(candidate.shapes.clone());
+        tried.push(Tried {
+            layer: Rc::clone(&layer),
+            input: describe(&candidate),
+            promised,
+            weights: weights(&specs, &nowhere, seed)?,
+            specs,
+            shapes: candidate.shapes,
+            batch: candidate.batch,
+        });
     }
-    if exercises.is_empty() {
-        let names: Vec<&str> = candidates.iter().map(|c| c.name).collect();
+    if tried.is_empty() {
         let what = format!(
             "the layer takes none of the inputs that are tried: {}",
             names.join(", ")
         );
         return Err(Skip(what).into());
     }
-    Ok(exercises)
+    Ok(tried)
 }
 
-fn exercise(
-    layer: &Rc<LayerObj>,
-    candidate: &Candidate,
-    promised: &Shapes,
-    specs: &[WeightSpec],
-    train: bool,
-    seed: u64,
-) -> Result<Exercise> {
+pub(super) fn exercises(recipe: &Recipe, seed: u64, many: i64) -> Result<Vec<Exercise>> {
+    let tried = tried(recipe, seed, many)?;
+    let each = tried.iter().flat_map(|tried| {
+        let of = |train| exercise(tried, train, seed);
+        [false, true].map(of)
+    });
+    Ok(each.collect())
+}
+
+fn exercise(tried: &Tried, train: bool, seed: u64) -> Exercise {
     let of_input = |(port, value): (&str, &Value)| match value {
         Value::Tensor(t) => Some((format!("input {port}"), t.clone())),
         Value::Graph(_) => None,
     };
-    let mut lent: Tensors = candidate.batch.iter().filter_map(of_input).collect();
-    let nowhere = Arch::new(candidate.shapes.clone());
-    for (name, t) in weights(specs, &nowhere, seed)? {
-        lent.put(format!("weight {name}"), t);
+    let mut lent: Tensors = tried.batch.iter().filter_map(of_input).collect();
+    for (name, t) in tried.weights.iter() {
+        lent.put(format!("weight {name}"), t.clone());
     }
-    let input = format!(
-        "{}{}",
-        describe(candidate),
-        if train { ", in training" } else { "" }
-    );
+    let when = if train { ", in training" } else { "" };
+    let input = format!("{}{when}", tried.input);
 
-    let (batch, runner) = (candidate.batch.clone(), Rc::clone(layer));
+    let (batch, runner) = (tried.batch.clone(), Rc::clone(&tried.layer));
     let call = move |lent: &Tensors| {
         let inputs = batch.iter().map(|(port, value)| match value {
             Value::Tensor(_) => (port, Value::from(&lent[&format!("input {port}")])),
@@ -87,21 +105,21 @@ fn exercise(
         let output = runner.forward(&lent.under("weight "), &inputs.collect(), &pass)?;
         Ok(Output::of_batch(&output))
     };
-    let (layer, shapes) = (Rc::clone(layer), candidate.shapes.clone());
-    let (promised, specs) = (promised.clone(), specs.to_vec());
+    let (layer, shapes) = (Rc::clone(&tried.layer), tried.shapes.clone());
+    let (promised, specs) = (tried.promised.clone(), tried.specs.clone());
     let promise = move |output: &Output| {
         stable(&layer, &shapes, &specs)?;
         promised
             .iter()
             .try_for_each(|(port, shape)| given(output, port, shape))
     };
-    Ok(Exercise {
+    Exercise {
         input,
         lent,
         differentiable: true,
         call: Box::new(call),
         promise: Box::new(promise),
-    })
+    }
 }
 
 /// Asked again, a layer wants the same weights.
