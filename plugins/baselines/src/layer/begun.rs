@@ -34,4 +34,8 @@ impl Layer for Begun {
     fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
         self.inner.forward(w, x, pass)
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        self.inner.export(to, inputs)
+    }
 }

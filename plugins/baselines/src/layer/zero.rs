@@ -17,4 +17,8 @@ impl Layer for Zero {
     fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
         Ok(Batch::new().with("x", x.tensor("x")?.f_mul_scalar(0.0)?))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return 0 * x")))
+    }
 }

@@ -18,6 +18,7 @@ mod cell_cnn;
 mod cifar10;
 mod compare_strategies;
 mod digits;
+mod exports;
 mod files;
 mod hypernet;
 mod idx_images;
