@@ -45,7 +45,7 @@ fn nameless(place: &Place, text: &str) -> String {
 }
 
 /// What the kit says of a component where it does not pass: the verdict, the input, the error.
-fn says(checks: &[Checked]) -> String {
+fn says<'a>(checks: impl IntoIterator<Item = &'a Checked>) -> String {
     let text = |checked: &Checked| {
         let (verdict, finding) = match &checked.verdict {
             Verdict::Failed(finding) => ("failed", finding),
@@ -66,10 +66,18 @@ fn says(checks: &[Checked]) -> String {
         ))
     };
     checks
-        .iter()
+        .into_iter()
         .filter_map(text)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// Whether a layer was not held to what it exports, as it exports nothing.
+fn is_unwritten(checked: &Checked) -> bool {
+    checked.verdict
+        == Verdict::Skipped {
+            reason: "it does not say how PyTorch writes it".into(),
+        }
 }
 
 fn check(component: &str, expected: Expect) {
@@ -77,7 +85,9 @@ fn check(component: &str, expected: Expect) {
     let of = |checked: &&Checked| checked.component.as_ref() == Some(&name);
     let checks: Vec<Checked> = FAULTY.iter().filter(of).cloned().collect();
     assert!(checks.len() >= 7, "{component}: {checks:?}");
-    expected.assert_eq(&says(&checks));
+    expected.assert_eq(&says(
+        checks.iter().filter(|checked| !is_unwritten(checked)),
+    ));
 }
 
 #[test]
@@ -103,7 +113,8 @@ fn each_bad_component_fails_its_own_check() {
         pure: skipped: it does not pass `defaults`
         gradients: skipped: it does not pass `defaults`
         hostile: skipped: it does not pass `defaults`
-        quiet: skipped: it does not pass `defaults`"#]],
+        quiet: skipped: it does not pass `defaults`
+        exported: skipped: it does not pass `defaults`"#]],
     );
     check(
         "careless",
@@ -177,6 +188,25 @@ fn each_bad_component_fails_its_own_check() {
           found     forward
           expected  nothing on standard output and standard error
           help: use `plugin_api::tracing`: the host decides what is shown"#]],
+    );
+    check(
+        "mistranslated",
+        expect![[r#"
+        exported: failed
+        input: features: x [5, 8], float32
+        output `x` of what is exported has other numbers than the layer's
+          found     6.278054714202881e0
+          expected  3.1390273571014404e0"#]],
+    );
+    check("misspelt", expect![[""]]);
+    check(
+        "misshapen",
+        expect![[r#"
+        exported: failed
+        input: features: x [5, 8], float32
+        output `x` of what is exported has another shape or kind than the layer's
+          found     Float [1, 5, 8]
+          expected  Float [5, 8]"#]],
     );
 }
 
@@ -323,7 +353,7 @@ fn prints_a_list_and_repeats_a_seed() {
                 found     -9.589e-1
                 expected  0.000e0, by finite differences
                 help: where that is by design, say so with its reason: `exempt(gradients = "…")` in `#[component]`
-        9 checks: 8 ok, 1 failed
+        10 checks: 8 ok, 1 failed, 1 skipped
         seed 0: --reproduce 0 repeats the inputs
 
     "#]].assert_eq(&run(&["--include", "straight-through", "--only-failed"], 1));
@@ -373,6 +403,9 @@ const UNTRIED: [&str; 10] = [
     "baselines/tabular-space",
 ];
 
+/// Layers that cannot be written in PyTorch: their weights, or the kernel, belong to whatever they are made of.
+const UNWRITTEN: [&str; 2] = ["baselines/kernel-machine", "mixhop/low-rank"];
+
 /// What is shipped passes on other inputs than its own tests try, or says why not.
 #[test]
 fn the_plugins_of_this_repository_pass() {
@@ -393,8 +426,11 @@ fn the_plugins_of_this_repository_pass() {
         command.env("XDG_CACHE_HOME", place.folder.path().join("cache"));
         let mut checks = report(&mut command).checks;
         checks.retain(|checked| {
-            let untried = (checked.component.iter()).any(|name| UNTRIED.contains(&name.as_str()));
-            !(untried && matches!(checked.verdict, Verdict::Skipped { .. }))
+            let is_of = |names: &[&str]| {
+                (checked.component.iter()).any(|name| names.contains(&name.as_str()))
+            };
+            let untried = is_of(&UNTRIED) && matches!(checked.verdict, Verdict::Skipped { .. });
+            !untried && !(is_of(&UNWRITTEN) && is_unwritten(checked))
         });
         assert!(checks.len() > 9, "{name}: {checks:?}");
         assert_eq!(says(&checks), "", "{name}");

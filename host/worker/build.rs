@@ -30,8 +30,16 @@ fn main() {
         .include(libtorch.join("include"))
         .include(libtorch.join("include/torch/csrc/api/include"))
         .files(
-            ["attention", "caught", "draw", "max", "sparse", "update"]
-                .map(|name| format!("native/{name}.cpp")),
+            [
+                "attention",
+                "caught",
+                "draw",
+                "max",
+                "script",
+                "sparse",
+                "update",
+            ]
+            .map(|name| format!("native/{name}.cpp")),
         )
         .compile("pleach_native");
     println!(

@@ -235,6 +235,7 @@ packed!(
     crate::role::Needs,
     Option<Arch>,
     Option<plugin_api_data::Point>,
+    Option<plugin_api_data::Source>,
     Option<Vec<plugin_api_data::Point>>,
     Vec<plugin_api_data::WeightSpec>,
     Vec<plugin_api_data::Decision>,

@@ -45,6 +45,7 @@ pub mod optimizer;
 pub mod pass;
 pub mod plugin;
 pub mod probe;
+pub mod pytorch;
 pub mod random;
 mod real;
 pub mod role;
@@ -141,9 +142,9 @@ pub mod prelude {
         Decided, Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host,
         Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Parent, Pass, Played, Point, Ports,
         Probe, Probed, Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session,
-        Setting, SgdStep, Shape, Shapes, Sink, Tensors, Tick, Use, Value, WeightSpec, Within,
-        anyhow, axis, bail, component, ensure, fits, gradients_of, hard, kind, last_axis, port,
-        random, refs, sequences, show, stream, width, with_last_axis,
+        Setting, SgdStep, Shape, Shapes, Sink, Source, Tensors, Tick, Use, Value, WeightSpec,
+        Within, anyhow, axis, bail, component, ensure, fits, gradients_of, hard, kind, last_axis,
+        port, random, refs, sequences, show, stream, width, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

@@ -8,6 +8,7 @@
 //! and so is one width for all powers together, split as evenly as it goes, the lower powers first.
 
 use plugin_api::prelude::*;
+use plugin_api::pytorch;
 
 /// Graph convolution over several powers of the adjacency, side by side (Abu-El-Haija et al. 2019).
 #[component(layer = "mixhop")]
@@ -78,5 +79,26 @@ impl Layer for MixHop {
             parts.push(part);
         }
         Ok(Batch::new().with("x", Tensor::f_cat(&parts, -1)?.f_add(&w["bias"])?))
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let looped = pytorch::with_self_loops("graph", "h");
+        let normalised = pytorch::normalised("graph", "h");
+        let around = pytorch::matmul("graph", "h");
+        let of_power = |power: i64| {
+            let mapped = format!("h = x @ getattr(self, \"weight-{power}\")\n");
+            let hops = format!("for _ in range({power}):\n    h = {around}\n");
+            format!("{mapped}{hops}parts.append(h)\n")
+        };
+        let powers: String = (1..=self.powers).map(of_power).collect();
+        let forward = format!(
+            "\
+h = x @ getattr(self, \"weight-0\")
+parts = [h]
+{looped}
+{normalised}
+{powers}return torch.cat(parts, 1) + self.bias"
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
     }
 }

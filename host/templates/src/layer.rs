@@ -27,4 +27,8 @@ impl Layer for Scale {
         let y = x.tensor("x")?.f_mul(&w["scale"])?; // [.., features]
         Ok(Batch::new().with("x", y))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return x * self.scale")))
+    }
 }

@@ -5,7 +5,7 @@
 namespace pleach {
 
 // A buffer of fixed size: telling of a failure must not fail.
-static thread_local char message[1024];
+static thread_local char message[4096];
 
 void remember(const char* what) noexcept {
   std::snprintf(message, sizeof message, "%s", what);

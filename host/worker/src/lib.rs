@@ -49,6 +49,7 @@ pub use bench::SubjectBench;
 pub use check::check;
 pub use load::{load, open};
 pub use memory::keep_memory;
+pub use native::Script;
 pub use plain::PlainHost;
 pub use registry::{Registry, host};
 pub use serve::{cards, doctor, serve};

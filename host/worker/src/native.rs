@@ -1,13 +1,15 @@
-//! The kernels of `native/`, with what they rely on checked once.
+//! The C++ of `native/`, kernels and TorchScript, with what it relies on checked once.
 
 mod draw;
 mod edges;
 #[cfg(test)]
 mod kernels;
+mod script;
 mod update;
 
 pub(crate) use draw::{dropout, uniform};
 pub(crate) use edges::{attend, attention, max, softmax};
+pub use script::Script;
 pub(crate) use update::{adam, add, masked, sgd};
 
 use std::ffi::{CStr, c_char};
@@ -92,7 +94,7 @@ unsafe fn owned(t: *mut C_tensor) -> Result<tch::Tensor> {
 fn failure() -> anyhow::Error {
     // SAFETY: after a failure it is a text that ends in 0 and stays until this thread's next call.
     let message = unsafe { CStr::from_ptr(pleach_native_error()) };
-    TchError::Torch(message.to_string_lossy().into_owned()).into()
+    TchError::Torch(message.to_string_lossy().trim().into()).into()
 }
 
 /// A sparse matrix and its transpose, on the CPU. A clone is a second handle.

@@ -10,6 +10,7 @@ mod recipe;
 mod report;
 mod seed;
 mod shape;
+mod source;
 mod study;
 
 pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef, refs};
@@ -22,6 +23,7 @@ pub use recipe::{Params, Recipe};
 pub use report::{Report, Table};
 pub use seed::stream;
 pub use shape::{Axis, Cost, Dtype, Group, Parts, Shape, Shapes, WeightSpec, axis, fits, show};
+pub use source::Source;
 pub use study::{Goal, Observation, Outcome, Proposal, Setting, TrialId};
 
 /// Any JSON value; parameters are made of them.

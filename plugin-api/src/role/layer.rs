@@ -1,6 +1,6 @@
 //! Pure functions of weights and inputs.
 
-use plugin_api_data::{Cost, Shapes, WeightSpec};
+use plugin_api_data::{Cost, Shapes, Source, WeightSpec};
 use plugin_api_macros::boundary;
 
 use crate::{Batch, Pass, Result, Tensors};
@@ -43,5 +43,13 @@ pub trait Layer: Send + Sync {
     #[since(1.1)]
     fn ignores_inputs(&self) -> bool {
         false
+    }
+
+    /// How it is written in another language for inputs of these shapes; `None` where that cannot be, or nobody has done
+    /// it. `to` is [`Source::PYTORCH`] today. What is not there is not written: a layer without a bias has none.
+    #[since(1.1)]
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let _ = (to, inputs);
+        Ok(None)
     }
 }

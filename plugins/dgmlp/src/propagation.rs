@@ -11,7 +11,7 @@
 //! the authors' code runs (commit 7578191 of zwt233/DGMLP).
 
 use plugin_api::prelude::*;
-use plugin_api::{schemars, serde};
+use plugin_api::{pytorch, schemars, serde};
 
 /// Features smoothed over the graph, each node by as many hops as suit it (Zhang et al. 2021); nothing is learned.
 #[component(layer = "propagation")]
@@ -69,6 +69,45 @@ impl Layer for Propagation {
 
     fn fixed(&self) -> bool {
         true
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let looped = pytorch::with_self_loops("graph", "x");
+        let normalised = pytorch::normalised("graph", "x");
+        let (hop, hops) = (pytorch::matmul("graph", "hop"), self.hops);
+        let share = match self.limit {
+            Limit::Reference => {
+                "degrees / x.new_zeros([graph.nodes, 1]).index_add(0, component, degrees)[component]"
+            }
+            Limit::Symmetric => "degrees.sqrt()",
+        };
+        let forward = format!(
+            "\
+{looped}
+{normalised}
+hop = x
+hops = [x]
+for _ in range({hops}):
+    hop = {hop}
+    hops.append(hop)
+smoothed = torch.stack(hops)
+
+# Each node takes the least number that a neighbour has, until those of a component are one.
+component = torch.arange(graph.nodes, device=x.device)
+before = component - 1
+while not torch.equal(component, before):
+    before = component
+    component = component.scatter_reduce(0, targets, component[sources], \"amin\")
+    component = component.scatter_reduce(0, sources, component[targets], \"amin\")
+limit = torch.zeros_like(x).index_add(0, component, x * {share})[component]
+
+norms = smoothed.norm(2, [-1]) + 1e-10
+near = (x * smoothed).sum(-1) / (norms[0] * norms)
+over = (limit * smoothed).sum(-1) / ((limit.norm(2, [-1]) + 1e-10) * norms)
+share = torch.softmax(near * (1 - over), 0)
+return (share.unsqueeze(-1) * smoothed).sum(0)"
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
     }
 }
 

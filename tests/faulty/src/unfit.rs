@@ -223,3 +223,57 @@ impl Layer for Loud {
         Identity.forward(w, x, pass)
     }
 }
+
+/// `exported`: writes another function than it computes.
+#[component(layer = "mistranslated")]
+struct Mistranslated {}
+
+impl Layer for Mistranslated {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        same(inputs)
+    }
+
+    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        Identity.forward(w, x, pass)
+    }
+
+    fn export(&self, _: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok(Some(Source::new(inputs, "return 2 * x")))
+    }
+}
+
+/// `exported`: writes what nobody can read.
+#[component(layer = "misspelt")]
+struct Misspelt {}
+
+impl Layer for Misspelt {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        same(inputs)
+    }
+
+    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        Identity.forward(w, x, pass)
+    }
+
+    fn export(&self, _: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok(Some(Source::new(inputs, "y = x\nreturn y.clonee()")))
+    }
+}
+
+/// `exported`: writes numbers of another shape.
+#[component(layer = "misshapen")]
+struct Misshapen {}
+
+impl Layer for Misshapen {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        same(inputs)
+    }
+
+    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        Identity.forward(w, x, pass)
+    }
+
+    fn export(&self, _: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok(Some(Source::new(inputs, "return x.unsqueeze(0)")))
+    }
+}

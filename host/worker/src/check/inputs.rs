@@ -4,7 +4,7 @@ mod episode;
 mod hypernet;
 mod initializer;
 mod kernel;
-mod layer;
+pub(super) mod layer;
 mod objective;
 mod relaxation;
 mod schedule;
@@ -37,6 +37,11 @@ pub(super) fn is_differentiable(role: &str) -> bool {
         role,
         "layer" | "hypernet" | "objective" | "relaxation" | "kernel"
     )
+}
+
+/// Roles whose components may be written in another language.
+pub(super) fn is_exported(role: &str) -> bool {
+    role == "layer"
 }
 
 /// Runs a component with tensors that it is lent.

@@ -6,6 +6,7 @@
 //! makes. `stand_in` finds parameters where a component requires some.
 
 mod calls;
+mod exported;
 mod gradients;
 mod hostile;
 mod inputs;
@@ -103,6 +104,13 @@ const CHECKS: &[Check] = &[
         name: "quiet",
         about: "nothing is printed: what there is to tell goes to `tracing`",
         make: calls::quiet,
+        ..Check::OF_ALL
+    },
+    Check {
+        name: "exported",
+        about: "what it exports, compiled by TorchScript, computes what it does itself",
+        concerns: inputs::is_exported,
+        make: exported::exported,
         ..Check::OF_ALL
     },
 ];

@@ -52,4 +52,23 @@ impl Layer for Activation {
         };
         Ok(Batch::new().with("x", pass.tap("units", y.into())))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let y = match self.kind {
+            Function::Relu => "torch.relu(x)".into(),
+            Function::LeakyRelu => "torch.where(x > 0, x, 0.01 * x)".into(),
+            // The same at its default `alpha` of 1.
+            Function::Elu => "torch.celu(x)".into(),
+            Function::Gelu => gelu("x"),
+            Function::Silu => "x * torch.sigmoid(x)".into(),
+            Function::Tanh => "torch.tanh(x)".into(),
+            Function::Sigmoid => "torch.sigmoid(x)".into(),
+        };
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, format!("return {y}"))))
+    }
+}
+
+/// How PyTorch writes `gelu` of a name, without `nn`.
+pub(super) fn gelu(x: &str) -> String {
+    format!("0.5 * {x} * (1 + torch.erf({x} / 2 ** 0.5))")
 }

@@ -34,4 +34,10 @@ impl Layer for Add {
         }
         Ok(Batch::new().with("x", sum.context("nothing comes in")?))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let parts: Vec<String> = inputs.names().map(Source::argument).collect();
+        let sum = format!("return {}", parts.join(" + "));
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, sum)))
+    }
 }

@@ -8,6 +8,7 @@
 //! after all hops. Source: Klicpera et al. 2019, equation 5.
 
 use plugin_api::prelude::*;
+use plugin_api::pytorch;
 
 /// Averages over neighbours again and again, each time with a share of what a node began with (Klicpera et al. 2019).
 #[component(layer = "appnp")]
@@ -40,5 +41,22 @@ impl Layer for Appnp {
 
     fn fixed(&self) -> bool {
         true
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let looped = pytorch::with_self_loops("graph", "x");
+        let normalised = pytorch::normalised("graph", "x");
+        let around = pytorch::matmul("graph", "z");
+        let (hops, stay, teleport) = (self.hops, 1.0 - self.teleport, self.teleport);
+        let forward = format!(
+            "\
+{looped}
+{normalised}
+z = x
+for _ in range({hops}):
+    z = {stay:?} * {around} + {teleport:?} * x
+return z"
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
     }
 }

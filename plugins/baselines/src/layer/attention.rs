@@ -85,6 +85,60 @@ impl Attention {
         mapped(w, "output", &y)
     }
 
+    /// How PyTorch writes it, for queries, keys and values from arguments of these names.
+    pub(super) fn written(&self, from: [&str; 3], inputs: &Shapes) -> Source {
+        let heads = self.heads;
+        let map = |name: &str, x: &str| match self.bias {
+            true => format!("{x} @ self.{name}.t() + getattr(self, \"{name}-bias\")"),
+            false => format!("{x} @ self.{name}.t()"),
+        };
+        let split = |(short, name, x): (&str, &str, &str)| {
+            let y = map(name, x);
+            format!("{short} = ({y}).unflatten(2, [{heads}, -1]).transpose(1, 2)\n")
+        };
+        let maps = [
+            ("q", "query", from[0]),
+            ("k", "key", from[1]),
+            ("v", "value", from[2]),
+        ];
+        let maps: String = maps.map(split).concat();
+        let masked = self.masked(inputs.contains("lengths"));
+        let dropped = match self.dropout > 0.0 {
+            true => format!(
+                "attention = torch.dropout(attention, {:?}, self.training)\n",
+                self.dropout
+            ),
+            false => String::new(),
+        };
+        let output = map("output", "y");
+        let forward = format!(
+            "\
+{maps}scores = q @ k.transpose(2, 3) / q.size(3) ** 0.5
+{masked}{dropped}y = (attention @ v).transpose(1, 2).flatten(2)
+return {output}"
+        );
+        Source::new(inputs, forward)
+    }
+
+    /// How PyTorch makes `attention` of `scores`, `[batch, heads, steps, keys]`.
+    fn masked(&self, lengths: bool) -> String {
+        let earlier = "torch.ones_like(scores).tril() > 0";
+        let theirs = "torch.arange(scores.size(3), device=x.device) < lengths.view(-1, 1, 1, 1)";
+        let seen = match (self.causal, lengths) {
+            (false, false) => return "attention = torch.softmax(scores, -1)\n".into(),
+            (true, false) => earlier.into(),
+            (false, true) => theirs.into(),
+            (true, true) => format!("({earlier}) & ({theirs})"),
+        };
+        format!(
+            "\
+seen = {seen}
+attention = torch.softmax(scores.masked_fill(~seen, float(\"-inf\")), -1)
+attention = attention.masked_fill(~seen, 0.0)  # where no key is seen
+"
+        )
+    }
+
     /// What a map makes of steps, `[batch, heads, steps, numbers of a head]`.
     fn split(&self, w: &Tensors, name: &str, x: &Tensor) -> Result<Tensor> {
         let Ok((batch, steps, _)) = x.size3() else {

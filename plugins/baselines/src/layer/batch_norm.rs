@@ -68,4 +68,12 @@ impl Layer for BatchNorm {
         pass.keep("var", var.into());
         Ok(Batch::new().with("x", y))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let (momentum, eps) = (self.momentum, self.eps);
+        let y = format!(
+            "return torch.batch_norm(x, self.weight, self.bias, self.mean, self.var, self.training, {momentum:?}, {eps:?}, False)"
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
 }

@@ -44,4 +44,8 @@ impl Layer for Begun {
     fn ignores_inputs(&self) -> bool {
         self.inner.ignores_inputs()
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        self.inner.export(to, inputs)
+    }
 }

@@ -47,4 +47,10 @@ impl Layer for Concat {
         let parts = parts.collect::<Result<Vec<&Tensor>>>()?;
         Ok(Batch::new().with("x", Tensor::f_cat(&parts, i64::try_from(self.axis)?)?))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let parts: Vec<String> = inputs.names().map(Source::argument).collect();
+        let whole = format!("return torch.cat([{}], {})", parts.join(", "), self.axis);
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, whole)))
+    }
 }

@@ -97,4 +97,14 @@ impl Layer for Conv {
         let axes = windows.into_iter().chain(of_window);
         Ok(vec![Cost::new("macs", 1.0, axes)])
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let axes = port(inputs, "x")?.len() - 2;
+        let bias = if self.bias { "self.bias" } else { "None" };
+        let (stride, padding) = (self.stride, self.padding());
+        let y = format!(
+            "return torch.conv{axes}d(x, self.weight, {bias}, stride={stride}, padding={padding})"
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
 }

@@ -28,4 +28,9 @@ impl Layer for Dropout {
         };
         Ok(Batch::new().with("x", dropped))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let y = format!("return torch.dropout(x, {:?}, self.training)", self.rate);
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
 }

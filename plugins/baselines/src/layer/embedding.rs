@@ -41,6 +41,11 @@ impl Layer for Embedding {
         let y = Tensor::f_embedding(rows, x, -1, false, false)?; // [.., out]
         Ok(Batch::new().with("x", y))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH)
+            .then(|| Source::new(inputs, "return torch.embedding(self.weight, x)")))
+    }
 }
 
 /// Refuses what are no numbers of so many symbols: libtorch would not name them, and on CUDA end the process.

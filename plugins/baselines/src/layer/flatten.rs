@@ -21,4 +21,8 @@ impl Layer for Flatten {
     fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
         Ok(Batch::new().with("x", x.tensor("x")?.f_flatten(1, -1)?))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return x.flatten(1)")))
+    }
 }

@@ -10,6 +10,7 @@
 //! `[edges + nodes, heads]`, ordered by target. Source: Velickovic et al. 2018, equations 3 to 5.
 
 use plugin_api::prelude::*;
+use plugin_api::pytorch;
 
 /// Graph attention (Velickovic et al. 2018): a learned average over neighbours, by several heads side by side.
 #[component(layer = "gat")]
@@ -90,5 +91,46 @@ impl Layer for Gat {
         let y = graph.attend(&attention, &h.into())?;
         let y = y.f_reshape([nodes, heads * of_head])?.f_add(&w["bias"])?;
         Ok(Batch::new().with("x", y))
+    }
+
+    fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
+        let features = last_axis(inputs, "x")?.named("in");
+        let rows = || port(inputs, "x").map(|x| x.iter().rev().skip(1).cloned());
+        let out = self.out(inputs)?;
+        let map = [features, out.clone()].into_iter().chain(rows()?);
+        // Both scores of a node; how many edges there are no shape says.
+        let scores = [out].into_iter().chain(rows()?);
+        Ok(vec![
+            Cost::new("macs", 1.0, map),
+            Cost::new("macs", 2.0, scores),
+        ])
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let looped = pytorch::with_self_loops("graph", "h");
+        let slope = self.slope;
+        let dropped = match self.dropout > 0.0 {
+            true => format!(
+                "attention = torch.dropout(attention, {:?}, self.training)\n",
+                self.dropout
+            ),
+            false => String::new(),
+        };
+        let forward = format!(
+            "\
+h = (x @ self.weight).view(graph.nodes, self.source.size(0), self.source.size(1))
+{looped}
+score = (h * self.source).sum(-1)[sources] + (h * self.target).sum(-1)[targets]
+score = torch.where(score > 0, score, {slope:?} * score)
+# The largest score of each node keeps exponentials finite.
+score = score.masked_fill(weight == 0, float(\"-inf\"))
+none = score.new_zeros([graph.nodes, score.size(1)])
+largest = none.scatter_reduce(0, targets.unsqueeze(1).expand_as(score), score, \"amax\", include_self=False)
+attention = weight * torch.exp(score - largest[targets])
+attention = attention / none.index_add(0, targets, attention)[targets]
+{dropped}y = torch.zeros_like(h).index_add(0, targets, attention.unsqueeze(-1) * h[sources])
+return y.flatten(1) + self.bias"
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
     }
 }

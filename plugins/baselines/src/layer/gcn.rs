@@ -3,6 +3,7 @@
 //! `x`: `[nodes, in]` to `[nodes, out]`, over `graph`. Source: Kipf & Welling 2017, equation 2.
 
 use plugin_api::prelude::*;
+use plugin_api::pytorch;
 
 /// Graph convolution (Kipf & Welling 2017): `y = D^-1/2 (A + I) D^-1/2 x W + b`.
 #[component(layer = "gcn")]
@@ -54,5 +55,14 @@ impl Layer for Gcn {
         let rows = port(inputs, "x")?.iter().rev().skip(1).cloned();
         let axes = [features, self.out(inputs)?].into_iter().chain(rows);
         Ok(vec![Cost::new("macs", 1.0, axes)])
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let looped = pytorch::with_self_loops("graph", "h");
+        let normalised = pytorch::normalised("graph", "h");
+        let y = pytorch::matmul("graph", "h");
+        let forward =
+            format!("h = x @ self.weight\n{looped}\n{normalised}\nreturn {y} + self.bias");
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
     }
 }

@@ -5,6 +5,7 @@
 //! al. 2019, equation 4.1.
 
 use plugin_api::prelude::*;
+use plugin_api::pytorch;
 
 /// Any layer on the sum of a node and its neighbours (Xu et al. 2019).
 #[component(layer = "gin")]
@@ -61,5 +62,19 @@ impl Layer for Gin {
     /// That of the inner layer; what runs over the edges is not counted, as no shape tells their number.
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
         self.inner.cost(&Self::summed(inputs)?)
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let Some(inner) = self.inner.export(to, &Self::summed(inputs)?)? else {
+            return Ok(None);
+        };
+        let (edges, sum) = (pytorch::edges("graph", "x"), pytorch::matmul("graph", "x"));
+        let own = match (self.train_eps, self.eps) {
+            (true, _) => "(1 + self.eps) * x".into(),
+            (false, 0.0) => "x".into(),
+            (false, eps) => format!("{:?} * x", 1.0 + eps),
+        };
+        let forward = format!("{edges}\nreturn self.inner({own} + {sum})");
+        Ok(Some(Source::new(inputs, forward).part("inner", inner)))
     }
 }

@@ -5,6 +5,7 @@
 //! Source: the readouts of Xu et al. 2019, section 4.2.
 
 use plugin_api::prelude::*;
+use plugin_api::pytorch;
 use plugin_api::{schemars, serde};
 
 /// The sum, mean or largest of the rows of each group, such as the nodes of each graph.
@@ -28,6 +29,15 @@ enum Kind {
     Max,
 }
 
+/// How PyTorch writes the largest of each feature: an edge of weight 0 is as if it were not there.
+const LARGEST: &str = "\
+sources, targets, weight = groups.sources, groups.targets, groups.weight
+if weight is not None:
+    sources, targets = sources[weight != 0], targets[weight != 0]
+index = targets.unsqueeze(1).expand(-1, x.size(1))
+y = x.new_zeros([groups.nodes, x.size(1)])
+return y.scatter_reduce(0, index, x[sources], \"amax\", include_self=False)";
+
 impl Layer for GraphPool {
     fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
         let (x, groups) = (port(inputs, "x")?, port(inputs, "groups")?);
@@ -48,5 +58,15 @@ impl Layer for GraphPool {
             Kind::Max => groups.max(&x.into())?,
         };
         Ok(Batch::new().with("x", y))
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let edges = pytorch::edges("groups", "x");
+        let forward = match self.kind {
+            Kind::Sum => format!("{edges}\nreturn {}", pytorch::matmul("groups", "x")),
+            Kind::Mean => format!("{edges}\n{}\nreturn mean", pytorch::mean("groups", "x")),
+            Kind::Max => LARGEST.into(),
+        };
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
     }
 }

@@ -60,4 +60,10 @@ impl Layer for GroupNorm {
         let y = x.f_group_norm(self.groups, Some(weight), Some(bias), self.eps, true)?;
         Ok(Batch::new().with("x", y))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let (groups, eps) = (self.groups, self.eps);
+        let y = format!("return torch.group_norm(x, {groups}, self.weight, self.bias, {eps:?})");
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
 }

@@ -13,7 +13,7 @@
 
 use plugin_api::prelude::*;
 
-use super::recurrent::{Recurrent, given, start};
+use super::recurrent::{Recurrent, given, start, written};
 
 const GATES: i64 = 3;
 
@@ -53,5 +53,11 @@ impl Layer for Gru {
 
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
         self.on(inputs).cost()
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let run =
+            "y, last = torch.gru(x, begin, weights, True, 1, 0.0, self.training, False, True)";
+        Ok((to == Source::PYTORCH).then(|| written(run, inputs)))
     }
 }

@@ -16,4 +16,8 @@ impl Layer for Identity {
     fn forward(&self, _: &Tensors, x: &Batch, _: &dyn Pass) -> Result<Batch> {
         Ok(Batch::new().with("x", x.tensor("x")?.shallow_clone()))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return x")))
+    }
 }

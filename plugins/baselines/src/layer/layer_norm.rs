@@ -35,4 +35,12 @@ impl Layer for LayerNorm {
         let y = x.f_layer_norm(weight.size(), Some(weight), Some(bias), self.eps, true)?;
         Ok(Batch::new().with("x", y))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let y = format!(
+            "return torch.layer_norm(x, [x.size(-1)], self.weight, self.bias, {:?})",
+            self.eps
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
 }

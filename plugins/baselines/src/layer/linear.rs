@@ -59,4 +59,12 @@ impl Layer for Linear {
         let axes = [features, self.out(inputs)?].into_iter().chain(rows);
         Ok(vec![Cost::new("macs", 1.0, axes)])
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let y = match self.bias {
+            true => "return x @ self.weight.t() + self.bias",
+            false => "return x @ self.weight.t()",
+        };
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
 }

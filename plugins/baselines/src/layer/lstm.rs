@@ -13,7 +13,7 @@
 
 use plugin_api::prelude::*;
 
-use super::recurrent::{Recurrent, given, start};
+use super::recurrent::{Recurrent, given, start, written};
 
 const GATES: i64 = 4;
 
@@ -54,5 +54,10 @@ impl Layer for Lstm {
 
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
         self.on(inputs).cost()
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let run = "y, last, _ = torch.lstm(x, [begin, begin], weights, True, 1, 0.0, self.training, False, True)";
+        Ok((to == Source::PYTORCH).then(|| written(run, inputs)))
     }
 }

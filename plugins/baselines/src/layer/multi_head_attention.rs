@@ -87,4 +87,10 @@ impl Layer for MultiHeadAttention {
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
         self.attention().cost(shapes(inputs)?, &self.out(inputs)?)
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let sides = sides(|port| inputs.contains(port));
+        let written = || self.attention().written(sides, inputs);
+        Ok((to == Source::PYTORCH).then(written))
+    }
 }

@@ -51,6 +51,15 @@ impl Layer for Pairs {
         };
         Ok(Batch::new().with("x", y))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let product = "x[pairs[:, 0]] * x[pairs[:, 1]]";
+        let y = match self.kind {
+            Kind::Product => format!("return {product}"),
+            Kind::Inner => format!("return ({product}).sum(1, keepdim=True)"),
+        };
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
 }
 
 fn refused(x: &Shape, pairs: &Shape) -> anyhow::Error {

@@ -3,6 +3,8 @@
 //! `x`: `[batch, channels, ..]` to `[batch, channels, ..]`, shorter. Source: LeCun et al. 1998 (mean), Ranzato et al.
 //! 2007 (maximum).
 
+use std::ops::Range;
+
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
@@ -86,4 +88,46 @@ impl Layer for Pool {
         };
         Ok(Batch::new().with("x", y))
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let axes = 2..port(inputs, "x")?.len();
+        let y = match (self.kind, self.kernel) {
+            (Kind::Mean, None) => format!("return x.mean({}, keepdim=True)", list(axes)),
+            (Kind::Max, None) => format!("return x.amax({}, keepdim=True)", list(axes)),
+            (Kind::Mean, Some(kernel)) => self.mean(kernel, axes),
+            (Kind::Max, Some(kernel)) => format!(
+                "return torch.max_pool{}d(x, {kernel}, {}, {})",
+                axes.len(),
+                self.stride.unwrap_or(kernel),
+                self.padding
+            ),
+        };
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+    }
+}
+
+impl Pool {
+    /// How PyTorch writes the mean of each window, which `torch` itself has for one axis alone.
+    fn mean(&self, kernel: i64, axes: Range<usize>) -> String {
+        let stride = self.stride.unwrap_or(kernel);
+        let unfold = |axis| format!(".unfold({axis}, {kernel}, {stride})");
+        let unfolded: String = axes.clone().map(unfold).collect();
+        let windows = list((1..=axes.len()).map(|i| format!("-{i}")));
+        if self.padding == 0 {
+            return format!("return x{unfolded}.mean({windows})");
+        }
+        let padding = list(axes.flat_map(|_| [self.padding; 2]));
+        format!(
+            "\
+there = torch.constant_pad_nd(torch.ones_like(x), {padding}){unfolded}
+x = torch.constant_pad_nd(x, {padding}){unfolded}
+return x.sum({windows}) / there.sum({windows})"
+        )
+    }
+}
+
+/// A list, as Python writes it.
+fn list<T: std::fmt::Display>(of: impl IntoIterator<Item = T>) -> String {
+    let of: Vec<String> = of.into_iter().map(|x| x.to_string()).collect();
+    format!("[{}]", of.join(", "))
 }

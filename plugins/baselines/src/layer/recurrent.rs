@@ -119,3 +119,25 @@ pub(super) fn given(y: Tensor, last: &Tensor, inputs: &Batch) -> Result<Batch> {
     let state = y.f_gather(1, &end, false)?.f_squeeze_dim(1)?;
     Ok(Batch::new().with("x", y).with("state", state))
 }
+
+/// How PyTorch writes it all, where `run` makes `y` and `last` of `x`, `begin` and `weights`.
+pub(super) fn written(run: &str, inputs: &Shapes) -> Source {
+    let given = match inputs.contains("lengths") {
+        false => "return {\"x\": y, \"state\": last.squeeze(0)}",
+        true => {
+            "\
+within = torch.arange(x.size(1), device=x.device) < lengths.unsqueeze(1)
+y = y.masked_fill(~within.unsqueeze(2), 0.0)
+end = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, y.size(2))
+return {\"x\": y, \"state\": y.gather(1, end).squeeze(1)}"
+        }
+    };
+    let forward = format!(
+        "\
+weights = [self.input, self.recurrent, getattr(self, \"input-bias\"), getattr(self, \"recurrent-bias\")]
+begin = x.new_zeros([1, x.size(0), self.recurrent.size(1)])
+{run}
+{given}"
+    );
+    Source::new(inputs, forward)
+}

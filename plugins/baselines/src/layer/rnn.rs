@@ -6,7 +6,7 @@
 
 use plugin_api::prelude::*;
 
-use super::recurrent::{Recurrent, given, start};
+use super::recurrent::{Recurrent, given, start, written};
 
 const GATES: i64 = 1;
 
@@ -46,5 +46,11 @@ impl Layer for Rnn {
 
     fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
         self.on(inputs).cost()
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let run =
+            "y, last = torch.rnn_tanh(x, begin, weights, True, 1, 0.0, self.training, False, True)";
+        Ok((to == Source::PYTORCH).then(|| written(run, inputs)))
     }
 }

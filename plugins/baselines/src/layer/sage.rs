@@ -7,6 +7,7 @@
 //! Geometric has it.
 
 use plugin_api::prelude::*;
+use plugin_api::pytorch;
 
 /// Graph convolution with maps of their own for a node and for the mean of its neighbours (Hamilton et al. 2017).
 #[component(layer = "sage")]
@@ -54,5 +55,17 @@ impl Layer for Sage {
         let rows = port(inputs, "x")?.iter().rev().skip(1).cloned();
         let axes = [features, self.out(inputs)?].into_iter().chain(rows);
         Ok(vec![Cost::new("macs", 2.0, axes)])
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let (edges, mean) = (pytorch::edges("graph", "h"), pytorch::mean("graph", "h"));
+        let forward = format!(
+            "\
+h = x @ self.neighbours.t()
+{edges}
+{mean}
+return x @ self.self.t() + mean + self.bias"
+        );
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
     }
 }

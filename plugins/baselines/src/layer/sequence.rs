@@ -91,6 +91,29 @@ impl Layer for Sequence {
     fn ignores_inputs(&self) -> bool {
         self.layers.iter().any(|layer| layer.ignores_inputs())
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let marks = Marks::beside(inputs);
+        let mut parts: Option<Named<Source>> = Some(Named::new());
+        self.walk(&marks, inputs, |i, layer, inputs| {
+            let part = layer.export(to, inputs)?;
+            let run = part.zip(parts.take());
+            parts = run.map(|(part, parts)| parts.with(i.to_string(), part));
+            Ok(())
+        })?;
+        let Some(parts) = parts else {
+            return Ok(None);
+        };
+        let arguments: Vec<String> = inputs.names().map(Source::argument).collect();
+        let arguments = arguments.join(", ");
+        let run = |i: &str| format!("x = getattr(self, \"{i}\")({arguments})\n");
+        let runs: String = parts.names().map(run).collect();
+        let forward = format!("{runs}return x");
+        Ok(Some(Source {
+            parts,
+            ..Source::new(inputs, forward)
+        }))
+    }
 }
 
 /// Units that come into being at a layer inside are unknown to the host until the whole has been asked. On their way to

@@ -15,6 +15,7 @@
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
+use super::activation::gelu;
 use super::attention::{Attention, lengths, steps};
 
 /// Attention and a network on each step, with sums and normalisation (Vaswani et al. 2017).
@@ -156,5 +157,53 @@ impl Layer for TransformerBlock {
         let network = [&x[1], features, &self.hidden(features)].map(Axis::clone);
         let attention = self.attention().cost([x, x, x], features)?.into_iter();
         Ok(attention.chain([Cost::new("macs", 2.0, network)]).collect())
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let norm = |name: &str, x: &str| {
+            let (weight, bias) = (format!("self.{name}.weight"), format!("self.{name}.bias"));
+            let eps = self.eps;
+            format!("torch.layer_norm({x}, [x.size(2)], {weight}, {bias}, {eps:?})")
+        };
+        let dropped = |x: &str| match self.dropout > 0.0 {
+            true => format!("torch.dropout({x}, {:?}, self.training)", self.dropout),
+            false => x.into(),
+        };
+        let others = if inputs.contains("lengths") {
+            ", lengths"
+        } else {
+            ""
+        };
+        let attention = |x: &str| dropped(&format!("self.attention({x}{others})"));
+        let network = dropped("h @ self.linear2.weight.t() + self.linear2.bias");
+        let (y, h, z) = match self.norm_first {
+            true => (
+                format!("x + {}", attention(&norm("norm1", "x"))),
+                norm("norm2", "y"),
+                format!("y + {network}"),
+            ),
+            false => (
+                norm("norm1", &format!("x + {}", attention("x"))),
+                "y".into(),
+                norm("norm2", &format!("y + {network}")),
+            ),
+        };
+        let activated = dropped(&match self.activation {
+            Function::Relu => "torch.relu(h)".into(),
+            Function::Gelu => gelu("h"),
+        });
+        let forward = format!(
+            "\
+y = {y}
+h = {h} @ self.linear1.weight.t() + self.linear1.bias
+h = {activated}
+return {z}"
+        );
+        let ports = ["x", "lengths"].into_iter();
+        let ports = ports.filter_map(|port| Some((port, inputs.get(port)?.clone())));
+        let ports: Shapes = ports.collect();
+        let attention = self.attention().written(["x", "x", "x"], &ports);
+        let source = || Source::new(inputs, forward).part("attention", attention);
+        Ok((to == Source::PYTORCH).then(source))
     }
 }

@@ -21,4 +21,8 @@ impl Layer for Zero {
     fn ignores_inputs(&self) -> bool {
         true
     }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return 0 * x")))
+    }
 }

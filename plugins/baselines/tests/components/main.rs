@@ -20,6 +20,7 @@ mod cifar10;
 mod compare_strategies;
 mod digits;
 mod embedding;
+mod exports;
 mod files;
 mod hypernet;
 mod idx_images;

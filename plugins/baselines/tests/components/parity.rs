@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use pleach_worker::Script;
 use plugin_api::plugin::Plugin;
 use plugin_api::prelude::*;
+use plugin_api::role::LayerObj;
 use plugin_api::serde_json;
 use plugin_api::testing::Alone;
 use plugin_api::{Json, Params};
@@ -143,6 +145,8 @@ impl Reference {
             assert!(fits(&size.collect::<Vec<_>>(), shape), "{}", self.name);
         }
 
+        self.check_export(&layer, &shapes, &inputs, (train, kind));
+
         let factor = |y: &Tensor| Tensor::arange(y.numel() as i64, (y.kind(), y.device())).cos();
         let loss: Tensor = given
             .values()
@@ -157,6 +161,33 @@ impl Reference {
         let leaves: Tensors = leaves.map(|(name, t)| (name, t.clone())).collect();
         let gradients = gradients_of(&loss, &leaves, false).unwrap();
         self.hold("gradient.", &gradients);
+    }
+
+    /// Holds what the layer exports to the file.
+    fn check_export(
+        &self,
+        layer: &LayerObj,
+        shapes: &Shapes,
+        inputs: &Batch,
+        (train, kind): (bool, Kind),
+    ) {
+        let source = layer.export(Source::PYTORCH, shapes).unwrap();
+        let source = source.unwrap_or_else(|| panic!("{} exports nothing", self.name));
+        let (specs, promised) = (
+            layer.weights(shapes).unwrap(),
+            layer.shapes(shapes).unwrap(),
+        );
+        let mut weights = self.under("weight.", kind);
+        let script = Script::compile(&source, &specs, &weights, inputs, &promised)
+            .unwrap_or_else(|e| panic!("{}: {e}\n{}", self.name, source.forward));
+        let given = tch::no_grad(|| script.run(inputs, train).unwrap());
+        self.hold("output.", &given);
+        let moved = self.under("kept.", kind);
+        let others = specs.iter().filter(|spec| !moved.contains(&spec.name));
+        for spec in others {
+            weights.remove(&spec.name);
+        }
+        self.hold("kept.", &weights);
     }
 
     /// Holds tensors to those of the file whose names begin so: the same names, and numbers as near as their kind allows.
@@ -189,7 +220,7 @@ impl Reference {
 }
 
 /// As a network would know it: how many samples, nodes or groups there are is known at run time only.
-fn shape(value: &Value) -> Shape {
+pub(crate) fn shape(value: &Value) -> Shape {
     match value {
         Value::Graph(_) => vec![axis("nodes", None)],
         Value::Tensor(t) => {

@@ -30,52 +30,73 @@ struct Candidate {
     batch: Batch,
 }
 
-pub(super) fn exercises(
+/// A layer beside an input that it takes.
+pub(in super::super) struct Tried {
+    pub(in super::super) layer: Rc<LayerObj>,
+    /// How the input reads in a report.
+    pub(in super::super) input: String,
+    pub(in super::super) shapes: Shapes,
+    pub(in super::super) batch: Batch,
+    pub(in super::super) promised: Shapes,
+    pub(in super::super) specs: Vec<WeightSpec>,
+    pub(in super::super) weights: Tensors,
+}
+
+/// The layer on each of the candidates that it takes; `many` times as many samples and nodes as usual.
+pub(in super::super) fn tried(
     case: &Case<'_>,
     recipe: &Recipe,
     seed: u64,
     many: i64,
-) -> Result<Vec<Exercise>> {
+) -> Result<Vec<Tried>> {
     let layer = Rc::new(host().layer(recipe)?);
-    let mut tried = vec![];
+    let mut names = vec![];
     for candidates in [usual(seed, many)?, special(seed, many)?] {
-        let mut exercises = vec![];
-        for candidate in &candidates {
-            exercises.extend(taken(case, &layer, candidate, seed)?);
+        let mut tried = vec![];
+        for candidate in candidates {
+            names.push(candidate.name);
+            tried.extend(taken(case, &layer, candidate, seed)?);
         }
-        if !exercises.is_empty() {
-            return Ok(exercises);
+        if !tried.is_empty() {
+            return Ok(tried);
         }
-        tried.extend(candidates.iter().map(|candidate| candidate.name));
     }
     let what = format!(
         "the layer takes none of the inputs that are tried: {}",
-        tried.join(", ")
+        names.join(", ")
     );
     Err(Skip(what).into())
 }
 
-/// The layer at work on a candidate, in evaluation and in training; nothing where it does not take it.
+/// The layer beside a candidate; nothing where it does not take it.
 fn taken(
     case: &Case<'_>,
     layer: &Rc<LayerObj>,
-    candidate: &Candidate,
+    candidate: Candidate,
     seed: u64,
-) -> Result<Vec<Exercise>> {
+) -> Result<Option<Tried>> {
     let Ok(promised) = layer.shapes(&candidate.shapes) else {
-        return Ok(vec![]);
+        return Ok(None);
     };
     let specs = layer.weights(&candidate.shapes)?;
-    let both =
-        [false, true].map(|train| exercise(layer, candidate, &promised, &specs, train, seed));
-    let both = both.into_iter().collect::<Result<Vec<_>>>()?;
-    for exercise in &both {
+    let nowhere = Arch::new(candidate.shapes.clone());
+    let tried = Tried {
+        layer: Rc::clone(layer),
+        input: describe(&candidate),
+        promised,
+        weights: weights(&specs, &nowhere, seed)?,
+        specs,
+        shapes: candidate.shapes,
+        batch: candidate.batch,
+    };
+    for train in [false, true] {
+        let exercise = exercise(&tried, train, seed);
         case.trying(&exercise.input)?;
-        if !refuses(exercise) {
-            return Ok(both);
+        if !refuses(&exercise) {
+            return Ok(Some(tried));
         }
     }
-    Ok(vec![])
+    Ok(None)
 }
 
 /// Whether the layer says what it expected in place of these numbers. libtorch's errors and panics do not.
@@ -90,30 +111,33 @@ fn refuses(exercise: &Exercise) -> bool {
     root.expected.is_some()
 }
 
-fn exercise(
-    layer: &Rc<LayerObj>,
-    candidate: &Candidate,
-    promised: &Shapes,
-    specs: &[WeightSpec],
-    train: bool,
+pub(super) fn exercises(
+    case: &Case<'_>,
+    recipe: &Recipe,
     seed: u64,
-) -> Result<Exercise> {
+    many: i64,
+) -> Result<Vec<Exercise>> {
+    let tried = tried(case, recipe, seed, many)?;
+    let each = tried.iter().flat_map(|tried| {
+        let of = |train| exercise(tried, train, seed);
+        [false, true].map(of)
+    });
+    Ok(each.collect())
+}
+
+fn exercise(tried: &Tried, train: bool, seed: u64) -> Exercise {
     let of_input = |(port, value): (&str, &Value)| match value {
         Value::Tensor(t) => Some((format!("input {port}"), t.clone())),
         Value::Graph(_) => None,
     };
-    let mut lent: Tensors = candidate.batch.iter().filter_map(of_input).collect();
-    let nowhere = Arch::new(candidate.shapes.clone());
-    for (name, t) in weights(specs, &nowhere, seed)? {
-        lent.put(format!("weight {name}"), t);
+    let mut lent: Tensors = tried.batch.iter().filter_map(of_input).collect();
+    for (name, t) in tried.weights.iter() {
+        lent.put(format!("weight {name}"), t.clone());
     }
-    let input = format!(
-        "{}{}",
-        describe(candidate),
-        if train { ", in training" } else { "" }
-    );
+    let when = if train { ", in training" } else { "" };
+    let input = format!("{}{when}", tried.input);
 
-    let (batch, runner) = (candidate.batch.clone(), Rc::clone(layer));
+    let (batch, runner) = (tried.batch.clone(), Rc::clone(&tried.layer));
     let call = move |lent: &Tensors| {
         let inputs = batch.iter().map(|(port, value)| match value {
             Value::Tensor(_) => (port, Value::from(&lent[&format!("input {port}")])),
@@ -127,21 +151,21 @@ fn exercise(
         let output = runner.forward(&lent.under("weight "), &inputs.collect(), &pass)?;
         Ok(Output::of_batch(&output))
     };
-    let (layer, shapes) = (Rc::clone(layer), candidate.shapes.clone());
-    let (promised, specs) = (promised.clone(), specs.to_vec());
+    let (layer, shapes) = (Rc::clone(&tried.layer), tried.shapes.clone());
+    let (promised, specs) = (tried.promised.clone(), tried.specs.clone());
     let promise = move |output: &Output| {
         stable(&layer, &shapes, &specs)?;
         promised
             .iter()
             .try_for_each(|(port, shape)| given(output, port, shape))
     };
-    Ok(Exercise {
+    Exercise {
         input,
         lent,
         differentiable: true,
         call: Box::new(call),
         promise: Box::new(promise),
-    })
+    }
 }
 
 /// Asked again, a layer wants the same weights.
