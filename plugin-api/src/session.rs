@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::boundary::{Owner, Packed, Shared};
 use crate::pass::HookRef;
 use crate::role::{Task, TaskObj};
-use crate::{Batch, Error, Hook, Probe, Probed, Result, Tensor, Tensors};
+use crate::{Batch, Hook, Probe, Probed, Result, Tensor, Tensors};
 
 /// What a task feeds a network with, and wants of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -567,6 +567,6 @@ pub trait Session {
     #[since(1.1)]
     fn costs(&self, what: &str) -> Result<Named<f64>> {
         let what = format!("the host is older than costs of each layer, such as `{what}`");
-        Err(Error::new(what).help("update pleach").into())
+        Err(crate::Error::new(what).help("update pleach").into())
     }
 }
