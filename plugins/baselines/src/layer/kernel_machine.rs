@@ -54,4 +54,14 @@ impl Layer for KernelMachine {
         let similar = self.kernel.gram(&w.under("kernel."), x, &support, None)?; // [batch, samples]
         Ok(Batch::new().with("x", similar.f_matmul(&w["dual"])?))
     }
+
+    fn cost(&self, inputs: &Shapes) -> Result<Vec<Cost>> {
+        let samples = || axis("samples", self.samples);
+        let features = last_axis(inputs, "x")?.named("in");
+        // What kernels do with a feature of a pair is about one of them.
+        Ok(vec![
+            Cost::new("macs", 1.0, [samples(), features]),
+            Cost::new("macs", 1.0, [samples(), axis("out", self.out)]),
+        ])
+    }
 }
