@@ -3,6 +3,7 @@
 mod check;
 mod components;
 mod doctor;
+mod export;
 mod new;
 mod packages;
 mod plugins;
@@ -33,6 +34,8 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
+    /// Write the network of a run for other programs, as weights or as a PyTorch module
+    Export(export::Export),
     /// Show, pack, install and remove plugins
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),
         Command::Describe(command) => command.run(),

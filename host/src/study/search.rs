@@ -66,6 +66,7 @@ impl Study<'_> {
                                 bench: vec![],
                                 parent: proposal.from.and_then(|from| weights(&trial(from.0))),
                                 checkpoint: self.checkpoint(&trial_name),
+                                export: None,
                             };
                             self.pool.submit(number, trial_name, work);
                         }
