@@ -103,6 +103,29 @@ pub struct Work {
     /// Where it goes on from, should it be killed in the midst of it.
     #[serde(default)]
     pub checkpoint: Option<Checkpoint>,
+    /// Where the network goes for other programs.
+    #[serde(default)]
+    pub export: Option<Box<Export>>,
+}
+
+/// A network for other programs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Export {
+    /// What is written.
+    pub format: Format,
+    /// The files without their endings.
+    pub file: PathBuf,
+    /// Where it comes from, in a sentence.
+    pub about: String,
+}
+
+/// What is written of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// Its weights, with the architecture in the metadata.
+    Safetensors,
+    /// The same, and a module of Python.
+    Pytorch,
 }
 
 /// Where work writes down how far it has come.
@@ -134,6 +157,8 @@ pub enum Subject {
     Arch(Arch),
     /// An architecture with the weights and masks of this file.
     Weights(Arch, PathBuf),
+    /// What such a file holds, with the architecture in its metadata.
+    Saved(PathBuf),
     /// The supernet of this space, undecided.
     Supernet(Recipe),
     /// A point that a strategy proposed in this space.

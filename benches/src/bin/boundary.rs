@@ -160,6 +160,7 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         limits,
         parent: None,
         checkpoint: None,
+        export: None,
     };
     let start = Instant::now();
     send(to, &Request::Run(vec![work]))?;

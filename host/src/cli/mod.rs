@@ -3,6 +3,7 @@
 mod check;
 mod components;
 mod doctor;
+mod export;
 mod mix;
 mod new;
 mod packages;
@@ -35,6 +36,8 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
+    /// Write the network of a run for other programs, as weights or as a PyTorch module
+    Export(export::Export),
     /// Have strategies join a running search and leave it
     Mix(mix::Mix),
     /// Show, pack, install and remove plugins
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
+        Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),

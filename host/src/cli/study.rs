@@ -253,7 +253,7 @@ impl Manner {
 }
 
 /// The first Ctrl-C stops the study in good order; the second one ends the program at once.
-fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Error> {
+pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Error> {
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))
             .context(|| "cannot handle signals".into())?;

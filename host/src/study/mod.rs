@@ -1,5 +1,6 @@
 //! Runs the stages of an experiment, one after the other, from where the journal ends.
 
+mod export;
 mod pool;
 mod search;
 mod steps;
@@ -20,6 +21,7 @@ use crate::run::{Run, cores};
 use crate::worker::{Heard, Program, Worker};
 use pool::{Ended, Pool};
 
+pub use export::export;
 pub use search::{best, value};
 
 /// How often something is tried that ends with the worker's death.

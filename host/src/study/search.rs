@@ -123,6 +123,7 @@ impl Study<'_> {
             bench: vec![],
             parent: proposal.from.and_then(|from| weights(&trial(from.0))),
             checkpoint: self.checkpoint(&own),
+            export: None,
             name: own,
         }
     }

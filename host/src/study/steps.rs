@@ -35,6 +35,7 @@ impl Study<'_> {
             bench: study.bench(step, number, handed),
             parent: None,
             checkpoint: study.checkpoint(work),
+            export: None,
         };
         self.works(stage, name, self.experiment.seeds, work)
     }
@@ -56,6 +57,7 @@ impl Study<'_> {
             bench: vec![],
             parent: None,
             checkpoint: study.checkpoint(work),
+            export: None,
         };
         let mut works = self.works(stage, name, 1, work)?;
         Ok(works.remove(0).done.arch)

@@ -25,6 +25,7 @@ mod crumb;
 mod data;
 mod device;
 mod encoding;
+mod export;
 mod graph;
 mod load;
 mod memory;

@@ -24,14 +24,14 @@ use plugin_api::role::{Initializer, InitializerObj, Relaxation, Task, TaskObj};
 use plugin_api::{
     Arch, Ask, At, Batch, Carry, Choices, Edges, Error, Group, Keep, Latency, Named, Of, On,
     Parent, Played, Point, Ports, Probe, Probed, Recipe, Report, Result, Seen, Session, Sink,
-    Tensor, Tensors, Value, WeightSpec, kind, stream,
+    Source, Tensor, Tensors, Value, WeightSpec, kind, stream,
 };
 use tch::{Device, Kind};
 
 use crate::chain::{Chain, Plan};
 use crate::network::Network;
 use crate::registry::host;
-use crate::{crumb, device, prune, units};
+use crate::{crumb, device, export, prune, units};
 use checkpoint::Keeper;
 use forward::views;
 use objectives::Term;
@@ -110,6 +110,19 @@ impl NetSession {
             keeper: None,
             shared: RefCell::default(),
         })
+    }
+
+    /// The network that it holds.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How PyTorch writes the network: a part for each node, by its name, and a body that runs them.
+    ///
+    /// # Errors
+    /// Where something cannot be written: all of it is named.
+    pub fn source(&self) -> Result<Source> {
+        export::source(&self.network)
     }
 
     /// The same on what the caller names; `same` is the task around it.

@@ -17,7 +17,7 @@ use crate::bench::SubjectBench;
 use crate::plain::PlainHost;
 use crate::registry::host;
 use crate::session::NetSession;
-use crate::{crumb, points, weights};
+use crate::{crumb, export, points, weights};
 
 /// Does the work, and saves the weights where that is wanted.
 pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Done> {
@@ -71,6 +71,9 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     if let Some(path) = &work.save {
         session.save(path)?;
     }
+    if let Some(export) = &work.export {
+        export::export(&session, task, export)?;
+    }
     Ok(Done {
         arch,
         metrics,
@@ -94,7 +97,7 @@ pub(crate) fn measured(
 fn begin(work: &Work, plain: &PlainHost) -> Result<NetSession> {
     let (arch, point) = arch(&work.subject, plain)?;
     let mut session = plain.on_task(arch, work.seed)?;
-    if let Subject::Weights(_, file) = &work.subject {
+    if let Subject::Weights(_, file) | Subject::Saved(file) = &work.subject {
         session.restore(&weights::load(file)?)?;
     }
     let parent = work.parent.as_deref().map(|file| {
@@ -110,6 +113,10 @@ fn arch(subject: &Subject, plain: &PlainHost) -> Result<(Arch, Option<Point>)> {
     let (space_of, task) = (|recipe: &Recipe| host().space(recipe), &plain.task);
     match subject {
         Subject::Arch(arch) | Subject::Weights(arch, _) => Ok((arch.clone(), None)),
+        Subject::Saved(file) => {
+            let (arch, _) = weights::load_with(file, weights::ARCH)?;
+            Ok((serde_json::from_str(&arch)?, None))
+        }
         Subject::Supernet(recipe) => {
             let supernet = space_of(recipe)?.supernet(&task.ports()?)?.ok_or_else(|| {
                 Error::new(format!("`{}` has no supernet to relax", recipe.component))

@@ -177,7 +177,8 @@ impl Reference {
             layer.weights(shapes).unwrap(),
             layer.shapes(shapes).unwrap(),
         );
-        let mut weights = self.under("weight.", kind);
+        // Copies: buffers are moved in place.
+        let mut weights = self.under("weight.", kind).map(|_, t| t.copy());
         let script = Script::compile(&source, &specs, &weights, inputs, &promised)
             .unwrap_or_else(|e| panic!("{}: {e}\n{}", self.name, source.forward));
         let given = tch::no_grad(|| script.run(inputs, train).unwrap());

@@ -1,0 +1,166 @@
+//! `pleach export`.
+
+use std::fs;
+use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use pleach::cards::Catalog;
+use pleach::error::Context;
+use pleach::experiment::{self, Experiment, Verb};
+use pleach::plugins::Plugin;
+use pleach::protocol::{self, Format};
+use pleach::run::Run;
+use pleach::study::{self, Halt, Settings};
+use pleach::worker::Program;
+use plugin_api_data::{Error, Source};
+
+use super::study::stop_on_signals;
+use super::{Failure, print, progress};
+
+/// What `--help` says below the options.
+const MORE: &str = "\
+The weights are those that evaluation uses: masked ones are zeros, and what a hypernet makes is made. Their names are \
+pleach's paths, and so are the keys of the PyTorch module's `state_dict`. Files that are there already are replaced.
+
+Example:
+  pleach export runs/lenet-mnist-1 --to pytorch --out lenet
+  python -c '
+  from safetensors.torch import load_file
+  from lenet import Network
+  network = Network()
+  network.load_state_dict(load_file(\"lenet.safetensors\"))'";
+
+#[derive(Args)]
+#[command(after_long_help = MORE)]
+pub(super) struct Export {
+    /// The folder of the run
+    run: PathBuf,
+    /// The stage that has made the network [default: the last that handed on weights]
+    #[arg(long, value_name = "NAME")]
+    stage: Option<String>,
+    /// The seed with which it was made [default: the first]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = To::Safetensors)]
+    to: To,
+    /// Where to write it; endings are added [default: STAGE_sSEED, here]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum To {
+    /// The weights, with the architecture in the metadata
+    Safetensors,
+    /// The same beside a Python file with the network as `nn.Module`
+    Pytorch,
+}
+
+impl Export {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let run = Run::open(&self.run)?;
+        let program = Program::find()?;
+        let plugins = run.plugins()?;
+        let catalog = Catalog::new(&plugins, Some(program.clone()));
+        let experiment = experiment::read(&run.source()?, &catalog).map_err(Failure::Experiment)?;
+        let seed = self.seed.unwrap_or(experiment.seed);
+        let stage = self.stage(&experiment, &run, seed)?;
+        let file = self.file(stage, seed)?;
+        let settings = Settings {
+            program,
+            plugins: plugins.iter().map(Plugin::file).collect(),
+            // What a GPU has learned is written as well without one.
+            device: "cpu".into(),
+            jobs: None,
+            stop: Arc::default(),
+        };
+        stop_on_signals(&settings.stop)?;
+        let name = run.folder().file_name().unwrap_or_default();
+        let export = protocol::Export {
+            format: match self.to {
+                To::Safetensors => Format::Safetensors,
+                To::Pytorch => Format::Pytorch,
+            },
+            file: absolute(&file).context(|| "there is no working directory".into())?,
+            about: format!(
+                "The network of stage `{stage}`, seed {seed}, of the run `{}`, as pleach {} exports it.",
+                name.display(),
+                env!("CARGO_PKG_VERSION")
+            ),
+        };
+        let work = (&*format!("{stage}-s{seed}"), seed);
+        let mut watch = progress::watcher(false);
+        study::export(&experiment, &run, &settings, work, export, &mut *watch).map_err(|halt| {
+            match halt {
+                Halt::Interrupted => Failure::Interrupted("stopped".into()),
+                Halt::Failed(error) => Failure::Failed(error),
+            }
+        })?;
+        drop(watch);
+        if matches!(self.to, To::Pytorch) {
+            print(&file.with_added_extension("py").display().to_string());
+        }
+        print(
+            &file
+                .with_added_extension("safetensors")
+                .display()
+                .to_string(),
+        );
+        Ok(())
+    }
+
+    /// The stage whose network it is.
+    fn stage<'a>(
+        &self,
+        experiment: &'a Experiment,
+        run: &Run,
+        seed: u64,
+    ) -> Result<&'a str, Failure> {
+        let steps = experiment.stages.iter();
+        let steps = steps.filter(|stage| matches!(stage.verb, Verb::Step(..)));
+        let names: Vec<&str> = steps.map(|stage| stage.name.as_str()).collect();
+        let has_weights = |name: &str| run.weights(&format!("{name}-s{seed}")).is_file();
+        let last = || names.iter().rev().find(|name| has_weights(name));
+        let wanted = match &self.stage {
+            None => last(),
+            Some(wanted) => names
+                .iter()
+                .find(|name| *name == wanted && has_weights(name)),
+        };
+        wanted.copied().ok_or_else(|| {
+            let what = match &self.stage {
+                None => format!("no stage has handed on weights of seed {seed}"),
+                Some(stage) => format!("stage `{stage}` has handed on no weights of seed {seed}"),
+            };
+            let (first, seeds) = (experiment.seed, experiment.seeds);
+            Failure::Usage(Error::new(what).expected(format!(
+                "{}, seeds {first} to {}, of a run that has come so far",
+                names.join(", "),
+                first + seeds.saturating_sub(1)
+            )))
+        })
+    }
+
+    /// The files without their endings; their folder is made.
+    fn file(&self, stage: &str, seed: u64) -> Result<PathBuf, Error> {
+        let Some(out) = &self.out else {
+            return Ok(Source::argument(&format!("{stage}_s{seed}")).into());
+        };
+        if out.file_name().is_none() {
+            return Err(Error::new("a network is written to a file")
+                .found(out.display())
+                .expected("a path that ends in the file's name"));
+        }
+        let folder = out.parent().unwrap_or(Path::new(""));
+        if folder != Path::new("") {
+            fs::create_dir_all(folder)
+                .context(|| format!("cannot make the folder `{}`", folder.display()))?;
+        }
+        match out.extension().and_then(|e| e.to_str()) {
+            Some("py" | "safetensors") => Ok(out.with_extension("")),
+            _ => Ok(out.clone()),
+        }
+    }
+}
