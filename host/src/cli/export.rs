@@ -14,9 +14,10 @@ use pleach::run::Run;
 use pleach::study::{self, Halt, Settings};
 use pleach::worker::Program;
 use plugin_api_data::{Error, Source};
+use serde_json::json;
 
 use super::study::stop_on_signals;
-use super::{Failure, print, progress};
+use super::{Failure, print, print_json, progress};
 
 /// What `--help` says below the options.
 const MORE: &str = "\
@@ -48,6 +49,9 @@ pub(super) struct Export {
     /// Where to write it; endings are added [default: STAGE_sSEED, here]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
+    /// Print what was written as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -91,7 +95,7 @@ impl Export {
             ),
         };
         let work = (&*format!("{stage}-s{seed}"), seed);
-        let mut watch = progress::watcher(false);
+        let mut watch = progress::watcher(self.json);
         study::export(&experiment, &run, &settings, work, export, &mut *watch).map_err(|halt| {
             match halt {
                 Halt::Interrupted => Failure::Interrupted("stopped".into()),
@@ -99,15 +103,20 @@ impl Export {
             }
         })?;
         drop(watch);
-        if matches!(self.to, To::Pytorch) {
-            print(&file.with_added_extension("py").display().to_string());
+        let endings: &[&str] = match self.to {
+            To::Safetensors => &["safetensors"],
+            To::Pytorch => &["py", "safetensors"],
+        };
+        let files = endings
+            .iter()
+            .map(|ending| file.with_added_extension(ending));
+        let files: Vec<PathBuf> = files.collect();
+        if self.json {
+            return print_json(&json!({ "stage": stage, "seed": seed, "files": files }));
         }
-        print(
-            &file
-                .with_added_extension("safetensors")
-                .display()
-                .to_string(),
-        );
+        for file in files {
+            print(&file.display().to_string());
+        }
         Ok(())
     }
 
