@@ -680,3 +680,24 @@ fn values_are_set_and_shown_before_anything_runs() {
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(stderr(&nowhere).contains("`stage` has no entry `first`"));
 }
+
+#[test]
+fn a_planned_change_comes_before_its_trial() {
+    let scratch = Scratch::new("", "");
+    let experiment = scratch.path().join("e.toml");
+    let text = fs::read_to_string(&experiment).unwrap();
+    let planned =
+        "ahead = 4\nmix = [{ at = 7, drop = ['a'] }, { at = 2, add = { a = 'fake/walk' } }]";
+    fs::write(&experiment, text.replace("ahead = 4", planned)).unwrap();
+    succeeded(&scratch.run(2));
+    let by = proposers(&scratch.journal());
+    let who: Vec<bool> = by.iter().map(Option::is_some).collect();
+    let expected: Vec<bool> = (0..12).map(|trial| (2..7).contains(&trial)).collect();
+    assert_eq!(who, expected);
+    // A change that its strategy refuses ends the search.
+    let wrong = planned.replace("drop = ['a']", "drop = ['b']");
+    fs::write(&experiment, text.replace("ahead = 4", &wrong)).unwrap();
+    let refused = scratch.run(1);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr(&refused).contains("error: nobody is called `b`"));
+}

@@ -40,11 +40,18 @@ impl Study<'_> {
             // How many of those asked for are at work.
             let mut begun = 0;
             loop {
-                let first = asked.len() as u64;
-                let wanted = told.saturating_add(search.ahead).min(search.budget) - first;
-                if wanted > 0 {
+                let until = told.saturating_add(search.ahead).min(search.budget);
+                // In parts, where the search changes before a trial among them.
+                while (asked.len() as u64) < until {
+                    let first = asked.len() as u64;
                     self.change(name, &mut strategy, &mut changes, first)?;
-                    asked.extend(strategy.ask(wanted)?);
+                    let wanted = changes.next().unwrap_or(until).min(until) - first;
+                    let proposals = strategy.ask(wanted)?;
+                    let is_all = proposals.len() as u64 == wanted;
+                    asked.extend(proposals);
+                    if !is_all {
+                        break;
+                    }
                 }
                 let Some(proposal) = asked.get(told as usize) else {
                     break;
@@ -151,6 +158,11 @@ impl Changes {
             known: known.into(),
             proposed: journal.proposed(stage)?,
         })
+    }
+
+    /// The trial before which the search changes next.
+    fn next(&self) -> Option<u64> {
+        self.known.front().map(|(number, _)| *number)
     }
 }
 
