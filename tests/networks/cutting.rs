@@ -1,8 +1,12 @@
 //! A cut network equals the masked one, and goes on learning as it does.
 
-use plugin_api::prelude::*;
+use std::collections::BTreeSet;
 
-use crate::support::{Dice, graphs, images, linear, off, rows, run, session};
+use plugin_api::plugin::Plugin;
+use plugin_api::prelude::*;
+use plugin_api::serde_json::json;
+
+use crate::support::{Dice, graphs, host, images, linear, off, rows, run, session};
 
 /// All units that a network has, and that are not its inputs'.
 fn axes(session: &dyn Session) -> Vec<String> {
@@ -43,42 +47,50 @@ fn train(session: &mut dyn Session, steps: usize) {
 fn cut_some(make: fn(&mut Dice) -> Arch, seeds: u64, answer: i64) -> (usize, Vec<String>) {
     let (mut cuts, mut refused) = (0, vec![]);
     for seed in 0..seeds {
-        let mut dice = Dice::new(seed);
-        let arch = make(&mut dice);
-        let begin = || {
-            let mut session = session(arch.clone(), answer, seed).unwrap();
-            session
-                .chain("main", &["baselines/adam".into()], "model")
-                .unwrap();
-            train(&mut session, 3);
-            session
-        };
-        for units in axes(&begin()) {
-            let (mut masked, mut cut) = (begin(), begin());
-            let n = length(&masked, &units);
-            let mut keep: Vec<i64> = (0..n).filter(|_| dice.roll(2) == 0).collect();
-            keep.is_empty().then(|| keep.push(0));
-            if let Err(error) = cut.cut(&units, &keep) {
-                refused.push(format!("{units}: {error}"));
-                continue;
-            }
-            let alive = Tensor::zeros([n], (Kind::Float, Device::Cpu)).index_fill(
-                0,
-                &Tensor::from_slice(&keep),
-                1,
-            );
-            masked.mask(&Tensors::new().with(&units, alive)).unwrap();
-            let whole = format!("seed {seed}, `{units}` to {keep:?}\n{arch:?}");
-            assert!(off(&outputs(&masked), &outputs(&cut)) < 1e-6, "{whole}");
-            train(&mut masked, 3);
-            train(&mut cut, 3);
-            assert!(
-                off(&outputs(&masked), &outputs(&cut)) < 1e-6,
-                "learning: {whole}"
-            );
-            assert_eq!(length(&cut, &units), keep.len() as i64);
-            cuts += 1;
+        let arch = make(&mut Dice::new(seed));
+        let (more, why) = cut_all(&arch, answer, seed, Alike::Always);
+        cuts += more;
+        refused.extend(why);
+    }
+    (cuts, refused)
+}
+
+/// Cuts random units of each axis of a network and holds it to the masked one, as far as these are alike.
+fn cut_all(arch: &Arch, answer: i64, seed: u64, alike: Alike) -> (usize, Vec<String>) {
+    let (mut cuts, mut refused) = (0, vec![]);
+    let mut dice = Dice::new(seed + 1000);
+    let begin = || {
+        let mut session = session(arch.clone(), answer, seed).unwrap();
+        session
+            .chain("main", &["baselines/adam".into()], "model")
+            .unwrap();
+        train(&mut session, 3);
+        session
+    };
+    for units in axes(&begin()) {
+        let (mut masked, mut cut) = (begin(), begin());
+        let n = length(&masked, &units);
+        let mut keep: Vec<i64> = (0..n).filter(|_| dice.roll(2) == 0).collect();
+        keep.is_empty().then(|| keep.push(0));
+        if let Err(error) = cut.cut(&units, &keep) {
+            refused.push(format!("{units}: {error}"));
+            continue;
         }
+        let alive = Tensor::zeros([n], (Kind::Float, Device::Cpu)).index_fill(
+            0,
+            &Tensor::from_slice(&keep),
+            1,
+        );
+        masked.mask(&Tensors::new().with(&units, alive)).unwrap();
+        let whole = format!("seed {seed}, `{units}` to {keep:?}\n{arch:?}");
+        let near = off(&outputs(&masked), &outputs(&cut)) < 1e-6;
+        assert!(near || alike == Alike::Never, "{whole}");
+        train(&mut masked, 3);
+        train(&mut cut, 3);
+        let near = off(&outputs(&masked), &outputs(&cut)) < 1e-6;
+        assert!(near || alike != Alike::Always, "learning: {whole}");
+        assert_eq!(length(&cut, &units), keep.len() as i64);
+        cuts += 1;
     }
     (cuts, refused)
 }
@@ -146,6 +158,177 @@ fn a_cut_network_of_sequences_equals_the_masked_one() {
     assert!(cuts > 20, "{cuts}");
     for why in refused {
         assert!(why.starts_with("answer.out"), "{why}");
+    }
+}
+
+/// A layer between one whose units can be cut and one that needs them: the shape that comes in behind the rows, what comes
+/// in beside it, and the layer with its parameters.
+type Placed = (
+    &'static str,
+    &'static [i64],
+    &'static [&'static str],
+    Recipe,
+);
+
+fn placed() -> Vec<Placed> {
+    let of = |name: &'static str| Recipe::new(format!("baselines/{name}"));
+    let plain = |name: &'static str| (name, &[6][..], &[][..], of(name));
+    let steps = |name: &'static str, layer: Recipe| (name, &[4, 6][..], &[][..], layer);
+    let images = |name: &'static str, layer: Recipe| (name, &[4, 6, 6][..], &[][..], layer);
+    let nodes = |name: &'static str, layer: Recipe| (name, &[6][..], &["graph"][..], layer);
+    let linear = || json!(["baselines/linear", "baselines/activation"]);
+    vec![
+        plain("linear"),
+        plain("activation"),
+        plain("dropout"),
+        plain("identity"),
+        plain("zero"),
+        plain("batch-norm"),
+        plain("layer-norm"),
+        (
+            "sequence",
+            &[6],
+            &[],
+            of("sequence").with("layers", linear()),
+        ),
+        (
+            "begun",
+            &[6],
+            &[],
+            of("begun")
+                .with("inner", "baselines/linear")
+                .with("init", "baselines/normal"),
+        ),
+        (
+            "kernel-machine",
+            &[6],
+            &[],
+            of("kernel-machine").with("samples", 4).with("out", 5),
+        ),
+        ("add", &[6], &["x"], of("add")),
+        ("concat", &[6], &["x"], of("concat")),
+        ("pairs", &[6], &["pairs"], of("pairs")),
+        ("graph-pool", &[6], &["groups"], of("graph-pool")),
+        steps("rnn", of("rnn").with("out", 5)),
+        steps("gru", of("gru").with("out", 5)),
+        steps("lstm", of("lstm").with("out", 5)),
+        steps("flatten", of("flatten")),
+        steps(
+            "multi-head-attention",
+            of("multi-head-attention").with("heads", 2),
+        ),
+        steps(
+            "transformer-block",
+            of("transformer-block").with("heads", 2),
+        ),
+        images("conv", of("conv").with("out", 3)),
+        images("pool", of("pool").with("kernel", 2)),
+        images("group-norm", of("group-norm").with("groups", 1)),
+        nodes("gcn", of("gcn").with("out", 5)),
+        nodes("gat", of("gat").with("out", 6).with("heads", 2)),
+        nodes("sage", of("sage").with("out", 5)),
+        nodes("gin", of("gin")),
+        nodes("appnp", of("appnp")),
+        ("conv", &[4, 6], &[], of("conv").with("out", 3)),
+        ("conv", &[4, 3, 3, 3], &[], of("conv").with("out", 3)),
+        ("pool", &[4, 6], &[], of("pool").with("kernel", 2)),
+        // What comes before it are symbols, which have no units.
+        (
+            "embedding",
+            &[],
+            &["symbols"],
+            of("embedding").with("symbols", 6).with("out", 4),
+        ),
+    ]
+}
+
+/// How far a cut network is the masked one.
+#[derive(Clone, Copy, PartialEq)]
+enum Alike {
+    /// It stays so while both go on learning.
+    Always,
+    /// Until it trains: there are fewer numbers to draw for.
+    Untrained,
+    /// Nowhere: units that are zero take part in a mean over units, or in a distance to stored samples.
+    Never,
+}
+
+fn alike(layer: &str) -> Alike {
+    match layer {
+        "dropout" => Alike::Untrained,
+        "layer-norm" | "group-norm" | "transformer-block" | "kernel-machine" => Alike::Never,
+        _ => Alike::Always,
+    }
+}
+
+/// The layer in its place, in f64.
+fn around((_, shape, beside, layer): &Placed) -> Arch {
+    let mut inputs = Shapes::new();
+    let rows = || axis("rows", None);
+    let along = |sizes: &[i64]| -> Shape {
+        let sizes = sizes.iter().map(|n| axis("along", *n));
+        [rows()].into_iter().chain(sizes).collect()
+    };
+    inputs.put("x", along(if shape.is_empty() { &[1] } else { shape }));
+    for port in beside.iter().filter(|port| **port != "x") {
+        inputs.put(
+            *port,
+            match *port {
+                "pairs" => along(&[2]),
+                "symbols" => along(&[3]),
+                _ => vec![rows()],
+            },
+        );
+    }
+    // Images and signals have their units along the first axis, all else along the last.
+    let is_image = layer.component.ends_with("conv")
+        || layer.component.ends_with("pool")
+        || layer.component.ends_with("group-norm");
+    let before = match is_image && !beside.contains(&"groups") {
+        true => Recipe::new("baselines/conv").with("out", 4),
+        false => linear(6),
+    };
+    let mut arch = Arch::new(inputs).of(Dtype::F64);
+    let mut given: Vec<(&str, &str)> = vec![];
+    if shape.is_empty() {
+        given.push(("x", "in.symbols"));
+    } else {
+        arch = arch.layer("before", before, &[("x", "in.x")]);
+        given.push(("x", "before.x"));
+        for port in *beside {
+            given.push(match *port {
+                "x" => ("y", "before.x"),
+                "graph" => ("graph", "in.graph"),
+                "groups" => ("groups", "in.groups"),
+                _ => ("pairs", "in.pairs"),
+            });
+        }
+    }
+    arch.layer("layer", layer.clone(), &given)
+        .layer("flat", "baselines/flatten", &[("x", "layer.x")])
+        .layer("answer", linear(3), &[("x", "flat.x")])
+        .output("y", "answer.x")
+}
+
+#[test]
+fn every_layer_that_is_cut_equals_the_masked_one() {
+    let card = host().plugin("baselines").unwrap().card().unwrap();
+    let layers = card.components.iter().filter(|c| c.role == "layer");
+    let layers: BTreeSet<&str> = layers.map(|c| c.name.as_str()).collect();
+    let placed = placed();
+    assert_eq!(placed.iter().map(|p| p.0).collect::<BTreeSet<_>>(), layers);
+    for placed in &placed {
+        let (cuts, refused) = cut_all(&around(placed), 3, 0, alike(placed.0));
+        assert!(cuts > 0, "{}: {refused:?}", placed.0);
+        for why in refused {
+            let is_answer = why.starts_with("answer.out");
+            // Heads and groups are equally wide.
+            assert!(
+                is_answer || why.contains("a multiple of"),
+                "{}: {why}",
+                placed.0
+            );
+        }
     }
 }
 

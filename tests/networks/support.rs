@@ -22,7 +22,8 @@ pub fn host() -> Registry {
     pleach_worker::host()
 }
 
-/// Fits random numbers: inputs of these shapes to `y` `[rows, out]`; `graph` is a ring of the rows.
+/// Fits random numbers: inputs of these shapes to `y` `[rows, out]`; `graph` is a ring of the rows, `groups` has one row in
+/// each, `pairs` and `symbols` are numbers of rows.
 pub struct Noise {
     pub inputs: Shapes,
     pub out: i64,
@@ -46,14 +47,21 @@ impl Task for Noise {
         let seed = stream(at.seed, &format!("{split}:{}:{}", at.epoch, at.index));
         let mut batch = Batch::new();
         for (port, shape) in self.inputs.iter() {
-            if port == "graph" {
-                let ring: Vec<_> = (0..ROWS as usize)
-                    .map(|i| (i, (i + 1) % ROWS as usize))
-                    .collect();
-                batch.put(port, graph(ROWS as usize, &ring));
-            } else {
-                let size: Vec<i64> = shape.iter().map(|a| a.size.unwrap_or(ROWS)).collect();
-                batch.put(port, random::normal(&size, stream(seed, port)));
+            let size: Vec<i64> = shape.iter().map(|a| a.size.unwrap_or(ROWS)).collect();
+            let drawn = stream(seed, port);
+            match port {
+                "graph" => {
+                    let ring: Vec<_> = (0..ROWS as usize)
+                        .map(|i| (i, (i + 1) % ROWS as usize))
+                        .collect();
+                    batch.put(port, graph(ROWS as usize, &ring));
+                }
+                "groups" => batch.put(port, Graph::members(&[1; ROWS as usize])?),
+                "pairs" | "symbols" => {
+                    let numbers = random::uniform(&size, drawn).f_mul_scalar(ROWS)?;
+                    batch.put(port, numbers.f_to_kind(Kind::Int64)?);
+                }
+                _ => batch.put(port, random::normal(&size, drawn)),
             }
         }
         batch.put("y", random::normal(&[ROWS, self.out], stream(seed, "y")));
