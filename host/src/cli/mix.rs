@@ -67,15 +67,21 @@ impl Mix {
         let experiment = experiment::read(&run.source()?, &catalog).map_err(Failure::Experiment)?;
         let change = self.change(&catalog)?;
         let mut journal = Journal::open(&run.journal())?;
-        let (stage, name) = self.search(&experiment, &journal)?;
+        let (stage, name, budget) = self.search(&experiment, &journal)?;
         let id = journal.want(stage, &change)?;
         let outcome = loop {
-            // First: whoever works on it now may have changed it by the time that one looks.
+            // First: the search may change between one look and the next.
             let goes_on = run.is_worked_on()?;
+            let is_over = journal.proposed(stage)? >= budget;
             let wanted = journal.wanted(stage)?.into_iter();
             let outcome = wanted.filter(|w| w.id == id).find_map(|w| w.outcome);
             if outcome.is_some() || !goes_on || self.no_wait {
                 break outcome;
+            }
+            if is_over {
+                let what =
+                    format!("the search `{name}` had asked for its last point before it changed");
+                return Err(Failure::Failed(Error::new(what)));
             }
             thread::sleep(PAUSE);
         };
@@ -105,12 +111,12 @@ impl Mix {
         experiment::read_change(&Source { path, text }, catalog).map_err(Failure::Experiment)
     }
 
-    /// The search that is to change.
+    /// The search that is to change: its number, its name, and how many points it asks for.
     fn search(
         &self,
         experiment: &Experiment,
         journal: &Journal,
-    ) -> Result<(usize, String), Failure> {
+    ) -> Result<(usize, String, u64), Failure> {
         let mut over = vec![];
         for (index, stage) in experiment.stages.iter().enumerate() {
             let Verb::Search(search) = &stage.verb else {
@@ -120,7 +126,7 @@ impl Mix {
                 continue;
             }
             if journal.proposed(index)? < search.budget {
-                return Ok((index, stage.name.clone()));
+                return Ok((index, stage.name.clone(), search.budget));
             }
             over.push(format!("`{}` is over", stage.name));
         }
