@@ -16,6 +16,10 @@ use crate::experiment::{Experiment, Origin, Source, Verb};
 use crate::files::write_whole;
 use crate::lock::{LOCK, Lock};
 use crate::plugins::{self, Plugin};
+use crate::summary::{Brief, Summary};
+
+/// The file of what came out of a run.
+const SUMMARY: &str = "summary.json";
 
 /// A run: one that no other process works on, unless it was opened to be looked at.
 #[derive(Debug)]
@@ -201,6 +205,30 @@ impl Run {
         let path = self.folder.join("experiment.toml");
         let text = self.read("experiment.toml")?;
         Ok(Source { path, text })
+    }
+
+    /// Keeps what came out of it: the run is complete.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn complete(&self, summary: &Summary) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(summary)
+            .context(|| "cannot write what came out".into())?;
+        self.write(SUMMARY, &text)
+    }
+
+    /// What came out of it, where it is complete.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn summary(&self) -> Result<Option<Brief>, Error> {
+        if !self.folder.join(SUMMARY).is_file() {
+            return Ok(None);
+        }
+        let attempt = || format!("cannot read what came out of `{}`", self.folder.display());
+        serde_json::from_str(&self.read(SUMMARY)?)
+            .map(Some)
+            .context(attempt)
     }
 
     /// Where the run was begun.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, presets};
 use plugin_api_data::{Error, Goal, Named, Table};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::experiment::{Experiment, Verb};
 use crate::journal::{Journal, Results};
@@ -19,12 +19,23 @@ pub struct Summary {
     pub run: PathBuf,
     /// The task's main metric.
     pub metric: String,
+    /// Its value on `val`: the mean over seeds of the last stage that has one, else that of the best trial.
+    pub best: Option<f64>,
     /// The searches, in order.
     pub searches: Vec<Found>,
     /// The other stages, in order.
     pub stages: Vec<Row>,
     /// What analyses measured, in order.
     pub analyses: Vec<Measured>,
+}
+
+/// What others want to know of a run that is complete.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Brief {
+    /// The task's main metric.
+    pub metric: String,
+    /// Its value, as [`Summary::best`] has it; nothing where that is no number.
+    pub best: Option<f64>,
 }
 
 /// What an analysis measured, over its seeds.
@@ -87,6 +98,7 @@ impl Summary {
         let mut summary = Summary {
             run: run.folder().into(),
             metric: goal.metric.clone(),
+            best: None,
             searches: vec![],
             stages: vec![],
             analyses: vec![],
@@ -121,6 +133,10 @@ impl Summary {
                 }),
             }
         }
+        let of_stage = summary.stages.iter().rev();
+        let of_stage = { of_stage }.find_map(|row| row.val.map(|val| val.mean));
+        let of_search = summary.searches.last().map(|found| found.value);
+        summary.best = of_stage.or(of_search);
         Ok(summary)
     }
 

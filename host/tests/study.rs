@@ -701,3 +701,33 @@ fn a_planned_change_comes_before_its_trial() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("error: nobody is called `b`"));
 }
+
+#[test]
+fn runs_are_listed() {
+    let scratch = Scratch::new("", ", sleep = 20");
+    let mut running = scratch.begin(3);
+    let list = || {
+        let output = scratch.command(&["runs"]).output().unwrap();
+        succeeded(&output);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(String::from)
+                .collect::<Vec<_>>()
+        };
+        text.lines().map(words).collect::<Vec<_>>()
+    };
+    assert_eq!(list()[1][..2], ["e-1", "running"]);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(list()[1][..2], ["e-1", "stopped"]);
+    succeeded(&scratch.resume());
+    fs::write(scratch.path().join("runs/no-run"), "").unwrap();
+    let listed = list();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert_eq!(listed[0], ["run", "status", "works", "best", "size"]);
+    assert_eq!(listed[1][..4], ["e-1", "complete", "15", "val.score"]);
+    let nowhere = scratch.command(&["runs", "nowhere"]).output().unwrap();
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(stderr(&nowhere).contains("cannot look into `nowhere`"));
+}

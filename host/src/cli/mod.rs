@@ -9,6 +9,7 @@ mod new;
 mod packages;
 mod plugins;
 mod progress;
+mod runs;
 mod study;
 
 use std::env;
@@ -36,6 +37,8 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
+    /// List runs: whether they are complete, the best that they found, their size
+    Runs(runs::Runs),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
+        Command::Runs(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),

@@ -244,6 +244,7 @@ impl Manner {
             })?;
         drop(watch);
         let summary = Summary::of(experiment, run, &goal)?;
+        run.complete(&summary)?;
         if self.json {
             return print_json(&summary);
         }

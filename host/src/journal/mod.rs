@@ -294,6 +294,17 @@ impl Journal {
         Ok(())
     }
 
+    /// How many works have ended, of all stages.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn ended(&self) -> Result<u64, Error> {
+        let sql = "SELECT count(outcome) FROM trial";
+        self.db
+            .query_row(sql, [], |row| row.get(0))
+            .context(|| "cannot read the journal".into())
+    }
+
     /// How many trials of a stage were proposed.
     ///
     /// # Errors

@@ -1,0 +1,147 @@
+//! `pleach runs`: what is in a folder of runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::BinaryBytes;
+use pleach::error::Context;
+use pleach::journal::Journal;
+use pleach::run::Run;
+use plugin_api_data::Error;
+use serde::Serialize;
+
+use super::{Failure, print, print_json};
+
+#[derive(Args)]
+pub(super) struct Runs {
+    /// The folder in which runs are kept
+    #[arg(default_value = "runs")]
+    folder: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A run in the list.
+#[derive(Serialize)]
+struct Listed {
+    /// Its folder.
+    run: PathBuf,
+    status: Status,
+    /// How many works have ended: trials, and seeds of other stages.
+    works: u64,
+    /// The task's main metric; known once the run is complete.
+    metric: Option<String>,
+    /// Its best value on `val`, of the last stage that has one.
+    best: Option<f64>,
+    /// Bytes of all its files.
+    size: u64,
+    #[serde(skip)]
+    begun: SystemTime,
+}
+
+#[derive(Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Status {
+    /// A process works on it.
+    Running,
+    /// All is done.
+    Complete,
+    /// `pleach resume` goes on.
+    Stopped,
+}
+
+impl Runs {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let attempt = || format!("cannot look into `{}`", self.folder.display());
+        let entries = fs::read_dir(&self.folder);
+        let mut all = vec![];
+        for entry in entries.context(attempt).map_err(Failure::Usage)? {
+            // Whatever else lies there is no run.
+            if let Ok(run) = Run::look(&entry.context(attempt)?.path()) {
+                match Listed::of(&run) {
+                    Ok(listed) => all.push(listed),
+                    // The others are there all the same.
+                    Err(error) => eprintln!("warning: {error}"),
+                }
+            }
+        }
+        all.sort_by(|a, b| (a.begun, &a.run).cmp(&(b.begun, &b.run)));
+        match self.json {
+            true => print_json(&all),
+            false => {
+                print(&table(&all));
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Listed {
+    fn of(run: &Run) -> Result<Self, Error> {
+        let folder = run.folder();
+        let begun = fs::metadata(folder.join("experiment.toml")).and_then(|m| m.modified());
+        let works = match run.journal().is_file() {
+            true => Journal::open(&run.journal())?.ended()?,
+            false => 0,
+        };
+        let summary = run.summary()?;
+        let status = match (run.is_worked_on()?, &summary) {
+            (true, _) => Status::Running,
+            (false, Some(_)) => Status::Complete,
+            (false, None) => Status::Stopped,
+        };
+        Ok(Listed {
+            run: folder.into(),
+            status,
+            works,
+            best: summary.as_ref().and_then(|summary| summary.best),
+            metric: summary.map(|summary| summary.metric),
+            size: size(folder),
+            begun: begun.unwrap_or(SystemTime::UNIX_EPOCH),
+        })
+    }
+}
+
+/// Bytes of all files below; one that goes meanwhile has none.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => size(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.map(of).sum()
+}
+
+fn table(all: &[Listed]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["run", "status", "works", "best", "size"]);
+    for listed in all {
+        let best = listed.metric.as_ref().zip(listed.best);
+        let best = best.map(|(metric, best)| format!("val.{metric} {best:.4}"));
+        let status = match listed.status {
+            Status::Running => "running",
+            Status::Complete => "complete",
+            Status::Stopped => "stopped",
+        };
+        let name = listed.run.file_name().unwrap_or_default();
+        table.add_row([
+            name.to_string_lossy().into_owned(),
+            status.into(),
+            listed.works.to_string(),
+            best.unwrap_or_default(),
+            BinaryBytes(listed.size).to_string(),
+        ]);
+    }
+    for number in [2, 4] {
+        if let Some(column) = table.column_mut(number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
