@@ -38,6 +38,10 @@ const TABLES: &str = "
         finished TEXT NOT NULL,
         PRIMARY KEY (stage, number)
     ) STRICT;
+";
+
+/// What came with version 2.
+const CHANGES: &str = "
     CREATE TABLE change (
         id INTEGER PRIMARY KEY,
         stage INTEGER NOT NULL,
@@ -90,19 +94,27 @@ impl Journal {
         let version: i64 = change
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .context(attempt)?;
-        if version == 0 {
-            change.execute_batch(TABLES).context(attempt)?;
+        let missing = match version {
+            0 => [TABLES, CHANGES].concat(),
+            1 => CHANGES.into(),
+            VERSION => String::new(),
+            _ => {
+                return Err(Error::new(format!(
+                    "the journal `{}` was written by another pleach",
+                    path.display()
+                ))
+                .found(format!("version {version}"))
+                .expected(format!("version {VERSION}"))
+                .help(
+                    "go on with the pleach that began the run; its `environment.json` names it",
+                ));
+            }
+        };
+        if !missing.is_empty() {
+            change.execute_batch(&missing).context(attempt)?;
             change
                 .pragma_update(None, "user_version", VERSION)
                 .context(attempt)?;
-        } else if version != VERSION {
-            return Err(Error::new(format!(
-                "the journal `{}` was written by another pleach",
-                path.display()
-            ))
-            .found(format!("version {version}"))
-            .expected(format!("version {VERSION}"))
-            .help("go on with the pleach that began the run; its `environment.json` names it"));
         }
         change.commit().context(attempt)?;
         Ok(Journal { db })
@@ -445,6 +457,30 @@ mod tests {
             .propose(Key { number: 3, ..KEY }, &[proposal(f64::NAN)])
             .unwrap_err();
         assert!(error.what.contains("not finite"), "{error}");
+    }
+
+    #[test]
+    fn an_older_journal_is_brought_up_to_date() {
+        let (folder, mut journal) = scratch();
+        journal.propose(KEY, &[proposal(0.1)]).unwrap();
+        let older = "DROP TABLE change; PRAGMA user_version = 1";
+        journal.db.execute_batch(older).unwrap();
+        drop(journal);
+        let mut journal = Journal::open(&folder.path().join("journal.sqlite")).unwrap();
+        assert_eq!(journal.proposed(0).unwrap(), 1);
+        let change = Change {
+            drop: vec!["a".into()],
+            ..Change::default()
+        };
+        let id = journal.want(0, &change).unwrap();
+        let wanted = |outcome| Wanted {
+            id,
+            change: change.clone(),
+            outcome,
+        };
+        assert_eq!(journal.wanted(0).unwrap(), [wanted(None)]);
+        journal.settle(id, &Ok(1)).unwrap();
+        assert_eq!(journal.wanted(0).unwrap(), [wanted(Some(Ok(1)))]);
     }
 
     #[test]
