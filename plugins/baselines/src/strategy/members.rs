@@ -3,9 +3,12 @@
 //! Each begins with a seed of its own, which follows from its name, and is told of every trial in order, whoever proposed
 //! it. One that joins later is told of all that was seen before.
 
+use plugin_api::Goal;
 use plugin_api::host::services;
 use plugin_api::prelude::*;
 use plugin_api::role::StrategyObj;
+
+use super::goal;
 
 /// Strategies at work.
 pub(super) struct Members {
@@ -39,6 +42,11 @@ impl Members {
         }
         ensure!(!members.all.is_empty(), "there is no strategy to ask");
         Ok(members)
+    }
+
+    /// What the search is for.
+    pub(super) fn goal(&self) -> Result<&Goal> {
+        goal(&self.setting)
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {

@@ -54,7 +54,6 @@ struct Inner {
 }
 
 struct AtWork {
-    setting: Setting,
     members: Members,
     /// Who made the last proposals.
     asked: VecDeque<String>,
@@ -72,7 +71,6 @@ impl Strategy for Portfolio {
         let strategies = self.strategies.iter();
         let members = strategies.map(|inner| (inner.name.as_str(), &inner.strategy.recipe));
         self.at_work = Some(AtWork {
-            setting: setting.clone(),
             members: Members::begin(setting, members)?,
             asked: VecDeque::new(),
             credits: VecDeque::new(),
@@ -169,7 +167,7 @@ impl AtWork {
 
     /// Takes a trial in; whether it is new and among the best.
     fn improves(&mut self, seen: &Observation, elite: usize) -> Result<bool> {
-        let Some(worth) = worth(goal(&self.setting)?, seen) else {
+        let Some(worth) = worth(self.members.goal()?, seen) else {
             return Ok(false);
         };
         if !self.seen.insert(key(&seen.point)?) {

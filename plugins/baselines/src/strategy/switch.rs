@@ -39,7 +39,6 @@ struct Turn {
 }
 
 struct AtWork {
-    setting: Setting,
     members: Members,
     /// Whose turn it is.
     turn: usize,
@@ -57,7 +56,6 @@ impl Strategy for Switch {
         let turns = self.turns.iter();
         let members = turns.map(|turn| (turn.name.as_str(), &turn.strategy.recipe));
         self.at_work = Some(AtWork {
-            setting: setting.clone(),
             members: Members::begin(setting, members)?,
             turn: 0,
             trials: 0,
@@ -107,7 +105,7 @@ impl AtWork {
     }
 
     fn take_in(&mut self, seen: &Observation) -> Result<()> {
-        let worth = worth(goal(&self.setting)?, seen);
+        let worth = worth(self.members.goal()?, seen);
         self.trials += 1;
         self.flat += 1;
         if worth.is_some_and(|worth| self.best.is_none_or(|best| worth > best)) {
