@@ -1,7 +1,7 @@
 //! Which point to try next.
 
 use plugin_api::prelude::*;
-use plugin_api::{Goal, serde_json};
+use plugin_api::{Goal, schemars, serde, serde_json};
 
 mod deduplicate;
 mod evolution;
@@ -13,6 +13,17 @@ mod portfolio;
 mod prescreen;
 mod random;
 mod switch;
+
+/// A strategy, and what it is called in credits and reports.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "plugin_api::serde", deny_unknown_fields)]
+#[schemars(crate = "plugin_api::schemars", inline)]
+pub(crate) struct NamedStrategy {
+    /// What it is called.
+    pub(crate) name: String,
+    /// The strategy.
+    pub(crate) strategy: RecipeOf<dyn Strategy>,
+}
 
 /// The one metric that a search is for.
 fn goal(setting: &Setting) -> Result<&Goal> {

@@ -9,8 +9,10 @@
 //! held to.
 
 use plugin_api::prelude::*;
-use plugin_api::{Searching, schemars, serde, serde_json};
+use plugin_api::{Searching, serde_json};
 use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::strategy::NamedStrategy;
 
 /// Searches by several strategies from the same seeds, with paired differences and their intervals.
 #[component(analysis = "compare-strategies")]
@@ -20,7 +22,7 @@ struct CompareStrategies {
         { "name": "random", "strategy": "baselines/random" },
         { "name": "evolution", "strategy": "baselines/evolution" }
     ]))]
-    strategies: Vec<Competitor>,
+    strategies: Vec<NamedStrategy>,
     /// What is searched.
     #[param(default = "baselines/mlp-space")]
     space: RecipeOf<dyn Space>,
@@ -33,17 +35,6 @@ struct CompareStrategies {
     /// Searches of each strategy.
     #[param(example = 10, range = "2 <= x")]
     seeds: u64,
-}
-
-/// One of the strategies.
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-#[serde(crate = "plugin_api::serde", deny_unknown_fields)]
-#[schemars(crate = "plugin_api::schemars", inline)]
-struct Competitor {
-    /// What it is called in the report.
-    name: String,
-    /// The strategy.
-    strategy: RecipeOf<dyn Strategy>,
 }
 
 /// What came of a search.
@@ -62,7 +53,7 @@ impl Analysis for CompareStrategies {
             .ports()?;
         let mut report = Report::default();
         let mut first: Option<(&str, Vec<f64>)> = None;
-        for Competitor { name, strategy } in &self.strategies {
+        for NamedStrategy { name, strategy } in &self.strategies {
             let search = |seed| {
                 let searching = Searching {
                     strategy: strategy.recipe.clone(),

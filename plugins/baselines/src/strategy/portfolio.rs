@@ -17,17 +17,17 @@
 use std::collections::{HashSet, VecDeque};
 
 use plugin_api::prelude::*;
-use plugin_api::{schemars, serde, serde_json};
+use plugin_api::serde_json;
 
 use super::members::{Members, proposer};
-use super::{goal, key, worth};
+use super::{NamedStrategy, goal, key, worth};
 
 /// Several strategies, of which those are asked whose proposals improve the search (Ansel et al. 2014).
 #[component(strategy = "portfolio")]
 struct Portfolio {
     /// The strategies: `{ name, strategy }`.
     #[param(example = serde_json::json!([{ "name": "evolution", "strategy": "baselines/evolution" }, { "name": "random", "strategy": "baselines/random" }]))]
-    strategies: Vec<Inner>,
+    strategies: Vec<NamedStrategy>,
     /// How many of the last proposals and trials decide who is asked.
     #[param(default = 100, range = "1 <= x <= 1000000")]
     window: usize,
@@ -40,17 +40,6 @@ struct Portfolio {
     /// The search.
     #[serde(skip)]
     at_work: Option<AtWork>,
-}
-
-/// One of the strategies.
-#[derive(serde::Deserialize, schemars::JsonSchema)]
-#[serde(crate = "plugin_api::serde", deny_unknown_fields)]
-#[schemars(crate = "plugin_api::schemars", inline)]
-struct Inner {
-    /// What it is called, in credits and to be dropped.
-    name: String,
-    /// The strategy.
-    strategy: RecipeOf<dyn Strategy>,
 }
 
 struct AtWork {
