@@ -7,12 +7,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use plugin_api_data::{Error, LIBTORCH};
+use plugin_api_data::{Arch, Error, LIBTORCH};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
 use crate::error::Context;
-use crate::experiment::{Experiment, Origin, Source, Verb};
+use crate::experiment::{Experiment, Origin, Saved, Source, Stage, Verb, keep_comments};
 use crate::files::write_whole;
 use crate::lock::{LOCK, Lock};
 use crate::plugins::{self, Plugin};
@@ -47,18 +47,18 @@ pub struct Environment {
 }
 
 impl Run {
-    /// Makes the folder of a new run: `STEM-N` with the first `N` that is free.
+    /// Makes the folder of a new run: `STEM-N` with the first `N` that is free. What the experiment names by a file is copied
+    /// into it, and the comments in its source are kept. Comes with the experiment as it stands there.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn create(
-        runs: &Path,
-        stem: &str,
-        experiment: &Experiment,
+        (runs, stem): (&Path, &str),
+        (experiment, source): (&Experiment, &Source),
         plugins: &[String],
         catalog: &Catalog,
         device: &str,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Experiment), Error> {
         let locked = Lock::plugins(plugins, catalog)?;
         let folder = claim(runs, stem)?;
         let run = Run {
@@ -71,17 +71,29 @@ impl Run {
                 .context(|| format!("cannot make the folder `{}`", path.display()))?;
         }
         let mut experiment = experiment.clone();
-        for stage in &mut experiment.stages {
-            if let Verb::Step(Origin::File(path, arch), _) = &mut stage.verb {
-                *path = Path::new("arch").join(format!("{}.json", stage.name));
-                run.write(
-                    path,
-                    &serde_json::to_string_pretty(arch)
-                        .context(|| "cannot write an architecture".into())?,
-                )?;
+        let from = source.folder();
+        for Stage { name, verb } in &mut experiment.stages {
+            match verb {
+                Verb::Steps(Origin::File(path, arch, weights), _) => {
+                    *path = run.keep_arch(name, arch)?;
+                    if let Some(weights) = weights {
+                        *weights = run.take_in(&from.join(&*weights), name)?;
+                    }
+                }
+                Verb::Steps(Origin::Saved(files), _) => {
+                    let one = files.len() == 1;
+                    for (number, Saved { path, .. }) in files.iter_mut().enumerate() {
+                        let name = match one {
+                            true => name.clone(),
+                            false => format!("{name}-{number}"),
+                        };
+                        *path = run.take_in(&from.join(&*path), &name)?;
+                    }
+                }
+                _ => {}
             }
         }
-        let text = experiment.to_toml()?;
+        let text = keep_comments(&experiment.to_toml()?, &source.text);
         let lock = Lock {
             experiment: plugins::sha256(text.as_bytes()),
             plugin: locked,
@@ -98,7 +110,7 @@ impl Run {
         )?;
         // Last: a folder with an experiment is a run that can be resumed.
         run.write("experiment.toml", &text)?;
-        Ok(run)
+        Ok((run, experiment))
     }
 
     /// Opens the folder of a run that was begun before.
@@ -169,6 +181,26 @@ impl Run {
         self.folder
             .join("checkpoints")
             .join(format!("{work}.safetensors"))
+    }
+
+    /// Keeps the architecture that a stage begins with or has found; says where, seen from the run's folder.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_arch(&self, stage: &str, arch: &Arch) -> Result<PathBuf, Error> {
+        let path = Path::new("arch").join(format!("{stage}.json"));
+        let text =
+            serde_json::to_string_pretty(arch).context(|| "cannot write an architecture".into())?;
+        self.write(&path, &text)?;
+        Ok(path)
+    }
+
+    /// Copies a file of weights, so that the run needs no other; says where it lies, seen from the run's folder.
+    fn take_in(&self, file: &Path, name: &str) -> Result<PathBuf, Error> {
+        let path = Path::new("arch").join(format!("{name}.safetensors"));
+        fs::copy(file, self.folder.join(&path))
+            .context(|| format!("cannot copy `{}` into the run", file.display()))?;
+        Ok(path)
     }
 
     /// Removes what work that has ended would have gone on from.

@@ -305,6 +305,74 @@ fn an_interrupted_study_says_how_to_go_on() {
     check_same(&scratch);
 }
 
+/// A search of a strategy that goes round in a circle of three points.
+fn circling(keys: &str) -> Scratch {
+    let scratch = Scratch::new(", circles = 3", ", sleep = 2, fails_at = 1");
+    let experiment = scratch.path().join("e.toml");
+    let text = fs::read_to_string(&experiment).unwrap();
+    let keyed = format!("budget = 12\n{keys}");
+    fs::write(&experiment, text.replace("budget = 12", &keyed)).unwrap();
+    scratch
+}
+
+#[test]
+fn equal_trials_are_evaluated_reused_or_refused() {
+    let begun = |scratch: &Scratch| {
+        let logs = fs::read_dir(scratch.folder().join("logs")).unwrap();
+        let names = logs.map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("found-t")).count()
+    };
+    let evaluated = circling("");
+    succeeded(&evaluated.run(2));
+    // Point 1 fails as trial 1 alone.
+    assert_eq!(&evaluated.outcomes()[..12], ".x..........");
+    assert_eq!(begun(&evaluated), 12);
+    let reused = circling("equal = \"reuse\"");
+    succeeded(&reused.run(2));
+    assert_eq!(&reused.outcomes()[..12], ".x..x..x..x.");
+    assert_eq!(begun(&reused), 3);
+    let (all, reused) = (evaluated.journal(), reused.journal());
+    for (row, twin) in [(3, 0), (5, 2), (10, 1)] {
+        assert_eq!(reused[row].5, reused[twin].5);
+    }
+    assert_eq!(reused[11], all[11]);
+    let refused = circling("equal = \"forbid\"");
+    succeeded(&refused.run(2));
+    assert_eq!(&refused.outcomes()[..12], ".x.xxxxxxxxx");
+    assert_eq!(begun(&refused), 3);
+    let said = refused.journal()[5].5.clone().unwrap();
+    assert!(said.contains("its point was tried before, as t2"), "{said}");
+}
+
+#[test]
+fn a_killed_search_with_equal_trials_goes_on() {
+    let undisturbed = circling("equal = \"reuse\"");
+    succeeded(&undisturbed.run(2));
+    let scratch = circling("equal = \"reuse\"");
+    let mut child = scratch.begin(5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    succeeded(&scratch.resume());
+    assert_eq!(scratch.journal(), undisturbed.journal());
+}
+
+#[test]
+fn a_search_ends_when_what_it_counts_is_spent() {
+    // Each trial has 42 parameters; four are ahead when the fifth one is told.
+    for (most, trials) in [(1.0, 4), (42.0, 4), (43.0, 5), (210.0, 8), (1e9, 12)] {
+        let scratch = Scratch::new("", "");
+        let experiment = scratch.path().join("e.toml");
+        let text = fs::read_to_string(&experiment).unwrap();
+        let budget = format!("budget = {{ trials = 12, parameters = {most} }}");
+        fs::write(&experiment, text.replace("budget = 12", &budget)).unwrap();
+        succeeded(&scratch.run(2));
+        assert_eq!(scratch.outcomes().len(), trials + 3, "{most}");
+        let before = scratch.journal();
+        succeeded(&scratch.resume());
+        assert_eq!(scratch.journal(), before);
+    }
+}
+
 #[test]
 fn a_finished_study_can_be_resumed() {
     let scratch = Scratch::new("", "");

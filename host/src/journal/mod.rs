@@ -80,6 +80,14 @@ pub struct Timing {
     pub seconds: f64,
 }
 
+impl Timing {
+    /// Of what ended without being begun.
+    pub const NONE: Timing = Timing {
+        attempts: 0,
+        seconds: 0.0,
+    };
+}
+
 impl Journal {
     /// Opens a journal, and makes it where there is none.
     ///
