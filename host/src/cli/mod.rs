@@ -10,6 +10,7 @@ mod packages;
 mod plugins;
 mod progress;
 mod runs;
+mod schema;
 mod study;
 
 use std::env;
@@ -50,6 +51,8 @@ enum Command {
     Components(components::List),
     /// Show what a component does and which parameters it takes
     Describe(components::Describe),
+    /// Print the JSON Schema of experiments, for editors
+    Schema(schema::Schema),
     /// Make the crate of a new plugin
     New(new::New),
     /// Check that everything is in place
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),
         Command::Describe(command) => command.run(),
+        Command::Schema(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Completions { shell } => {

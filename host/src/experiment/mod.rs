@@ -7,6 +7,7 @@
 mod comments;
 mod component;
 mod diagnostic;
+mod editor;
 mod fields;
 mod limits;
 mod origin;
@@ -29,6 +30,7 @@ use crate::protocol::{Change, Limits, Step};
 
 pub use comments::keep_comments;
 pub use diagnostic::{Diagnostic, Refused, Source};
+pub use editor::editor_schema;
 pub use parameters::{Parameter, parameters};
 pub use resolve::{read, read_change};
 pub use set::set;
