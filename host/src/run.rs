@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use plugin_api_data::{Error, LIBTORCH};
+use plugin_api_data::{Error, Goal, LIBTORCH};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
@@ -20,6 +20,8 @@ use crate::summary::{Brief, Summary};
 
 /// The file of what came out of a run.
 const SUMMARY: &str = "summary.json";
+/// The file of what its task measures.
+const GOAL: &str = "goal.json";
 
 /// A run: one that no other process works on, unless it was opened to be looked at.
 #[derive(Debug)]
@@ -205,6 +207,48 @@ impl Run {
         let path = self.folder.join("experiment.toml");
         let text = self.read("experiment.toml")?;
         Ok(Source { path, text })
+    }
+
+    /// The names of its stages, in order, for whoever needs nothing else of the experiment, and so no plugin.
+    ///
+    /// # Errors
+    /// Where the experiment cannot be read.
+    pub fn stages(&self) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        #[derive(Deserialize)]
+        struct Stages {
+            stage: Vec<Named>,
+        }
+        let attempt = || format!("cannot read the experiment of `{}`", self.folder.display());
+        let stages: Stages = toml::from_str(&self.read("experiment.toml")?).context(attempt)?;
+        Ok(stages.stage.into_iter().map(|stage| stage.name).collect())
+    }
+
+    /// Keeps the task's main metric, which only the task knows.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_goal(&self, goal: &Goal) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(goal)
+            .context(|| "cannot write the task's main metric".into())?;
+        self.write(GOAL, &text)
+    }
+
+    /// The task's main metric; nothing where the task was not made yet.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn goal(&self) -> Result<Option<Goal>, Error> {
+        if !self.folder.join(GOAL).is_file() {
+            return Ok(None);
+        }
+        let attempt = || format!("cannot read what `{}` measures", self.folder.display());
+        serde_json::from_str(&self.read(GOAL)?)
+            .map(Some)
+            .context(attempt)
     }
 
     /// Keeps what came out of it: the run is complete.

@@ -11,6 +11,7 @@ mod plugins;
 mod progress;
 mod runs;
 mod study;
+mod trials;
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -39,6 +40,8 @@ enum Command {
     Resume(study::Resume),
     /// List runs: whether they are complete, the best that they found, their size
     Runs(runs::Runs),
+    /// Write the trials of a run's search as a table: CSV, Parquet or JSON
+    Trials(trials::Trials),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Trials(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
