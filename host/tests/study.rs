@@ -876,3 +876,64 @@ fn what_is_no_table_of_trials_is_refused() {
         );
     }
 }
+
+#[test]
+fn a_run_is_stopped_from_another_shell() {
+    let scratch = Scratch::new("", ", sleep = 20");
+    let stop = || {
+        let output = scratch.command(&["stop", "runs/e-1"]).output().unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let nobody = "nobody works on runs/e-1; to go on: pleach resume runs/e-1\n";
+    let file = scratch.folder().join("stop");
+    let child = scratch.begin(3);
+    assert_eq!(
+        stop(),
+        "stopped runs/e-1; to go on: pleach resume runs/e-1\n"
+    );
+    // It has waited: the process lets go of the folder before it ends.
+    assert_eq!(stop(), nobody);
+    assert!(!file.exists());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(stderr(&output).ends_with("stopped; to go on: pleach resume runs/e-1\n"));
+    let before = scratch.ended().unwrap();
+    assert!((3..12).contains(&before), "{before}");
+    // What a process that was killed has left stops nobody.
+    fs::write(&file, "").unwrap();
+    assert_eq!(stop(), nobody);
+    succeeded(&scratch.resume());
+    assert!(!file.exists());
+    check_same(&scratch);
+    assert_eq!(stop(), "nobody works on runs/e-1; it is complete\n");
+}
+
+#[test]
+fn a_run_that_dies_while_it_is_to_stop_is_stopped() {
+    let scratch = Scratch::new("", ", sleep = 100");
+    let mut child = scratch.begin(1);
+    // So that it sees nothing of what it is asked.
+    kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
+    let asking = scratch
+        .command(&["stop", "runs/e-1", "--json"])
+        .spawn()
+        .unwrap();
+    let file = scratch.folder().join("stop");
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !file.exists() {
+        assert!(Instant::now() < limit, "nobody asks it to stop");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(matches!(child.try_wait(), Ok(None)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let asked = asking.wait_with_output().unwrap();
+    succeeded(&asked);
+    let said: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(
+        said,
+        json!({ "run": "runs/e-1", "stopped": true, "complete": false })
+    );
+    assert!(!file.exists());
+}

@@ -10,6 +10,7 @@ mod packages;
 mod plugins;
 mod progress;
 mod runs;
+mod stop;
 mod study;
 mod trials;
 
@@ -38,6 +39,8 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
+    /// Stop a run in good order from another shell, as Ctrl-C does
+    Stop(stop::Stop),
     /// List runs: whether they are complete, the best that they found, their size
     Runs(runs::Runs),
     /// Write the trials of a run's search as a table: CSV, Parquet or JSON
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
+        Command::Stop(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Trials(command) => command.run(),
         Command::Export(command) => command.run(),
