@@ -5,9 +5,12 @@ use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use plugin_api_data::{Arch, Error, LIBTORCH};
+use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
@@ -20,13 +23,19 @@ use crate::summary::{Brief, Summary};
 
 /// The file of what came out of a run.
 const SUMMARY: &str = "summary.json";
+/// The file of what its task measures.
+const GOAL: &str = "goal.json";
+/// The file that is there while somebody wants whoever works on the run to stop.
+const STOP: &str = "stop";
+/// How often one looks whether it is there, or whether the run has stopped.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A run: one that no other process works on, unless it was opened to be looked at.
 #[derive(Debug)]
 pub struct Run {
     folder: PathBuf,
     /// Held as long as the run is; by who only looks at it, not.
-    _lock: Option<File>,
+    _hold: Option<Hold>,
 }
 
 /// Where a run was begun.
@@ -62,7 +71,7 @@ impl Run {
         let locked = Lock::plugins(plugins, catalog)?;
         let folder = claim(runs, stem)?;
         let run = Run {
-            _lock: Some(hold(&folder)?),
+            _hold: Some(Hold::of(&folder)?),
             folder,
         };
         for name in ["arch", "weights", "checkpoints", "logs"] {
@@ -119,7 +128,7 @@ impl Run {
     /// Where it is none, or another process works on it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         Ok(Run {
-            _lock: Some(hold(folder)?),
+            _hold: Some(Hold::of(folder)?),
             ..Run::look(folder)?
         })
     }
@@ -136,7 +145,7 @@ impl Run {
             );
         }
         Ok(Run {
-            _lock: None,
+            _hold: None,
             folder: folder.into(),
         })
     }
@@ -152,6 +161,39 @@ impl Run {
             Err(TryLockError::WouldBlock) => Ok(true),
             Err(TryLockError::Error(e)) => Err(e).context(attempt),
         }
+    }
+
+    /// Has whoever works on it stop in good order, on whichever machine, and waits until that has happened. `false` where
+    /// nobody works on it.
+    ///
+    /// # Errors
+    /// Where its folder cannot be written.
+    pub fn stop(&self) -> Result<bool, Error> {
+        let mut had_to = false;
+        while self.is_worked_on()? {
+            had_to = true;
+            // Again where it is gone: a process that was about to begin took it for one that an earlier process was to see.
+            if !self.folder.join(STOP).exists() {
+                self.write(STOP, "")?;
+            }
+            thread::sleep(PAUSE);
+        }
+        if had_to {
+            // A process that was killed has left it.
+            remove(&self.folder.join(STOP))?;
+        }
+        Ok(had_to)
+    }
+
+    /// Sets `stop` as soon as somebody has this process stop; for whoever holds the run.
+    pub fn watch(&self, stop: &Arc<AtomicBool>) {
+        let (file, stop) = (self.folder.join(STOP), Arc::clone(stop));
+        thread::spawn(move || {
+            while !file.exists() {
+                thread::sleep(PAUSE);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
     }
 
     /// Where it is.
@@ -237,6 +279,48 @@ impl Run {
         let path = self.folder.join("experiment.toml");
         let text = self.read("experiment.toml")?;
         Ok(Source { path, text })
+    }
+
+    /// The names of its stages, in order, for whoever needs nothing else of the experiment, and so no plugin.
+    ///
+    /// # Errors
+    /// Where the experiment cannot be read.
+    pub fn stages(&self) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        #[derive(Deserialize)]
+        struct Stages {
+            stage: Vec<Named>,
+        }
+        let attempt = || format!("cannot read the experiment of `{}`", self.folder.display());
+        let stages: Stages = toml::from_str(&self.read("experiment.toml")?).context(attempt)?;
+        Ok(stages.stage.into_iter().map(|stage| stage.name).collect())
+    }
+
+    /// Keeps the task's main metric, which only the task knows.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_goal(&self, goal: &Goal) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(goal)
+            .context(|| "cannot write the task's main metric".into())?;
+        self.write(GOAL, &text)
+    }
+
+    /// The task's main metric; nothing where the task was not made yet.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn goal(&self) -> Result<Option<Goal>, Error> {
+        if !self.folder.join(GOAL).is_file() {
+            return Ok(None);
+        }
+        let attempt = || format!("cannot read what `{}` measures", self.folder.display());
+        serde_json::from_str(&self.read(GOAL)?)
+            .map(Some)
+            .context(attempt)
     }
 
     /// Keeps what came out of it: the run is complete.
@@ -335,18 +419,44 @@ fn claim(runs: &Path, stem: &str) -> Result<PathBuf, Error> {
     unreachable!("there are more numbers than folders")
 }
 
-/// Locks a folder for as long as the file is open; the system unlocks it when the process ends, however that happens.
-fn hold(folder: &Path) -> Result<File, Error> {
-    let attempt = || format!("cannot lock `{}`", folder.display());
-    let file = File::open(folder).context(attempt)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::new(format!(
-            "another process is working on the run `{}`",
-            folder.display()
-        ))
-        .help("wait until it ends, or stop it")),
-        Err(TryLockError::Error(e)) => Err(e).context(attempt),
+/// A folder that is locked for as long as this is held; the system unlocks it when the process ends, however that happens.
+#[derive(Debug)]
+struct Hold {
+    _lock: File,
+    stop: PathBuf,
+}
+
+impl Hold {
+    fn of(folder: &Path) -> Result<Self, Error> {
+        let attempt = || format!("cannot lock `{}`", folder.display());
+        let lock = File::open(folder).context(attempt)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let what = format!(
+                    "another process is working on the run `{}`",
+                    folder.display()
+                );
+                let help = format!(
+                    "wait until it ends, or stop it: pleach stop {}",
+                    folder.display()
+                );
+                return Err(Error::new(what).help(help));
+            }
+            Err(TryLockError::Error(e)) => return Err(e).context(attempt),
+        }
+        let stop = folder.join(STOP);
+        // It meant another process, which is gone.
+        remove(&stop)?;
+        Ok(Hold { _lock: lock, stop })
+    }
+}
+
+impl Drop for Hold {
+    /// What was wanted is done. The lock goes after this, so that nobody takes it for wanted of the next process.
+    fn drop(&mut self) {
+        // One that stays is removed by whoever holds the run next.
+        let _ = fs::remove_file(&self.stop);
     }
 }
 

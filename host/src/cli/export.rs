@@ -16,7 +16,7 @@ use pleach::worker::Program;
 use plugin_api_data::{Error, Source};
 use serde_json::json;
 
-use super::study::stop_on_signals;
+use super::study::stop_when_asked;
 use super::{Failure, print, print_json, progress};
 
 /// What `--help` says below the options.
@@ -80,7 +80,7 @@ impl Export {
             jobs: None,
             stop: Arc::default(),
         };
-        stop_on_signals(&settings.stop)?;
+        stop_when_asked(&settings.stop, &run)?;
         let name = run.folder().file_name().unwrap_or_default();
         let export = protocol::Export {
             format: match self.to {

@@ -11,7 +11,9 @@ mod plugins;
 mod progress;
 mod runs;
 mod schema;
+mod stop;
 mod study;
+mod trials;
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -38,8 +40,12 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
+    /// Stop a run in good order from another shell, as Ctrl-C does
+    Stop(stop::Stop),
     /// List runs: whether they are complete, the best that they found, their size
     Runs(runs::Runs),
+    /// Write the trials of a run's search as a table: CSV, Parquet or JSON
+    Trials(trials::Trials),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -109,7 +115,9 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
+        Command::Stop(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Trials(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),

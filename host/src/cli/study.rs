@@ -231,7 +231,7 @@ impl Manner {
             jobs: self.jobs.map(usize::from),
             ..settings
         };
-        stop_on_signals(&settings.stop)?;
+        stop_when_asked(&settings.stop, run)?;
         let mut watch = progress::watcher(self.quiet);
         let go_on = format!("pleach resume {}", shown.display());
         let goal =
@@ -253,13 +253,14 @@ impl Manner {
     }
 }
 
-/// The first Ctrl-C stops the study in good order; the second one ends the program at once.
-pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Error> {
+/// The first Ctrl-C stops the work in good order, and so does `pleach stop`; the second one ends the program at once.
+pub(super) fn stop_when_asked(stop: &Arc<AtomicBool>, run: &run::Run) -> Result<(), Error> {
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))
             .context(|| "cannot handle signals".into())?;
         flag::register(signal, Arc::clone(stop)).context(|| "cannot handle signals".into())?;
     }
+    run.watch(stop);
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 //! by another process than the one that holds the run, and it alone does not follow from the experiment.
 
 mod exact;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +17,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::error::Context;
 use crate::protocol::{Change, Done};
+
+pub use trials::Trial;
 
 /// The layout of the tables below; it grows by one with each change.
 const VERSION: i64 = 2;
@@ -218,13 +221,17 @@ impl Journal {
             .context(attempt)?;
         rows.map(|row| {
             let (number, outcome, text) = row.context(attempt)?;
-            let result = match outcome.as_str() {
-                "done" => Ok(exact::from_json(&text).context(attempt)?),
-                _ => Err(serde_json::from_str(&text).context(attempt)?),
-            };
-            Ok((number, result))
+            Ok((number, ended(&outcome, &text).context(attempt)?))
         })
         .collect()
+    }
+}
+
+/// How work ended, of what stands in the columns `outcome` and `result`.
+fn ended(outcome: &str, result: &str) -> serde_json::Result<Result<Done, Error>> {
+    match outcome {
+        "done" => exact::from_json(result).map(Ok),
+        _ => serde_json::from_str(result).map(Err),
     }
 }
 
