@@ -2,12 +2,14 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::SystemTime;
 
-use plugin_api_data::{Error, LIBTORCH};
+use plugin_api_data::{Error, Goal, LIBTORCH};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
@@ -20,6 +22,8 @@ use crate::summary::{Brief, Summary};
 
 /// The file of what came out of a run.
 const SUMMARY: &str = "summary.json";
+/// The file of what is to be optimised.
+const GOAL: &str = "goal.json";
 
 /// A run: one that no other process works on, unless it was opened to be looked at.
 #[derive(Debug)]
@@ -44,6 +48,28 @@ pub struct Environment {
     pub libtorch: String,
     /// `cpu`, `cuda` or `cuda:N`; a run stays on the device on which it was begun.
     pub device: String,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// A process works on it.
+    Running,
+    /// All is done.
+    Complete,
+    /// `pleach resume` goes on.
+    Stopped,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Running => "running",
+            Status::Complete => "complete",
+            Status::Stopped => "stopped",
+        })
+    }
 }
 
 impl Run {
@@ -142,6 +168,29 @@ impl Run {
         }
     }
 
+    /// How far it is. Who holds the run asks [`Run::is_complete`] alone.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn status(&self) -> Result<Status, Error> {
+        let is_held_elsewhere = self._lock.is_none() && self.is_worked_on()?;
+        Ok(match (is_held_elsewhere, self.is_complete()) {
+            (true, _) => Status::Running,
+            (false, true) => Status::Complete,
+            (false, false) => Status::Stopped,
+        })
+    }
+
+    /// When it was begun.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn begun(&self) -> Result<SystemTime, Error> {
+        let path = self.folder.join("experiment.toml");
+        let modified = fs::metadata(&path).and_then(|meta| meta.modified());
+        modified.context(|| format!("cannot look at `{}`", path.display()))
+    }
+
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -217,18 +266,49 @@ impl Run {
         self.write(SUMMARY, &text)
     }
 
+    /// Whether what came out of it is there.
+    pub fn is_complete(&self) -> bool {
+        self.folder.join(SUMMARY).is_file()
+    }
+
     /// What came out of it, where it is complete.
     ///
     /// # Errors
     /// Where that cannot be read.
     pub fn summary(&self) -> Result<Option<Brief>, Error> {
-        if !self.folder.join(SUMMARY).is_file() {
+        if !self.is_complete() {
             return Ok(None);
         }
         let attempt = || format!("cannot read what came out of `{}`", self.folder.display());
         serde_json::from_str(&self.read(SUMMARY)?)
             .map(Some)
             .context(attempt)
+    }
+
+    /// Keeps what is to be optimised, which only the task knows.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) fn keep_goal(&self, goal: &Goal) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(goal).context(|| "cannot write the goal".into())?;
+        self.write(GOAL, &text)
+    }
+
+    /// What is to be optimised.
+    ///
+    /// # Errors
+    /// Where it is not known: no work of the run has begun yet.
+    pub fn goal(&self) -> Result<Goal, Error> {
+        let attempt = || format!("cannot read what `{}` optimises", self.folder.display());
+        if !self.folder.join(GOAL).is_file() {
+            let what = format!(
+                "nothing is known yet of the run `{}`",
+                self.folder.display()
+            );
+            let how = format!("pleach resume {}", self.folder.display());
+            return Err(Error::new(what).help(format!("to begin its work: {how}")));
+        }
+        serde_json::from_str(&self.read(GOAL)?).context(attempt)
     }
 
     /// Where the run was begun.

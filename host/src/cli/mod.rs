@@ -9,6 +9,7 @@ mod new;
 mod packages;
 mod plugins;
 mod progress;
+mod report;
 mod runs;
 mod study;
 
@@ -39,6 +40,8 @@ enum Command {
     Resume(study::Resume),
     /// List runs: whether they are complete, the best that they found, their size
     Runs(runs::Runs),
+    /// Show a run on one page: results, searches, learning curves, architectures, who contributed what
+    Report(report::Command),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
         Command::Runs(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
@@ -121,12 +125,12 @@ pub fn main() -> ExitCode {
     };
     let code = match done {
         Ok(()) => 0,
-        Err(Failure::Usage(error)) => report(&error, 2),
+        Err(Failure::Usage(error)) => say(&error, 2),
         Err(Failure::Experiment(refused)) => {
             eprintln!("{}", refused.render(colour()));
             2
         }
-        Err(Failure::Failed(error)) => report(&error, 1),
+        Err(Failure::Failed(error)) => say(&error, 1),
         Err(Failure::Interrupted(how_to_go_on)) => {
             eprintln!("{how_to_go_on}");
             130
@@ -136,7 +140,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn report(error: &Error, code: u8) -> u8 {
+fn say(error: &Error, code: u8) -> u8 {
     eprintln!(
         "{} {error}",
         if colour() {

@@ -136,6 +136,7 @@ pub fn run(
 ) -> Result<Goal, Halt> {
     let launch = Launch::new(experiment, run, settings);
     let (worker, goal) = launch.worker("worker", watch)?;
+    run.keep_goal(&goal)?;
     let journal = Journal::open(&run.journal())?;
     let mut study = Study {
         experiment,
