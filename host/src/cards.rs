@@ -8,6 +8,7 @@ use plugin_api_data::{Card, Error, PluginCard};
 
 use crate::cache;
 use crate::error::nearest;
+use crate::lock::{Lock, Locked};
 use crate::plugins::Plugin;
 use crate::protocol::PluginFile;
 use crate::worker::Program;
@@ -56,6 +57,24 @@ impl Catalog {
         Catalog {
             entries: entries.collect(),
             nameless: nameless.collect(),
+            program,
+        }
+    }
+
+    /// The cards of the plugins of a run, whatever has become of their files: those that the cache does not hold are asked
+    /// from this program.
+    pub fn locked(lock: &Lock, program: Option<Program>) -> Self {
+        let entry = |locked: &Locked| Entry {
+            name: locked.name.clone(),
+            file: Some(PluginFile {
+                path: locked.path.clone(),
+                sha256: locked.sha256.clone(),
+            }),
+            card: OnceCell::new(),
+        };
+        Catalog {
+            entries: lock.plugin.iter().map(entry).collect(),
+            nameless: vec![],
             program,
         }
     }

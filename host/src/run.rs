@@ -2,20 +2,21 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
 use crate::error::Context;
-use crate::experiment::{Experiment, Origin, Saved, Source, Stage, Verb, keep_comments};
+use crate::experiment::{Experiment, Origin, Saved, Source, Stage, Verb, arm_name, keep_comments};
 use crate::files::write_whole;
 use crate::lock::{LOCK, Lock};
 use crate::plugins::{self, Plugin};
@@ -53,6 +54,28 @@ pub struct Environment {
     pub libtorch: String,
     /// `cpu`, `cuda` or `cuda:N`; a run stays on the device on which it was begun.
     pub device: String,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// A process works on it.
+    Running,
+    /// All is done.
+    Complete,
+    /// `pleach resume` goes on.
+    Stopped,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Status::Running => "running",
+            Status::Complete => "complete",
+            Status::Stopped => "stopped",
+        })
+    }
 }
 
 impl Run {
@@ -196,6 +219,29 @@ impl Run {
         });
     }
 
+    /// How far it is. Who holds the run asks [`Run::is_complete`] alone.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn status(&self) -> Result<Status, Error> {
+        let is_held_elsewhere = self._hold.is_none() && self.is_worked_on()?;
+        Ok(match (is_held_elsewhere, self.is_complete()) {
+            (true, _) => Status::Running,
+            (false, true) => Status::Complete,
+            (false, false) => Status::Stopped,
+        })
+    }
+
+    /// When it was begun.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn begun(&self) -> Result<SystemTime, Error> {
+        let path = self.folder.join("experiment.toml");
+        let modified = fs::metadata(&path).and_then(|meta| meta.modified());
+        modified.context(|| format!("cannot look at `{}`", path.display()))
+    }
+
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -287,16 +333,22 @@ impl Run {
     /// Where the experiment cannot be read.
     pub fn stages(&self) -> Result<Vec<String>, Error> {
         #[derive(Deserialize)]
-        struct Named {
+        struct Written {
             name: String,
+            #[serde(default)]
+            arms: toml::Table,
         }
         #[derive(Deserialize)]
         struct Stages {
-            stage: Vec<Named>,
+            stage: Vec<Written>,
         }
         let attempt = || format!("cannot read the experiment of `{}`", self.folder.display());
         let stages: Stages = toml::from_str(&self.read("experiment.toml")?).context(attempt)?;
-        Ok(stages.stage.into_iter().map(|stage| stage.name).collect())
+        let named = stages.stage.into_iter().flat_map(|Written { name, arms }| {
+            let arms: Vec<String> = { arms.keys() }.map(|arm| arm_name(&name, arm)).collect();
+            if arms.is_empty() { vec![name] } else { arms }
+        });
+        Ok(named.collect())
     }
 
     /// Keeps the task's main metric, which only the task knows.
@@ -333,12 +385,17 @@ impl Run {
         self.write(SUMMARY, &text)
     }
 
+    /// Whether what came out of it is there.
+    pub fn is_complete(&self) -> bool {
+        self.folder.join(SUMMARY).is_file()
+    }
+
     /// What came out of it, where it is complete.
     ///
     /// # Errors
     /// Where that cannot be read.
     pub fn summary(&self) -> Result<Option<Brief>, Error> {
-        if !self.folder.join(SUMMARY).is_file() {
+        if !self.is_complete() {
             return Ok(None);
         }
         let attempt = || format!("cannot read what came out of `{}`", self.folder.display());

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::experiment::{Experiment, Verb};
 use crate::journal::{Journal, Results};
 use crate::run::Run;
+use crate::spread::Spread;
 use crate::study::best;
 
 /// What came out of a run.
@@ -76,15 +77,6 @@ pub struct Row {
     pub parameters: Option<Spread>,
     /// Number of weights that no mask hides.
     pub alive: Option<Spread>,
-}
-
-/// Mean and spread over seeds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
-    /// The mean.
-    pub mean: f64,
-    /// The standard deviation of a sample; one seed has none.
-    pub sd: Option<f64>,
 }
 
 impl Summary {
@@ -256,17 +248,8 @@ impl Spread {
 
     /// Over the seeds that measured this metric.
     fn of(results: &Results, metric: &str) -> Option<Self> {
-        let values: Vec<f64> = results
-            .values()
-            .filter_map(|r| r.as_ref().ok()?.metrics.get(metric).copied())
-            .collect();
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
-        (n > 0.0).then(|| Spread {
-            mean,
-            sd: (n > 1.0).then(|| (squares / (n - 1.0)).sqrt()),
-        })
+        let done = results.values().filter_map(|r| r.as_ref().ok());
+        Spread::over(done.filter_map(|done| done.metrics.get(metric).copied()))
     }
 }
 
@@ -278,8 +261,11 @@ fn show(spread: &Option<Spread>, digits: usize) -> String {
         Some(Spread {
             mean,
             sd: None | Some(0.0),
+            ..
         }) => format!("{mean:.digits$}"),
-        Some(Spread { mean, sd: Some(sd) }) => format!("{mean:.digits$} ± {sd:.digits$}"),
+        Some(Spread {
+            mean, sd: Some(sd), ..
+        }) => format!("{mean:.digits$} ± {sd:.digits$}"),
     }
 }
 
@@ -301,13 +287,7 @@ mod tests {
             .table("curve", &["epoch"], vec![vec![1.0]]);
         let measured = |seeds: usize| Measured {
             stage: "parts".into(),
-            metrics: Named::new().with(
-                "net.parameters",
-                Spread {
-                    mean: 610.0,
-                    sd: None,
-                },
-            ),
+            metrics: Named::new().with("net.parameters", Spread::over([610.0]).unwrap()),
             tables: vec![report.tables.clone(); seeds],
         };
         let text = |seeds| measured(seeds).lines().collect::<Vec<_>>().join("\n");

@@ -9,6 +9,7 @@ mod new;
 mod packages;
 mod plugins;
 mod progress;
+mod report;
 mod runs;
 mod schema;
 mod stop;
@@ -46,6 +47,8 @@ enum Command {
     Runs(runs::Runs),
     /// Write the trials of a run's search as a table: CSV, Parquet or JSON
     Trials(trials::Trials),
+    /// Show a run on one page: results, searches, learning curves, architectures, who contributed what
+    Report(report::Command),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -118,6 +121,7 @@ pub fn main() -> ExitCode {
         Command::Stop(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Trials(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
@@ -133,12 +137,12 @@ pub fn main() -> ExitCode {
     };
     let code = match done {
         Ok(()) => 0,
-        Err(Failure::Usage(error)) => report(&error, 2),
+        Err(Failure::Usage(error)) => say(&error, 2),
         Err(Failure::Experiment(refused)) => {
             eprintln!("{}", refused.render(colour()));
             2
         }
-        Err(Failure::Failed(error)) => report(&error, 1),
+        Err(Failure::Failed(error)) => say(&error, 1),
         Err(Failure::Interrupted(how_to_go_on)) => {
             eprintln!("{how_to_go_on}");
             130
@@ -148,7 +152,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn report(error: &Error, code: u8) -> u8 {
+fn say(error: &Error, code: u8) -> u8 {
     eprintln!(
         "{} {error}",
         if colour() {

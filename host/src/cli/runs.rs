@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::BinaryBytes;
 use pleach::error::Context;
 use pleach::journal::Journal;
-use pleach::run::Run;
+use pleach::run::{Run, Status};
 use plugin_api_data::Error;
 use serde::Serialize;
 
@@ -43,17 +43,6 @@ struct Listed {
     begun: SystemTime,
 }
 
-#[derive(Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Status {
-    /// A process works on it.
-    Running,
-    /// All is done.
-    Complete,
-    /// `pleach resume` goes on.
-    Stopped,
-}
-
 impl Runs {
     pub(super) fn run(self) -> Result<(), Failure> {
         let attempt = || format!("cannot look into `{}`", self.folder.display());
@@ -83,25 +72,19 @@ impl Runs {
 impl Listed {
     fn of(run: &Run) -> Result<Self, Error> {
         let folder = run.folder();
-        let begun = fs::metadata(folder.join("experiment.toml")).and_then(|m| m.modified());
         let works = match run.journal().is_file() {
             true => Journal::open(&run.journal())?.ended()?,
             false => 0,
         };
         let summary = run.summary()?;
-        let status = match (run.is_worked_on()?, &summary) {
-            (true, _) => Status::Running,
-            (false, Some(_)) => Status::Complete,
-            (false, None) => Status::Stopped,
-        };
         Ok(Listed {
             run: folder.into(),
-            status,
+            status: run.status()?,
             works,
             best: summary.as_ref().and_then(|summary| summary.best),
             metric: summary.map(|summary| summary.metric),
             size: size(folder),
-            begun: begun.unwrap_or(SystemTime::UNIX_EPOCH),
+            begun: run.begun()?,
         })
     }
 }
@@ -124,15 +107,10 @@ fn table(all: &[Listed]) -> String {
     for listed in all {
         let best = listed.metric.as_ref().zip(listed.best);
         let best = best.map(|(metric, best)| format!("val.{metric} {best:.4}"));
-        let status = match listed.status {
-            Status::Running => "running",
-            Status::Complete => "complete",
-            Status::Stopped => "stopped",
-        };
         let name = listed.run.file_name().unwrap_or_default();
         table.add_row([
             name.to_string_lossy().into_owned(),
-            status.into(),
+            listed.status.to_string(),
             listed.works.to_string(),
             best.unwrap_or_default(),
             BinaryBytes(listed.size).to_string(),

@@ -22,7 +22,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::{Failure, Search, print, print_json, progress};
+use super::{Failure, Search, print, print_json, progress, report};
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -245,11 +245,12 @@ impl Manner {
         drop(watch);
         let summary = Summary::of(experiment, run, &goal)?;
         run.complete(&summary)?;
-        if self.json {
-            return print_json(&summary);
+        match self.json {
+            true => print_json(&summary)?,
+            false => print(&summary.render(shown)),
         }
-        print(&summary.render(shown));
-        Ok(())
+        // Last, so that what came out is there whatever becomes of the page.
+        Ok(report::write_beside(run, shown)?)
     }
 }
 

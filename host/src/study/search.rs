@@ -5,6 +5,7 @@
 //! again: what it asks is compared with the journal, and what the journal knows is not run.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 
 use plugin_api_data::{Arch, Error, Goal, Named, Observation, Outcome, Proposal, TrialId};
 
@@ -15,6 +16,9 @@ use super::{Event, Halt, Study};
 use crate::experiment::{Budget, Search};
 use crate::journal::{Journal, Key, Results, Timing};
 use crate::protocol::{Change, Done, Subject, Work};
+
+/// How many rows of each curve the journal keeps of a trial.
+const ROWS: usize = 32;
 
 impl Study<'_> {
     /// Runs a search, and hands on the architecture of its best trial.
@@ -101,7 +105,10 @@ impl Study<'_> {
                     results.insert(told, ended.result);
                 }
                 while !results.contains_key(&told) {
-                    let ended = self.pool.next_all()?;
+                    let mut ended = self.pool.next_all()?;
+                    for done in ended.iter_mut().flat_map(|ended| &mut ended.result) {
+                        thin(done);
+                    }
                     let keyed = ended.iter().map(|ended| {
                         let number = ended.number;
                         (
@@ -243,6 +250,19 @@ impl Study<'_> {
     }
 }
 
+/// Leaves of each curve that a trial reported its first row, its last and some between, evenly: nobody goes on from them, and
+/// of thousands of trials they would be most of the journal.
+fn thin(done: &mut Done) {
+    let reports = done.reports.iter_mut();
+    for (_, table) in reports.flat_map(|report| report.tables.iter_mut()) {
+        let last = table.rows.len().saturating_sub(1);
+        if table.labels.is_empty() && last >= ROWS {
+            let kept = (0..ROWS).map(|i| mem::take(&mut table.rows[i * last / (ROWS - 1)]));
+            table.rows = kept.collect();
+        }
+    }
+}
+
 /// What a trial is worth.
 ///
 /// # Errors
@@ -297,4 +317,47 @@ fn all_failed(name: &str, results: &Results, goal: &Goal) -> Error {
         results.len()
     ))
     .found(list.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use plugin_api_data::Report;
+
+    use super::*;
+
+    #[test]
+    fn a_trial_keeps_the_ends_of_its_curves() {
+        let curve = |rows: usize| (0..rows).map(|row| vec![row as f64]).collect::<Vec<_>>();
+        let kept = |rows: usize| {
+            let named = (0..rows).map(|row| (row.to_string(), vec![0.0]));
+            let report = Report::default()
+                .table("curve", &["epoch"], curve(rows))
+                .labelled("parts", &["size"], named);
+            let mut done = Done {
+                arch: Arch::new(Named::new()),
+                metrics: Named::new(),
+                reports: vec![report],
+            };
+            thin(&mut done);
+            let tables = &done.reports[0].tables;
+            assert_eq!(tables["parts"].rows.len(), rows);
+            tables["curve"].rows.concat()
+        };
+        for rows in [0, 1, 2, 31, 32] {
+            assert_eq!(kept(rows), curve(rows).concat(), "{rows}");
+        }
+        for rows in [33, 100, 5000] {
+            let kept = kept(rows);
+            assert_eq!(
+                (kept.len(), kept[0], kept[31]),
+                (32, 0.0, rows as f64 - 1.0)
+            );
+            let gaps: Vec<f64> = kept.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let (least, most) = (
+                gaps.iter().copied().fold(f64::MAX, f64::min),
+                gaps.iter().copied().fold(0.0, f64::max),
+            );
+            assert!(least > 0.0 && most - least <= 1.0, "{rows}: {gaps:?}");
+        }
+    }
 }

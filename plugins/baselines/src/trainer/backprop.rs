@@ -2,7 +2,7 @@
 //!
 //! Works for any task; what "best" means is the task's main metric, or another that is monitored. The report has the
 //! metrics `epochs` (run), `loss` (mean of the last epoch's batches) and `best` (that metric on `val`), and the table
-//! `curve`, a row for each evaluation.
+//! `curve`, a row for each evaluation: `epoch`, `loss` (mean of that epoch's batches) and `val.METRIC`.
 
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde, tracing};
@@ -155,7 +155,7 @@ impl Trainer for Backprop {
             .metric("epochs", training.epochs as f64)
             .metric("loss", loss)
             .metric("best", best.value);
-        let columns = ["epoch", "loss", &format!("val {metric}")];
+        let columns = ["epoch", "loss", &format!("val.{metric}")];
         Ok(report.table("curve", &columns, training.curve))
     }
 }

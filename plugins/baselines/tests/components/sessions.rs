@@ -102,7 +102,7 @@ fn the_best_weights_come_back() {
     let mut kept = session("digits", 16, 0.0, 0);
     let report = fit(&mut kept, given(true)).unwrap();
     let curve = &report.tables["curve"];
-    assert_eq!(curve.columns, ["epoch", "loss", "val accuracy"]);
+    assert_eq!(curve.columns, ["epoch", "loss", "val.accuracy"]);
     assert_eq!(
         curve.rows.iter().map(|row| row[0]).collect::<Vec<_>>(),
         (1..=30).map(f64::from).collect::<Vec<_>>()

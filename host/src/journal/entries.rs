@@ -9,7 +9,7 @@ use crate::protocol::Done;
 
 /// A trial of a search, or a seed of another stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
+pub struct Entry {
     /// Which one, counted from 0.
     pub number: u64,
     /// The seed of the work.
@@ -20,6 +20,8 @@ pub struct Trial {
     pub result: Option<Result<Done, Error>>,
     /// What it took, where it has ended.
     pub timing: Option<Timing>,
+    /// When it ended, in UTC: `2026-11-28T20:29:02Z`.
+    pub finished: Option<String>,
 }
 
 impl Journal {
@@ -27,9 +29,9 @@ impl Journal {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn trials(&self, stage: usize) -> Result<Vec<Trial>, Error> {
+    pub fn entries(&self, stage: usize) -> Result<Vec<Entry>, Error> {
         let attempt = || "cannot read the journal".to_owned();
-        let sql = "SELECT number, seed, proposal, outcome, result, attempts, seconds
+        let sql = "SELECT number, seed, proposal, outcome, result, attempts, seconds, finished
             FROM trial LEFT JOIN timing USING (stage, number) WHERE stage = ? ORDER BY number";
         let mut statement = self.db.prepare(sql).context(attempt)?;
         let rows = statement.query_map([stage], read).context(attempt)?;
@@ -45,6 +47,7 @@ struct Written {
     /// Outcome and result.
     ended: Option<(String, String)>,
     timing: Option<Timing>,
+    finished: Option<String>,
 }
 
 fn read(row: &Row) -> rusqlite::Result<Written> {
@@ -58,23 +61,25 @@ fn read(row: &Row) -> rusqlite::Result<Written> {
         timing: attempts
             .zip(row.get("seconds")?)
             .map(|(attempts, seconds)| Timing { attempts, seconds }),
+        finished: row.get("finished")?,
     })
 }
 
 impl Written {
-    fn parse(self) -> Result<Trial, Error> {
+    fn parse(self) -> Result<Entry, Error> {
         let attempt = || format!("cannot read trial {} in the journal", self.number);
         let proposal = self.proposal.as_deref().map(serde_json::from_str);
         let result = self
             .ended
             .as_ref()
             .map(|(outcome, text)| ended(outcome, text));
-        Ok(Trial {
+        Ok(Entry {
             number: self.number,
             seed: self.seed,
             proposal: proposal.transpose().context(attempt)?,
             result: result.transpose().context(attempt)?,
             timing: self.timing,
+            finished: self.finished,
         })
     }
 }

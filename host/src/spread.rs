@@ -1,0 +1,78 @@
+//! Mean, standard deviation and interval of a sample, as of a metric over seeds.
+
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// What part of such intervals holds the mean that the sample was drawn around.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Mean and spread of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// How many there are.
+    pub n: usize,
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of a sample; one value has none.
+    pub sd: Option<f64>,
+    /// The 95 % interval of the mean, by Student's t; one value has none.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl Spread {
+    /// Over these values; there is none over nothing.
+    pub fn over(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.into_iter().collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+        let sd = (n > 1.0).then(|| (squares / (n - 1.0)).sqrt());
+        let half = sd.and_then(|sd| Some(quantile(n - 1.0)? * sd / n.sqrt()));
+        (n > 0.0).then(|| Spread {
+            n: values.len(),
+            mean,
+            sd,
+            interval: half.map(|half| (mean - half, mean + half)),
+        })
+    }
+}
+
+/// How many standard errors an interval reaches to either side.
+fn quantile(freedom: f64) -> Option<f64> {
+    let t = StudentsT::new(0.0, 1.0, freedom).ok()?;
+    Some(t.inverse_cdf(0.5 + CONFIDENCE / 2.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against Student's own table, to its digits.
+    #[test]
+    fn intervals_are_those_of_the_table() {
+        for (n, t) in [
+            (2, 12.706),
+            (3, 4.303),
+            (5, 2.776),
+            (10, 2.262),
+            (31, 2.042),
+        ] {
+            let values: Vec<f64> = (0..n).map(f64::from).collect();
+            let spread = Spread::over(values).unwrap();
+            let (low, high) = spread.interval.unwrap();
+            let error = spread.sd.unwrap() / f64::from(n).sqrt();
+            assert!(((high - spread.mean) / error - t).abs() < 5e-4, "{n}");
+            assert!((high + low - 2.0 * spread.mean).abs() < 1e-9, "{n}");
+        }
+    }
+
+    #[test]
+    fn one_value_has_no_spread_and_none_has_no_mean() {
+        let one = Spread::over([0.5]).unwrap();
+        assert_eq!(
+            (one.n, one.mean, one.sd, one.interval),
+            (1, 0.5, None, None)
+        );
+        assert_eq!(Spread::over([]), None);
+    }
+}
