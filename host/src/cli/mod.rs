@@ -3,6 +3,7 @@
 mod check;
 mod components;
 mod doctor;
+mod estimate;
 mod export;
 mod mix;
 mod new;
