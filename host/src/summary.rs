@@ -213,7 +213,7 @@ fn tables(results: &Results) -> Vec<Named<Table>> {
 }
 
 /// Rows under a header: names to the left, all else to the right.
-fn aligned(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+pub fn aligned(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);
@@ -261,6 +261,11 @@ impl Spread {
             .values()
             .filter_map(|r| r.as_ref().ok()?.metrics.get(metric).copied())
             .collect();
+        Spread::over(&values)
+    }
+
+    /// Over these values; of none there is none.
+    pub fn over(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
@@ -269,19 +274,20 @@ impl Spread {
             sd: (n > 1.0).then(|| (squares / (n - 1.0)).sqrt()),
         })
     }
+
+    /// `0.9123 ± 0.0042`, with so many digits behind the point.
+    pub fn show(&self, digits: usize) -> String {
+        let mean = self.mean;
+        match self.sd {
+            // Sizes rarely depend on the seed.
+            None | Some(0.0) => format!("{mean:.digits$}"),
+            Some(sd) => format!("{mean:.digits$} ± {sd:.digits$}"),
+        }
+    }
 }
 
-/// `0.9123 ± 0.0042`
 fn show(spread: &Option<Spread>, digits: usize) -> String {
-    match spread {
-        None => "-".into(),
-        // Sizes rarely depend on the seed.
-        Some(Spread {
-            mean,
-            sd: None | Some(0.0),
-        }) => format!("{mean:.digits$}"),
-        Some(Spread { mean, sd: Some(sd) }) => format!("{mean:.digits$} ± {sd:.digits$}"),
-    }
+    spread.map_or("-".into(), |spread| spread.show(digits))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 mod check;
 mod components;
 mod doctor;
+mod evaluate;
 mod export;
+mod made;
 mod mix;
 mod new;
 mod packages;
@@ -45,6 +47,8 @@ enum Command {
     Runs(runs::Runs),
     /// Write the trials of a run's search as a table: CSV, Parquet or JSON
     Trials(trials::Trials),
+    /// Measure the networks of a run, on its own data or on other
+    Evaluate(evaluate::Evaluate),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Stop(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Trials(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),

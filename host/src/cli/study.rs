@@ -75,7 +75,7 @@ struct Manner {
     quiet: bool,
 }
 
-fn device(text: &str) -> Result<String, String> {
+pub(super) fn device(text: &str) -> Result<String, String> {
     let number = text
         .strip_prefix("cuda:")
         .is_some_and(|n| n.parse::<u32>().is_ok());
@@ -86,7 +86,7 @@ fn device(text: &str) -> Result<String, String> {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.trim().into(), value.trim().into()))
 }

@@ -1,7 +1,7 @@
 //! Runs the stages of an experiment, one after the other, from where the journal ends.
 
-mod export;
 mod pool;
+mod saved;
 mod search;
 mod steps;
 mod strategy;
@@ -21,7 +21,7 @@ use crate::run::{Run, cores};
 use crate::worker::{Heard, Program, Worker};
 use pool::{Ended, Pool};
 
-pub use export::export;
+pub use saved::{Purpose, saved};
 pub use search::{best, value};
 
 /// How often something is tried that ends with the worker's death.
@@ -162,12 +162,9 @@ pub fn run(
 }
 
 impl Study<'_> {
-    /// As much work at once as there are cores for, and no more than there is.
     fn set_jobs(&mut self, most: u64) {
-        let fitting = (cores() / self.experiment.threads as usize)
-            .max(1)
-            .min(usize::try_from(most).unwrap_or(usize::MAX));
-        self.pool.jobs = self.settings.jobs.unwrap_or(fitting);
+        let jobs = self.settings.jobs;
+        self.pool.jobs = jobs.unwrap_or_else(|| fitting(self.experiment, most));
     }
 
     fn checkpoint(&self, work: &str) -> Option<Checkpoint> {
@@ -190,6 +187,13 @@ impl Study<'_> {
             goal: &self.goal,
         });
     }
+}
+
+/// As much work at once as there are cores for, and no more than there is.
+fn fitting(experiment: &Experiment, most: u64) -> usize {
+    (cores() / experiment.threads as usize)
+        .max(1)
+        .min(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
 impl Handed {
