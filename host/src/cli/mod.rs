@@ -10,6 +10,7 @@ mod mix;
 mod new;
 mod packages;
 mod plugins;
+mod predict;
 mod progress;
 mod runs;
 mod stop;
@@ -49,6 +50,8 @@ enum Command {
     Trials(trials::Trials),
     /// Measure the networks of a run, on its own data or on other
     Evaluate(evaluate::Evaluate),
+    /// Have a network of a run say what new samples are
+    Predict(predict::Predict),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Runs(command) => command.run(),
         Command::Trials(command) => command.run(),
         Command::Evaluate(command) => command.run(),
+        Command::Predict(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),

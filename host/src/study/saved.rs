@@ -1,5 +1,7 @@
 //! What a run has made, looked at again.
 
+use std::path::PathBuf;
+
 use super::{Event, Halt, Launch, Pool, Settings, fitting};
 use crate::experiment::Experiment;
 use crate::protocol::{Done, Export, Subject, Work};
@@ -12,6 +14,8 @@ pub enum Purpose {
     Evaluate(Vec<String>),
     /// It is written for other programs.
     Export(Export),
+    /// It says what the samples in this file are.
+    Predict(PathBuf),
 }
 
 impl Purpose {
@@ -19,6 +23,7 @@ impl Purpose {
         match self {
             Purpose::Evaluate(_) => "evaluate",
             Purpose::Export(_) => "export",
+            Purpose::Predict(_) => "predict",
         }
     }
 }
@@ -55,10 +60,12 @@ pub fn saved(
             parent: None,
             checkpoint: None,
             export: None,
+            predict: None,
         };
         match purpose {
             Purpose::Evaluate(splits) => looking.evaluate = splits.clone(),
             Purpose::Export(export) => looking.export = Some(Box::new(export.clone())),
+            Purpose::Predict(file) => looking.predict = Some(file.clone()),
         }
         pool.submit(number, looking);
     }

@@ -131,6 +131,7 @@ impl Study<'_> {
             parent: proposal.from.and_then(|from| weights(&trial(from.0))),
             checkpoint: self.checkpoint(&own),
             export: None,
+            predict: None,
             name: own,
         }
     }

@@ -36,6 +36,7 @@ impl Study<'_> {
             parent: None,
             checkpoint: study.checkpoint(work),
             export: None,
+            predict: None,
         };
         self.works(stage, name, self.experiment.seeds, work)
     }
@@ -58,6 +59,7 @@ impl Study<'_> {
             parent: None,
             checkpoint: study.checkpoint(work),
             export: None,
+            predict: None,
         };
         let mut works = self.works(stage, name, 1, work)?;
         Ok(works.remove(0).done.arch)

@@ -279,6 +279,7 @@ fn work_on(work: &Work, logs: &Path) -> End {
         arch: Arch::new(Named::new()),
         metrics,
         reports: vec![],
+        answers: None,
     })
 }
 
