@@ -38,6 +38,15 @@ pub struct Run {
     _hold: Option<Hold>,
 }
 
+/// A stage of a run, as far as the run's folder tells without its plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Its name.
+    pub name: String,
+    /// Whether it looks at what others have made, and makes nothing.
+    pub is_analysis: bool,
+}
+
 /// Where a run was begun.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -249,22 +258,27 @@ impl Run {
         Ok(Source { path, text })
     }
 
-    /// The names of its stages, in order, for whoever needs nothing else of the experiment, and so no plugin.
+    /// Its stages, in order, for whoever needs nothing else of the experiment, and so no plugin.
     ///
     /// # Errors
     /// Where the experiment cannot be read.
-    pub fn stages(&self) -> Result<Vec<String>, Error> {
-        #[derive(Deserialize)]
-        struct Named {
-            name: String,
-        }
+    pub fn stages(&self) -> Result<Vec<Outline>, Error> {
         #[derive(Deserialize)]
         struct Stages {
-            stage: Vec<Named>,
+            stage: Vec<Fields>,
+        }
+        #[derive(Deserialize)]
+        struct Fields {
+            name: String,
+            analyse: Option<toml::Value>,
         }
         let attempt = || format!("cannot read the experiment of `{}`", self.folder.display());
         let stages: Stages = toml::from_str(&self.read("experiment.toml")?).context(attempt)?;
-        Ok(stages.stage.into_iter().map(|stage| stage.name).collect())
+        let outline = |stage: Fields| Outline {
+            name: stage.name,
+            is_analysis: stage.analyse.is_some(),
+        };
+        Ok(stages.stage.into_iter().map(outline).collect())
     }
 
     /// Keeps the task's main metric, which only the task knows.

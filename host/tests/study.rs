@@ -475,6 +475,17 @@ fn an_architecture_file_is_kept_with_the_run() {
     succeeded(&scratch.resume());
     let kept = fs::read(scratch.folder().join("arch/only.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Arch>(&kept).unwrap(), arch);
+
+    // One that differs in its network alone is another experiment.
+    let file = scratch.path().join("net/a.json");
+    let other = Arch::new(Named::new()).layer("other", "fake/dense", &[("x", "in.x")]);
+    fs::write(&file, serde_json::to_string(&other).unwrap()).unwrap();
+    succeeded(&scratch.run(1));
+    let args = ["runs", "diff", "runs/e-1", "runs/e-2"];
+    let said = scratch.command(&args).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let expected = "experiment:\n  stage.only.arch.nodes.0.name: \"first\" -> \"other\"\n";
+    assert!(said.starts_with(expected), "{said}");
 }
 
 #[test]
@@ -936,4 +947,69 @@ fn a_run_that_dies_while_it_is_to_stop_is_stopped() {
         json!({ "run": "runs/e-1", "stopped": true, "complete": false })
     );
     assert!(!file.exists());
+}
+
+#[test]
+fn two_runs_are_compared() {
+    let scratch = Scratch::new("", "");
+    succeeded(&scratch.run(2));
+    for set in [&["--set", "stage.found.budget=6"][..], &["--seed", "7"]] {
+        let args = [&["run", "e.toml", "--plugins", "."], set].concat();
+        succeeded(&scratch.command(&args).output().unwrap());
+    }
+    let diff = |second: &str, more: &[&str]| {
+        let args = [&["runs", "diff", "runs/e-1", second], more].concat();
+        let output = scratch.command(&args).output().unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = diff("runs/e-2", &[]);
+    let (begun, came_out) = said.split_once("results").unwrap();
+    assert_eq!(
+        begun.trim_end(),
+        "experiment:\n  stage.found.budget: 12 -> 6\nplugins: the same\nenvironment: the same"
+    );
+    // The score of a seed is 1 - seed / 100.
+    let final_ = came_out
+        .lines()
+        .find(|line| line.contains("test.score"))
+        .unwrap();
+    let words: Vec<&str> = final_.split_whitespace().collect();
+    let expected = [
+        "final",
+        "test.score",
+        "0.9900",
+        "±",
+        "0.0100",
+        "0.9900",
+        "±",
+        "0.0100",
+        "0.0000",
+    ];
+    assert_eq!(words, expected);
+
+    let json: Value = serde_json::from_str(&diff("runs/e-3", &["--json"])).unwrap();
+    let changed = json!([{ "key": "seed", "first": 0, "second": 7 }]);
+    assert_eq!(json["experiment"], changed);
+    let of = |stage: &str| {
+        let results = json["results"].as_array().unwrap().iter();
+        results
+            .filter(|r| r["stage"] == stage)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((of("found").len(), of("final").len()), (1, 2));
+    let val = &of("final")[0];
+    assert_eq!(val["metric"], "val.score");
+    // Other seeds are not paired.
+    assert_eq!(val["paired"], Value::Null);
+    let mean = |of: &Value| of["mean"].as_f64().unwrap();
+    assert!(
+        (mean(&val["first"]) - 0.99).abs() < 1e-12 && (mean(&val["second"]) - 0.92).abs() < 1e-12
+    );
+    let gone = scratch
+        .command(&["runs", "diff", "runs/e-1", "runs/e-9"])
+        .output()
+        .unwrap();
+    assert_eq!(gone.status.code(), Some(1));
 }

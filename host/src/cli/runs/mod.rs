@@ -1,10 +1,12 @@
 //! `pleach runs`: what is in a folder of runs.
 
+mod diff;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::BinaryBytes;
 use pleach::error::Context;
@@ -16,7 +18,23 @@ use serde::Serialize;
 use super::{Failure, print, print_json};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Runs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Show what differs between two runs: experiment, plugins, environment, result
+    Diff(diff::Diff),
+}
+
+/// The list, where nothing else is asked.
+#[derive(Args)]
+struct List {
     /// The folder in which runs are kept
     #[arg(default_value = "runs")]
     folder: PathBuf,
@@ -56,17 +74,36 @@ enum Status {
 
 impl Runs {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let attempt = || format!("cannot look into `{}`", self.folder.display());
-        let entries = fs::read_dir(&self.folder);
+        match self.what {
+            Some(What::Diff(diff)) => diff.run(),
+            None => self.list.run(),
+        }
+    }
+}
+
+/// The runs in a folder, in the order of their names.
+fn runs_in(folder: &Path) -> Result<Vec<Run>, Failure> {
+    let attempt = || format!("cannot look into `{}`", folder.display());
+    let entries = fs::read_dir(folder)
+        .context(attempt)
+        .map_err(Failure::Usage)?;
+    let mut runs = vec![];
+    for entry in entries {
+        // Whatever else lies there is no run.
+        runs.extend(Run::look(&entry.context(attempt)?.path()).ok());
+    }
+    runs.sort_by(|a, b| a.folder().cmp(b.folder()));
+    Ok(runs)
+}
+
+impl List {
+    fn run(self) -> Result<(), Failure> {
         let mut all = vec![];
-        for entry in entries.context(attempt).map_err(Failure::Usage)? {
-            // Whatever else lies there is no run.
-            if let Ok(run) = Run::look(&entry.context(attempt)?.path()) {
-                match Listed::of(&run) {
-                    Ok(listed) => all.push(listed),
-                    // The others are there all the same.
-                    Err(error) => eprintln!("warning: {error}"),
-                }
+        for run in runs_in(&self.folder)? {
+            match Listed::of(&run) {
+                Ok(listed) => all.push(listed),
+                // The others are there all the same.
+                Err(error) => eprintln!("warning: {error}"),
             }
         }
         all.sort_by(|a, b| (a.begun, &a.run).cmp(&(b.begun, &b.run)));
@@ -89,20 +126,33 @@ impl Listed {
             false => 0,
         };
         let summary = run.summary()?;
-        let status = match (run.is_worked_on()?, &summary) {
-            (true, _) => Status::Running,
-            (false, Some(_)) => Status::Complete,
-            (false, None) => Status::Stopped,
-        };
         Ok(Listed {
             run: folder.into(),
-            status,
+            status: Status::of(run)?,
             works,
             best: summary.as_ref().and_then(|summary| summary.best),
             metric: summary.map(|summary| summary.metric),
             size: size(folder),
             begun: begun.unwrap_or(SystemTime::UNIX_EPOCH),
         })
+    }
+}
+
+impl Status {
+    fn of(run: &Run) -> Result<Self, Error> {
+        Ok(match (run.is_worked_on()?, run.summary()?) {
+            (true, _) => Status::Running,
+            (false, Some(_)) => Status::Complete,
+            (false, None) => Status::Stopped,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Status::Running => "running",
+            Status::Complete => "complete",
+            Status::Stopped => "stopped",
+        }
     }
 }
 
@@ -124,15 +174,10 @@ fn table(all: &[Listed]) -> String {
     for listed in all {
         let best = listed.metric.as_ref().zip(listed.best);
         let best = best.map(|(metric, best)| format!("val.{metric} {best:.4}"));
-        let status = match listed.status {
-            Status::Running => "running",
-            Status::Complete => "complete",
-            Status::Stopped => "stopped",
-        };
         let name = listed.run.file_name().unwrap_or_default();
         table.add_row([
             name.to_string_lossy().into_owned(),
-            status.into(),
+            listed.status.name().into(),
             listed.works.to_string(),
             best.unwrap_or_default(),
             BinaryBytes(listed.size).to_string(),
