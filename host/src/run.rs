@@ -25,6 +25,8 @@ use crate::summary::{Brief, Summary};
 const SUMMARY: &str = "summary.json";
 /// The file of what its task measures.
 const GOAL: &str = "goal.json";
+/// The file that says who has removed weights.
+const REMOVED: &str = "weights/removed.txt";
 /// The file that is there while somebody wants whoever works on the run to stop.
 const STOP: &str = "stop";
 /// How often one looks whether it is there, or whether the run has stopped.
@@ -279,6 +281,19 @@ impl Run {
             is_analysis: stage.analyse.is_some(),
         };
         Ok(stages.stage.into_iter().map(outline).collect())
+    }
+
+    /// Writes down who has removed weights of it.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub fn say_who_removed(&self, by: &str) -> Result<(), Error> {
+        self.write(REMOVED, by)
+    }
+
+    /// Who has removed weights of it, where somebody has.
+    pub fn who_removed(&self) -> Option<String> {
+        self.read(REMOVED).ok()
     }
 
     /// Keeps the task's main metric, which only the task knows.

@@ -152,6 +152,7 @@ fn whole() {
             seeds = 3
             threads = 1
             checkpoint = 60.0
+            keep = "all"
 
             [task]
             use = "baselines/digits-graph"
@@ -521,6 +522,7 @@ fn relaxations_and_analyses() {
             seeds = 1
             threads = 1
             checkpoint = 60.0
+            keep = "all"
 
             [task]
             use = "baselines/digits-graph"
@@ -600,6 +602,7 @@ fn relaxations_and_analyses() {
             seeds = 1
             threads = 1
             checkpoint = 60.0
+            keep = "all"
 
             [task]
             use = "baselines/digits-graph"

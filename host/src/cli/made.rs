@@ -98,6 +98,14 @@ impl Made {
                 None => format!("no stage has handed on weights{of_seed}"),
                 Some(stage) => format!("stage `{stage}` has handed on no weights{of_seed}"),
             };
+            if let Some(by) = self.run.who_removed() {
+                let removed = format!("weights of this run were removed, by {by}");
+                let again = format!(
+                    "to make them again: pleach run {}",
+                    self.run.folder().display()
+                );
+                return Failure::Failed(Error::new(what).found(removed).help(again));
+            }
             Failure::Usage(Error::new(what).expected(format!(
                 "{}, seeds {first} to {}, of a run that has come so far",
                 names.join(", "),

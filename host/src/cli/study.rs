@@ -11,6 +11,7 @@ use pleach::cards::Catalog;
 use pleach::error::Context;
 use pleach::experiment::{self, Experiment, Mix, Source, Verb};
 use pleach::journal::Journal;
+use pleach::keep::{Keep, Spare};
 use pleach::lock::Lock;
 use pleach::plugins::Plugin;
 use pleach::run;
@@ -245,6 +246,10 @@ impl Manner {
         drop(watch);
         let summary = Summary::of(experiment, run, &goal)?;
         run.complete(&summary)?;
+        if experiment.keep != Keep::All {
+            let by = "`keep` in the experiment";
+            Spare::of(run, experiment.keep)?.remove(run, by)?;
+        }
         if self.json {
             return print_json(&summary);
         }

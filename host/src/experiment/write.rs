@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Experiment, Mix, Origin, Verb};
 use crate::error::Context;
+use crate::keep::Keep;
 use crate::protocol::{Limits, Step};
 
 #[derive(Serialize)]
@@ -17,6 +18,7 @@ struct Top<'a> {
     threads: u32,
     limits: Limits,
     checkpoint: f64,
+    keep: Keep,
     stage: Vec<Fields<'a>>,
 }
 
@@ -186,6 +188,7 @@ impl Experiment {
             threads: self.threads,
             limits: self.limits,
             checkpoint: self.checkpoint,
+            keep: self.keep,
             stage,
         };
         toml::to_string(&top).context(|| "the resolved experiment cannot be written".into())

@@ -1,6 +1,7 @@
 //! `pleach runs`: what is in a folder of runs.
 
 mod diff;
+mod gc;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub(super) struct Runs {
 enum What {
     /// Show what differs between two runs: experiment, plugins, environment, result
     Diff(diff::Diff),
+    /// Free the space of what nothing needs any more
+    Gc(gc::Gc),
 }
 
 /// The list, where nothing else is asked.
@@ -76,6 +79,7 @@ impl Runs {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self.what {
             Some(What::Diff(diff)) => diff.run(),
+            Some(What::Gc(gc)) => gc.run(),
             None => self.list.run(),
         }
     }
