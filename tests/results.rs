@@ -39,7 +39,7 @@ fn table(shift: f64) -> String {
         let b = (f64::from(i) * 0.61).fract() * 10.0;
         let kind = ["dry", "wet"][i as usize % 2];
         // Some are of the other class, so that nobody is right throughout.
-        let class = ["no", "yes"][usize::from((a * 10.0 > b) != (i % 7 == 0))];
+        let class = ["no", "yes"][usize::from((a * 10.0 > b) != i.is_multiple_of(7))];
         format!("{a},{b},{kind},{class}\n")
     };
     let rows: String = (0..90).map(row).collect();
