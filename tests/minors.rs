@@ -35,6 +35,11 @@ fn trap_01_an_older_plugin_loads_in_a_newer_host_and_lacks_only_what_is_newer() 
     let task = older.task("task", &none).unwrap();
     assert!(task.batch("train", &At::ALL).unwrap().is_some());
     assert!(task.episode("train", &At::ALL).unwrap().is_none());
+    let lacks = task.inputs("samples.csv").err().unwrap().to_string();
+    assert!(
+        lacks.contains("does not say how it reads samples"),
+        "{lacks}"
+    );
     let space = older.space("space", &none).unwrap();
     let scores = Tensors::new().with("which", Tensor::from_slice(&[0.0, 2.0, 1.0]));
     let point = space.project(&task.ports().unwrap(), &scores).unwrap();

@@ -348,8 +348,16 @@ fn stopped_and_resumed() {
     let place = Place::new(STUDY).with_faulty();
     let run = place.folder.path().join("runs/experiment-1");
     let mut running = start(&place, &["run", "experiment.toml", "--plugins", "plugins"]);
-    let begun = |run: &Path| run.join("journal.sqlite").exists() && !journal(run).is_empty();
-    while !begun(&run) {
+    let ended = || {
+        let file = run.join("journal.sqlite");
+        // Opening it would make it, before its tables are there.
+        let journal = rusqlite::Connection::open(file.is_file().then_some(file)?).ok()?;
+        let count = "SELECT count(outcome) FROM trial";
+        journal
+            .query_row(count, [], |row| row.get::<_, u64>(0))
+            .ok()
+    };
+    while ended().is_none_or(|works| works == 0) {
         assert!(matches!(running.try_wait(), Ok(None)), "it goes on");
         sleep(Duration::from_millis(5));
     }

@@ -5,18 +5,21 @@
 //!
 //! An experiment takes this way: [`plugins`] finds the files, [`cards`] knows what is in them, [`experiment`] reads the
 //! TOML against it, [`run`] makes the folder, [`study`] does the work and writes it down in the [`journal`], and
-//! [`summary`] shows what came out, [`trials`] each of its parts as a table ([`frame`]). [`package`] packs a plugin for others, and installs what they have packed.
+//! [`summary`] shows what came out, [`trials`] each of its parts as a table ([`frame`]), [`diff`]
+//! what differs between two runs; [`keep`] frees the space of what nothing needs. [`package`] packs a plugin for others, and installs what they have packed.
 //! [`data`] finds files of data, and downloads them. [`new`] makes the crate of a plugin that is to be written.
 
 mod cache;
 pub mod cards;
 pub mod data;
+pub mod diff;
 mod download;
 pub mod error;
 pub mod experiment;
 pub mod files;
 pub mod frame;
 pub mod journal;
+pub mod keep;
 pub mod lock;
 pub mod new;
 pub mod package;

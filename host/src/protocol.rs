@@ -8,7 +8,9 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use glob::Pattern;
-use plugin_api_data::{Arch, Error, Goal, Named, Observation, Params, Proposal, Recipe, Report};
+use plugin_api_data::{
+    Answers, Arch, Error, Goal, Named, Observation, Params, Proposal, Recipe, Report,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// What a worker needs before anything else.
@@ -106,6 +108,9 @@ pub struct Work {
     /// Where the network goes for other programs.
     #[serde(default)]
     pub export: Option<Box<Export>>,
+    /// A file with samples of which the network is to say what they are.
+    #[serde(default)]
+    pub predict: Option<PathBuf>,
 }
 
 /// A network for other programs.
@@ -300,6 +305,9 @@ pub struct Done {
     pub metrics: Named<f64>,
     /// What each step reported, in order.
     pub reports: Vec<Report>,
+    /// What the network says of samples, where that was asked; no part of a journal.
+    #[serde(default)]
+    pub answers: Option<Answers>,
 }
 
 /// What `pleach-worker doctor` says, as its one message.

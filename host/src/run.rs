@@ -26,6 +26,8 @@ use crate::summary::{Brief, Summary};
 const SUMMARY: &str = "summary.json";
 /// The file of what its task measures.
 const GOAL: &str = "goal.json";
+/// The file that says who has removed weights.
+const REMOVED: &str = "weights/removed.txt";
 /// The file that is there while somebody wants whoever works on the run to stop.
 const STOP: &str = "stop";
 /// How often one looks whether it is there, or whether the run has stopped.
@@ -37,6 +39,15 @@ pub struct Run {
     folder: PathBuf,
     /// Held as long as the run is; by who only looks at it, not.
     _hold: Option<Hold>,
+}
+
+/// A stage of a run, as far as the run's folder tells without its plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Its name.
+    pub name: String,
+    /// Whether it looks at what others have made, and makes nothing.
+    pub is_analysis: bool,
 }
 
 /// Where a run was begun.
@@ -327,28 +338,50 @@ impl Run {
         Ok(Source { path, text })
     }
 
-    /// The names of its stages, in order, for whoever needs nothing else of the experiment, and so no plugin.
+    /// Its stages, in order, for whoever needs nothing else of the experiment, and so no plugin.
     ///
     /// # Errors
     /// Where the experiment cannot be read.
-    pub fn stages(&self) -> Result<Vec<String>, Error> {
+    pub fn stages(&self) -> Result<Vec<Outline>, Error> {
         #[derive(Deserialize)]
-        struct Written {
+        struct Stages {
+            stage: Vec<Fields>,
+        }
+        #[derive(Deserialize)]
+        struct Fields {
             name: String,
             #[serde(default)]
             arms: toml::Table,
-        }
-        #[derive(Deserialize)]
-        struct Stages {
-            stage: Vec<Written>,
+            analyse: Option<toml::Value>,
         }
         let attempt = || format!("cannot read the experiment of `{}`", self.folder.display());
         let stages: Stages = toml::from_str(&self.read("experiment.toml")?).context(attempt)?;
-        let named = stages.stage.into_iter().flat_map(|Written { name, arms }| {
-            let arms: Vec<String> = { arms.keys() }.map(|arm| arm_name(&name, arm)).collect();
-            if arms.is_empty() { vec![name] } else { arms }
-        });
-        Ok(named.collect())
+        let outlines = |stage: Fields| {
+            let arms = stage.arms.keys();
+            let arms: Vec<String> = arms.map(|arm| arm_name(&stage.name, arm)).collect();
+            let names = if arms.is_empty() {
+                vec![stage.name]
+            } else {
+                arms
+            };
+            let is_analysis = stage.analyse.is_some();
+            let outline = move |name| Outline { name, is_analysis };
+            names.into_iter().map(outline)
+        };
+        Ok(stages.stage.into_iter().flat_map(outlines).collect())
+    }
+
+    /// Writes down who has removed weights of it.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub fn say_who_removed(&self, by: &str) -> Result<(), Error> {
+        self.write(REMOVED, by)
+    }
+
+    /// Who has removed weights of it, where somebody has.
+    pub fn who_removed(&self) -> Option<String> {
+        self.read(REMOVED).ok()
     }
 
     /// Keeps the task's main metric, which only the task knows.

@@ -35,6 +35,16 @@ impl Spread {
             interval: half.map(|half| (mean - half, mean + half)),
         })
     }
+
+    /// `0.9123 ± 0.0042`, with so many digits behind the point.
+    pub fn show(&self, digits: usize) -> String {
+        let mean = self.mean;
+        match self.sd {
+            // Sizes rarely depend on the seed.
+            None | Some(0.0) => format!("{mean:.digits$}"),
+            Some(sd) => format!("{mean:.digits$} ± {sd:.digits$}"),
+        }
+    }
 }
 
 /// How many standard errors an interval reaches to either side.

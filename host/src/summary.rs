@@ -204,7 +204,7 @@ fn tables(results: &Results) -> Vec<Named<Table>> {
 }
 
 /// Rows under a header: names to the left, all else to the right.
-fn aligned(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+pub fn aligned(header: Vec<String>, rows: impl Iterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header);
@@ -253,20 +253,8 @@ impl Spread {
     }
 }
 
-/// `0.9123 ± 0.0042`
 fn show(spread: &Option<Spread>, digits: usize) -> String {
-    match spread {
-        None => "-".into(),
-        // Sizes rarely depend on the seed.
-        Some(Spread {
-            mean,
-            sd: None | Some(0.0),
-            ..
-        }) => format!("{mean:.digits$}"),
-        Some(Spread {
-            mean, sd: Some(sd), ..
-        }) => format!("{mean:.digits$} ± {sd:.digits$}"),
-    }
+    spread.map_or("-".into(), |spread| spread.show(digits))
 }
 
 #[cfg(test)]

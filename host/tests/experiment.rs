@@ -152,6 +152,7 @@ fn whole() {
             seeds = 3
             threads = 1
             checkpoint = 60.0
+            keep = "all"
 
             [task]
             use = "baselines/digits-graph"
@@ -522,6 +523,7 @@ fn relaxations_and_analyses() {
             seeds = 1
             threads = 1
             checkpoint = 60.0
+            keep = "all"
 
             [task]
             use = "baselines/digits-graph"
@@ -601,6 +603,7 @@ fn relaxations_and_analyses() {
             seeds = 1
             threads = 1
             checkpoint = 60.0
+            keep = "all"
 
             [task]
             use = "baselines/digits-graph"

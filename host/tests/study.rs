@@ -543,6 +543,17 @@ fn an_architecture_file_is_kept_with_the_run() {
     succeeded(&scratch.resume());
     let kept = fs::read(scratch.folder().join("arch/only.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Arch>(&kept).unwrap(), arch);
+
+    // One that differs in its network alone is another experiment.
+    let file = scratch.path().join("net/a.json");
+    let other = Arch::new(Named::new()).layer("other", "fake/dense", &[("x", "in.x")]);
+    fs::write(&file, serde_json::to_string(&other).unwrap()).unwrap();
+    succeeded(&scratch.run(1));
+    let args = ["runs", "diff", "runs/e-1", "runs/e-2"];
+    let said = scratch.command(&args).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let expected = "experiment:\n  stage.only.arch.nodes.0.name: \"first\" -> \"other\"\n";
+    assert!(said.starts_with(expected), "{said}");
 }
 
 #[test]
@@ -1027,4 +1038,201 @@ fn a_run_that_dies_while_it_is_to_stop_is_stopped() {
         json!({ "run": "runs/e-1", "stopped": true, "complete": false })
     );
     assert!(!file.exists());
+}
+
+#[test]
+fn two_runs_are_compared() {
+    let scratch = Scratch::new("", "");
+    succeeded(&scratch.run(2));
+    for set in [&["--set", "stage.found.budget=6"][..], &["--seed", "7"]] {
+        let args = [&["run", "e.toml", "--plugins", "."], set].concat();
+        succeeded(&scratch.command(&args).output().unwrap());
+    }
+    let diff = |second: &str, more: &[&str]| {
+        let args = [&["runs", "diff", "runs/e-1", second], more].concat();
+        let output = scratch.command(&args).output().unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = diff("runs/e-2", &[]);
+    let (begun, came_out) = said.split_once("results").unwrap();
+    assert_eq!(
+        begun.trim_end(),
+        "experiment:\n  stage.found.budget: 12 -> 6\nplugins: the same\nenvironment: the same"
+    );
+    // The score of a seed is 1 - seed / 100.
+    let final_ = came_out
+        .lines()
+        .find(|line| line.contains("test.score"))
+        .unwrap();
+    let words: Vec<&str> = final_.split_whitespace().collect();
+    let expected = [
+        "final",
+        "test.score",
+        "0.9900",
+        "±",
+        "0.0100",
+        "0.9900",
+        "±",
+        "0.0100",
+        "0.0000",
+    ];
+    assert_eq!(words, expected);
+
+    let json: Value = serde_json::from_str(&diff("runs/e-3", &["--json"])).unwrap();
+    let changed = json!([{ "key": "seed", "first": 0, "second": 7 }]);
+    assert_eq!(json["experiment"], changed);
+    let of = |stage: &str| {
+        let results = json["results"].as_array().unwrap().iter();
+        results
+            .filter(|r| r["stage"] == stage)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((of("found").len(), of("final").len()), (1, 2));
+    let val = &of("final")[0];
+    assert_eq!(val["metric"], "val.score");
+    // Other seeds are not paired.
+    assert_eq!(val["paired"], Value::Null);
+    let mean = |of: &Value| of["mean"].as_f64().unwrap();
+    assert!(
+        (mean(&val["first"]) - 0.99).abs() < 1e-12 && (mean(&val["second"]) - 0.92).abs() < 1e-12
+    );
+    let gone = scratch
+        .command(&["runs", "diff", "runs/e-1", "runs/e-9"])
+        .output()
+        .unwrap();
+    assert_eq!(gone.status.code(), Some(1));
+}
+
+/// The files in a folder of the run, by name.
+fn files(scratch: &Scratch, folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(scratch.folder().join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn space_is_freed() {
+    let scratch = Scratch::new("", "");
+    succeeded(&scratch.run(2));
+    let checkpoint = scratch.folder().join("checkpoints/final-s1.safetensors");
+    fs::write(&checkpoint, "12345").unwrap();
+    let all = [
+        "final-s0.safetensors",
+        "final-s1.safetensors",
+        "final-s2.safetensors",
+    ];
+    let gc = |args: &[&str]| {
+        let args = [&["runs", "gc"], args].concat();
+        let output = scratch.command(&args).output().unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let dry = gc(&["--dry-run", "--keep-weights", "none"]);
+    assert!(dry.contains("complete      4"), "{dry}");
+    // Each holds its own name.
+    assert!(dry.ends_with("29 B could be freed\n"), "{dry}");
+    assert_eq!(files(&scratch, "weights"), all);
+    assert!(gc(&[]).ends_with("5 B freed\n"));
+    assert!(!checkpoint.exists());
+    assert_eq!(files(&scratch, "weights"), all);
+
+    let (journal, before) = (scratch.journal(), scratch.resume().stdout);
+    let freed: Value =
+        serde_json::from_str(&gc(&["runs/e-1", "--keep-weights", "best", "--json"])).unwrap();
+    assert_eq!(freed[0]["bytes"], 16);
+    // The first seed has the best score.
+    assert_eq!(files(&scratch, "weights"), [all[0], "removed.txt"]);
+    assert_eq!(scratch.resume().stdout, before);
+    assert_eq!(scratch.journal(), journal);
+    succeeded(&scratch.command(&["runs"]).output().unwrap());
+    let evaluate = |seed: &str| {
+        let args = ["evaluate", "runs/e-1", "--seed", seed];
+        scratch.command(&args).output().unwrap()
+    };
+    succeeded(&evaluate("0"));
+    let gone = evaluate("1");
+    assert_eq!(gone.status.code(), Some(1));
+    let said = "error: no stage has handed on weights of seed 1\n  found     weights of this run were removed, by `pleach runs gc`\n  help: to make them again: pleach run ";
+    assert!(stderr(&gone).starts_with(said), "{}", stderr(&gone));
+}
+
+#[test]
+fn what_a_run_goes_on_from_is_not_freed() {
+    let scratch = Scratch::new("", ", sleep = 20");
+    let mut running = scratch.begin(3);
+    let put = |work: &str| {
+        let folder = scratch.folder().join("checkpoints");
+        fs::write(folder.join(format!("{work}.safetensors")), work).unwrap();
+    };
+    put("final-s9");
+    let gc = || {
+        let args = ["runs", "gc", "--keep-weights", "none"];
+        let output = scratch.command(&args).output().unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(gc().contains("running"));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(files(&scratch, "checkpoints"), ["final-s9.safetensors"]);
+    let ended = scratch.journal();
+    let (ended, open) = ended.iter().partition::<Vec<_>, _>(|row| row.4.is_some());
+    put(&format!("found-t{}", ended[0].1));
+    put(&format!("found-t{}", open[0].1));
+    fs::write(scratch.folder().join("weights/final-s0.safetensors"), "x").unwrap();
+    assert!(gc().contains("stopped"));
+    let mut kept = vec![
+        "final-s9.safetensors".to_owned(),
+        format!("found-t{}.safetensors", open[0].1),
+    ];
+    kept.sort();
+    assert_eq!(files(&scratch, "checkpoints"), kept);
+    assert_eq!(files(&scratch, "weights"), ["final-s0.safetensors"]);
+    succeeded(&scratch.resume());
+    check_same(&scratch);
+}
+
+#[test]
+fn an_experiment_says_whose_weights_are_kept() {
+    let scratch = Scratch::new("", "");
+    let experiment = scratch.path().join("e.toml");
+    let text = fs::read_to_string(&experiment).unwrap();
+    let more = "[[stage]]\nname = \"tuned\"\ntrain = \"fake/fit\"\n";
+    for (number, (keep, expected)) in [
+        (
+            "all",
+            &[
+                "final-s0", "final-s1", "final-s2", "tuned-s0", "tuned-s1", "tuned-s2",
+            ][..],
+        ),
+        ("last", &["tuned-s0", "tuned-s1", "tuned-s2"]),
+        ("best", &["tuned-s0"]),
+        ("none", &[]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        fs::write(&experiment, format!("keep = \"{keep}\"\n{text}{more}")).unwrap();
+        succeeded(&scratch.run(2));
+        let run = format!("runs/e-{}", number + 1);
+        let entries = fs::read_dir(scratch.path().join(&run).join("weights")).unwrap();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                Some(name.strip_suffix(".safetensors")?.to_owned())
+            })
+            .collect();
+        names.sort();
+        assert_eq!(names, expected, "{keep}");
+        succeeded(&scratch.command(&["resume", &run]).output().unwrap());
+    }
+    fs::write(&experiment, format!("keep = \"some\"\n{text}")).unwrap();
+    let wrong = scratch.run(1);
+    assert_eq!(wrong.status.code(), Some(2));
+    let said = "error: `keep` must be \"all\", \"last\", \"best\" or \"none\"\n --> e.toml:1:8\n";
+    assert!(stderr(&wrong).starts_with(said), "{}", stderr(&wrong));
 }

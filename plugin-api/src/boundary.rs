@@ -219,6 +219,7 @@ packed!(
     plugin_api_data::Point,
     plugin_api_data::Setting,
     plugin_api_data::Report,
+    plugin_api_data::Answers,
     plugin_api_data::Recipe,
     plugin_api_data::Params,
     plugin_api_data::PluginCard,

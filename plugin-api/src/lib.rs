@@ -138,13 +138,13 @@ pub mod prelude {
         Scorer, Space, Strategy, Task, Trainer, Transform,
     };
     pub use crate::{
-        Acted, AdamStep, Arch, Ask, At, Axis, Batch, Bench, Carry, Choice, Choices, Context, Cost,
-        Decided, Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group, Hook, Host,
-        Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Parent, Pass, Played, Point, Ports,
-        Probe, Probed, Proposal, Real, Recipe, RecipeOf, Report, Result, Searching, Seen, Session,
-        Setting, SgdStep, Shape, Shapes, Sink, Source, Tensors, Tick, Use, Value, WeightSpec,
-        Within, anyhow, axis, bail, component, ensure, fits, gradients_of, hard, kind, last_axis,
-        port, random, refs, sequences, show, stream, width, with_last_axis,
+        Acted, AdamStep, Answers, Arch, Ask, At, Axis, Batch, Bench, Carry, Choice, Choices,
+        Context, Cost, Decided, Decision, Domain, Draw, Dtype, Edges, Episode, Error, Graph, Group,
+        Hook, Host, Keep, Mix, Named, Needs, Observation, Of, On, Outcome, Parent, Pass, Played,
+        Point, Ports, Probe, Probed, Proposal, Real, Recipe, RecipeOf, Report, Result, Searching,
+        Seen, Session, Setting, SgdStep, Shape, Shapes, Sink, Source, Tensors, Tick, Use, Value,
+        WeightSpec, Within, anyhow, axis, bail, component, ensure, fits, gradients_of, hard, kind,
+        last_axis, port, random, refs, sequences, show, stream, width, with_last_axis,
     };
     pub use tch::{self, Device, Kind, Tensor};
 }

@@ -161,6 +161,7 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         parent: None,
         checkpoint: None,
         export: None,
+        predict: None,
     };
     let start = Instant::now();
     send(to, &Request::Run(vec![work]))?;

@@ -66,7 +66,7 @@ fn medians(run: &Run) -> Result<Named<f64>, Error> {
             .map(|timing| timing.seconds)
             .collect();
         if !seconds.is_empty() {
-            medians.put(&stage, Data::new(seconds).median());
+            medians.put(&stage.name, Data::new(seconds).median());
         }
     }
     Ok(medians)

@@ -2,22 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use pleach::cards::Catalog;
 use pleach::error::Context;
-use pleach::experiment::{self, Experiment, Verb};
-use pleach::plugins::Plugin;
 use pleach::protocol::{self, Format};
-use pleach::run::Run;
-use pleach::study::{self, Halt, Settings};
-use pleach::worker::Program;
+use pleach::study::Purpose;
 use plugin_api_data::{Error, Source};
 use serde_json::json;
 
-use super::study::stop_when_asked;
-use super::{Failure, print, print_json, progress};
+use super::made::Made;
+use super::{Failure, print, print_json};
 
 /// What `--help` says below the options.
 const MORE: &str = "\
@@ -64,24 +58,11 @@ enum To {
 
 impl Export {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let run = Run::open(&self.run)?;
-        let program = Program::find()?;
-        let plugins = run.plugins()?;
-        let catalog = Catalog::new(&plugins, Some(program.clone()));
-        let experiment = experiment::read(&run.source()?, &catalog).map_err(Failure::Experiment)?;
-        let seed = self.seed.unwrap_or(experiment.seed);
-        let stage = self.stage(&experiment, &run, seed)?;
+        let made = Made::open(&self.run, &[])?;
+        let seed = self.seed.unwrap_or(made.experiment.seed);
+        let (stage, seeds) = made.networks(self.stage.as_deref(), Some(seed))?;
         let file = self.file(stage, seed)?;
-        let settings = Settings {
-            program,
-            plugins: plugins.iter().map(Plugin::file).collect(),
-            // What a GPU has learned is written as well without one.
-            device: "cpu".into(),
-            jobs: None,
-            stop: Arc::default(),
-        };
-        stop_when_asked(&settings.stop, &run)?;
-        let name = run.folder().file_name().unwrap_or_default();
+        let name = made.run.folder().file_name().unwrap_or_default();
         let export = protocol::Export {
             format: match self.to {
                 To::Safetensors => Format::Safetensors,
@@ -94,15 +75,14 @@ impl Export {
                 env!("CARGO_PKG_VERSION")
             ),
         };
-        let work = (&*format!("{stage}-s{seed}"), seed);
-        let mut watch = progress::watcher(self.json);
-        study::export(&experiment, &run, &settings, work, export, &mut *watch).map_err(|halt| {
-            match halt {
-                Halt::Interrupted => Failure::Interrupted("stopped".into()),
-                Halt::Failed(error) => Failure::Failed(error),
-            }
-        })?;
-        drop(watch);
+        // What a GPU has learned is written as well without one.
+        let settings = made.settings("cpu".into());
+        made.look(
+            &settings,
+            (stage, &seeds),
+            &Purpose::Export(export),
+            self.json,
+        )?;
         let endings: &[&str] = match self.to {
             To::Safetensors => &["safetensors"],
             To::Pytorch => &["py", "safetensors"],
@@ -118,40 +98,6 @@ impl Export {
             print(&file.display().to_string());
         }
         Ok(())
-    }
-
-    /// The stage whose network it is.
-    fn stage<'a>(
-        &self,
-        experiment: &'a Experiment,
-        run: &Run,
-        seed: u64,
-    ) -> Result<&'a str, Failure> {
-        let steps = experiment.stages.iter();
-        // An analysis hands on what it was given.
-        let steps =
-            steps.filter(|stage| matches!(stage.verb, Verb::Steps(..)) && !stage.is_analysis());
-        let names: Vec<&str> = steps.map(|stage| stage.name.as_str()).collect();
-        let has_weights = |name: &str| run.weights(&format!("{name}-s{seed}")).is_file();
-        let last = || names.iter().rev().find(|name| has_weights(name));
-        let wanted = match &self.stage {
-            None => last(),
-            Some(wanted) => names
-                .iter()
-                .find(|name| *name == wanted && has_weights(name)),
-        };
-        wanted.copied().ok_or_else(|| {
-            let what = match &self.stage {
-                None => format!("no stage has handed on weights of seed {seed}"),
-                Some(stage) => format!("stage `{stage}` has handed on no weights of seed {seed}"),
-            };
-            let (first, seeds) = (experiment.seed, experiment.seeds);
-            Failure::Usage(Error::new(what).expected(format!(
-                "{}, seeds {first} to {}, of a run that has come so far",
-                names.join(", "),
-                first + seeds.saturating_sub(1)
-            )))
-        })
     }
 
     /// The files without their endings; their folder is made.

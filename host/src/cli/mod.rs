@@ -4,11 +4,14 @@ mod check;
 mod components;
 mod doctor;
 mod estimate;
+mod evaluate;
 mod export;
+mod made;
 mod mix;
 mod new;
 mod packages;
 mod plugins;
+mod predict;
 mod progress;
 mod report;
 mod runs;
@@ -50,6 +53,10 @@ enum Command {
     Trials(trials::Trials),
     /// Show a run on one page: results, searches, learning curves, architectures, who contributed what
     Report(report::Command),
+    /// Measure the networks of a run, on its own data or on other
+    Evaluate(evaluate::Evaluate),
+    /// Have a network of a run say what new samples are
+    Predict(predict::Predict),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -123,6 +130,8 @@ pub fn main() -> ExitCode {
         Command::Runs(command) => command.run(),
         Command::Trials(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Predict(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),

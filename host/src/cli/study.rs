@@ -13,6 +13,7 @@ use pleach::cards::Catalog;
 use pleach::error::Context;
 use pleach::experiment::{self, Experiment, Mix, Source, Verb};
 use pleach::journal::Journal;
+use pleach::keep::{Keep, Spare};
 use pleach::lock::Lock;
 use pleach::plugins::Plugin;
 use pleach::run;
@@ -78,7 +79,7 @@ struct Manner {
     quiet: bool,
 }
 
-fn device(text: &str) -> Result<String, String> {
+pub(super) fn device(text: &str) -> Result<String, String> {
     let number = text
         .strip_prefix("cuda:")
         .is_some_and(|n| n.parse::<u32>().is_ok());
@@ -89,7 +90,7 @@ fn device(text: &str) -> Result<String, String> {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.trim().into(), value.trim().into()))
 }
@@ -262,6 +263,10 @@ impl Manner {
         drop(watch);
         let summary = Summary::of(experiment, run, &goal)?;
         run.complete(&summary)?;
+        if experiment.keep != Keep::All {
+            let by = "`keep` in the experiment";
+            Spare::of(run, experiment.keep)?.remove(run, by)?;
+        }
         match self.json {
             true => print_json(&summary)?,
             false => print(&summary.render(shown)),

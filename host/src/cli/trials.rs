@@ -46,7 +46,8 @@ impl Trials {
         let format = self.out.as_deref().map(Format::of);
         let format = format.transpose().map_err(Failure::Usage)?;
         let run = Run::look(&self.run)?;
-        let names = run.stages()?;
+        let stages = run.stages()?.into_iter();
+        let names: Vec<String> = stages.map(|stage| stage.name).collect();
         // Opening a journal would make it.
         if !run.journal().is_file() {
             return Err(Failure::Failed(Error::new("no stage of the run has begun")));

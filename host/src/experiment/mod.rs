@@ -26,6 +26,7 @@ use plugin_api_data::{Arch, Json, Named, Params, Recipe};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
+use crate::keep::Keep;
 use crate::protocol::{Change, Limits, Step};
 
 pub use comments::keep_comments;
@@ -62,6 +63,8 @@ pub struct Experiment {
     pub limits: Limits,
     /// How much of a child's time may be lost where it is killed, in seconds.
     pub checkpoint: f64,
+    /// Whose weights its run keeps once it is complete.
+    pub keep: Keep,
     /// What is done, in order.
     pub stages: Vec<Stage>,
 }

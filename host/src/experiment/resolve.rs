@@ -11,15 +11,17 @@ use super::fields::{
 };
 use super::{ARM, Diagnostic, Experiment, Origin, Refused, Source, Stage, Verb, arm_name};
 use crate::cards::Catalog;
+use crate::keep::Keep;
 use crate::protocol::{Change, Step};
 
-const TOP: [&str; 7] = [
+const TOP: [&str; 8] = [
     "task",
     "seed",
     "seeds",
     "threads",
     "limits",
     "checkpoint",
+    "keep",
     "stage",
 ];
 const VERBS: [&str; 9] = [
@@ -138,6 +140,9 @@ impl Reader<'_> {
             let fits = |x: f64| (0.0..1e9).contains(&x);
             number(n, "checkpoint", expected, fits, &mut self.errors)
         });
+        let keep = top
+            .get("keep")
+            .map_or(Some(Keep::default()), |n| self.keep(n));
         let stages = self
             .required(top, 0..0, "an experiment", "stage")
             .and_then(|n| array(n, "stage", &mut self.errors));
@@ -160,8 +165,20 @@ impl Reader<'_> {
             threads: threads?.try_into().ok()?,
             limits: limits?,
             checkpoint: checkpoint?,
+            keep: keep?,
             stages: stages.into_iter().collect::<Option<Vec<_>>>()?.concat(),
         })
+    }
+
+    fn keep(&mut self, node: &Node) -> Option<Keep> {
+        let keep = node.get_ref().as_str().and_then(Keep::of);
+        if keep.is_none() {
+            let names = Keep::NAMES.map(|(name, _)| format!("\"{name}\""));
+            let [names @ .., last] = &names;
+            let what = format!("`keep` must be {} or {last}", names.join(", "));
+            self.errors.push(Diagnostic::new(node.span(), what));
+        }
+        keep
     }
 
     /// A stage, or the arms of one.

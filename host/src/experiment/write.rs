@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Budget, Equal, Experiment, Mix, Origin, Stage, Verb};
 use crate::error::Context;
+use crate::keep::Keep;
 use crate::protocol::{Limits, Step};
 
 #[derive(Serialize)]
@@ -17,6 +18,7 @@ struct Top<'a> {
     threads: u32,
     limits: Limits,
     checkpoint: f64,
+    keep: Keep,
     stage: Vec<Fields<'a>>,
 }
 
@@ -265,6 +267,7 @@ impl Experiment {
             threads: self.threads,
             limits: self.limits,
             checkpoint: self.checkpoint,
+            keep: self.keep,
             stage: Fields::stages(&self.stages),
         };
         toml::to_string(&top).context(|| "the resolved experiment cannot be written".into())

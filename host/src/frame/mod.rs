@@ -5,7 +5,7 @@ mod parquet;
 
 use std::path::Path;
 
-use plugin_api_data::{Error, Json, Named};
+use plugin_api_data::{Answers, Column, Error, Json, Named};
 
 use crate::error::Context;
 use crate::files::write_whole;
@@ -112,6 +112,25 @@ impl Frame {
             Format::Parquet => self.to_parquet()?,
         };
         write_whole(path, &bytes).context(|| format!("cannot write `{}`", path.display()))
+    }
+}
+
+impl From<&Answers> for Frame {
+    fn from(answers: &Answers) -> Self {
+        let lengths = answers.columns.values().map(|column| match column {
+            Column::Integers(cells) => cells.len(),
+            Column::Reals(cells) => cells.len(),
+            Column::Texts(cells) => cells.len(),
+        });
+        let mut frame = Frame::new(lengths.max().unwrap_or_default());
+        for (name, column) in answers.columns.iter() {
+            match column {
+                Column::Integers(cells) => frame.column(name, cells.iter().copied().map(Some)),
+                Column::Reals(cells) => frame.column(name, cells.iter().copied().map(Some)),
+                Column::Texts(cells) => frame.column(name, cells.iter().cloned().map(Some)),
+            }
+        }
+        frame
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) fn from_json(text: &str) -> serde_json::Result<Done> {
         metrics: plain(&written.metrics),
         reports: reports.collect(),
         arch: written.arch,
+        answers: None,
     })
 }
 

@@ -397,6 +397,7 @@ mod tests {
             arch: Arch::new(Named::new()),
             metrics,
             reports: vec![report],
+            answers: None,
         };
         journal.record([(KEY, &Ok(done), TIMING)]).unwrap();
         let (_, read) = journal.results(0).unwrap().pop_first().unwrap();
@@ -428,6 +429,7 @@ mod tests {
             arch: Arch::new(Named::new()),
             metrics: Named::new(),
             reports: vec![report.clone()],
+            answers: None,
         };
         let text = exact::to_json(&done(&plain)).unwrap();
         assert!(!text.contains("labels"), "{text}");

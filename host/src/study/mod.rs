@@ -1,8 +1,8 @@
 //! Runs the stages of an experiment, one after the other, from where the journal ends.
 
 mod equal;
-mod export;
 mod pool;
+mod saved;
 mod search;
 mod steps;
 mod strategy;
@@ -22,7 +22,7 @@ use crate::run::{Run, cores};
 use crate::worker::{Heard, Program, Worker};
 use pool::{Ended, Pool};
 
-pub use export::export;
+pub use saved::{Purpose, saved};
 pub use search::{best, value};
 
 /// How often something is tried that ends with the worker's death.

@@ -165,6 +165,7 @@ impl Study<'_> {
             parent: parent.map(|parent| self.run.weights(&trial(parent))),
             checkpoint: self.checkpoint(&own),
             export: None,
+            predict: None,
             name: own,
         }
     }

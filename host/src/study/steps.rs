@@ -35,6 +35,7 @@ impl Study<'_> {
             parent: None,
             checkpoint: study.checkpoint(work),
             export: None,
+            predict: None,
         };
         self.works(index, &stage.name, self.experiment.seeds, work)
     }
@@ -57,6 +58,7 @@ impl Study<'_> {
             parent: None,
             checkpoint: study.checkpoint(work),
             export: None,
+            predict: None,
         };
         let mut works = self.works(stage, name, 1, work)?;
         Ok(works.remove(0).done.arch)

@@ -293,6 +293,7 @@ fn work_on(work: &Work, logs: &Path) -> End {
         arch: Arch::new(Named::new()).layer("only", "fake/dense", &[]),
         metrics,
         reports: vec![report],
+        answers: None,
     })
 }
 

@@ -8,6 +8,7 @@ mod gradients;
 mod latency;
 mod objectives;
 mod play;
+mod predict;
 mod probe;
 mod relax;
 mod replace;

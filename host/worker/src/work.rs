@@ -67,10 +67,15 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     if let Some(export) = &work.export {
         export::export(&session, task, export)?;
     }
+    let answers = match &work.predict {
+        Some(file) => Some(session.predict(&file.to_string_lossy())?),
+        None => None,
+    };
     Ok(Done {
         arch,
         metrics,
         reports,
+        answers,
     })
 }
 

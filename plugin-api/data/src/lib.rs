@@ -1,5 +1,6 @@
 //! Plain data that the host, the worker and every plugin share. Nothing here knows libtorch, a file or a process.
 
+mod answers;
 mod arch;
 mod card;
 mod data_file;
@@ -13,6 +14,7 @@ mod shape;
 mod source;
 mod study;
 
+pub use answers::{Answers, Column};
 pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef, refs};
 pub use card::{API, Card, LIBTORCH, Note, PluginCard, SECTION, TCH};
 pub use data_file::DataFile;

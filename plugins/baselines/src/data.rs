@@ -2,6 +2,7 @@
 
 pub(crate) mod array_task;
 pub(crate) mod classes;
+pub(crate) mod columns;
 pub(crate) mod csv_file;
 pub mod digits;
 pub(crate) mod graph_file;

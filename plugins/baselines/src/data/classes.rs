@@ -39,3 +39,25 @@ pub(crate) fn metrics(logits: &Tensor, labels: &Tensor) -> Result<Named<f64>> {
         .with("accuracy", f64::try_from(&hits)?)
         .with("loss", f64::try_from(&loss)?))
 }
+
+/// What logits `[samples, classes]` say of each sample: the class as `wanted`, by its name, or number where classes have no
+/// `names`, and `probability.CLASS`.
+pub(crate) fn answers(logits: &Tensor, wanted: &str, names: &[String]) -> Result<Answers> {
+    let probabilities = logits.f_to_kind(Kind::Double)?.f_softmax(1, Kind::Double)?;
+    let chosen: Vec<i64> = Vec::try_from(logits.f_argmax(-1, false)?)?;
+    let name = |class: i64| names.get(class as usize).cloned();
+    let answers = match names.is_empty() {
+        true => Answers::default().column(wanted, chosen),
+        false => {
+            let chosen = chosen
+                .into_iter()
+                .map(|class| name(class).unwrap_or_default());
+            Answers::default().column(wanted, chosen.collect::<Vec<_>>())
+        }
+    };
+    (0..probabilities.size2()?.1).try_fold(answers, |answers, class| {
+        let of_class: Vec<f64> = Vec::try_from(probabilities.f_select(1, class)?)?;
+        let name = name(class).unwrap_or_else(|| class.to_string());
+        Ok(answers.column(format!("probability.{name}"), of_class))
+    })
+}

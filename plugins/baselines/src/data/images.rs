@@ -156,6 +156,31 @@ impl Images {
         }
     }
 
+    /// What comes in for other images.
+    ///
+    /// # Errors
+    /// Where they are of another size.
+    pub(crate) fn inputs(&self, others: Labelled) -> Result<Batch> {
+        if others.size != self.size {
+            return Err(Error::new(
+                "the images have another size than those that were learned from",
+            )
+            .found(shown(others.size))
+            .expected(shown(self.size))
+            .into());
+        }
+        let [channels, height, width] = self.size;
+        let pixels = Tensor::f_from_slice(&others.pixels)?;
+        let pixels = pixels.f_view([-1, channels, height, width])?;
+        Ok(Batch::new().with("x", self.scaled(&pixels)?))
+    }
+
+    /// Pixels as a network gets them.
+    fn scaled(&self, pixels: &Tensor) -> Result<Tensor> {
+        let [mean, sd] = &self.scale;
+        Ok(pixels.f_to_kind(Kind::Float)?.f_sub_(mean)?.f_div_(sd)?)
+    }
+
     /// A batch of a split.
     ///
     /// # Errors
@@ -165,12 +190,10 @@ impl Images {
             return Ok(None);
         };
         let which = Tensor::f_from_slice(&which)?;
-        let [mean, sd] = &self.scale;
         let x = self.pixels.f_index_select(0, &which)?;
-        let x = x.f_to_kind(Kind::Float)?.f_sub_(mean)?.f_div_(sd)?;
         Ok(Some(
             Batch::new()
-                .with("x", x)
+                .with("x", self.scaled(&x)?)
                 .with("y", self.labels.f_index_select(0, &which)?),
         ))
     }

@@ -107,6 +107,34 @@ impl Nodes {
         self.targets.ports(inputs, "nodes")
     }
 
+    /// What comes in for the nodes of another graph, in the same form.
+    ///
+    /// # Errors
+    /// Where it has other features.
+    pub(crate) fn inputs(&self, npz: &mut Npz, form: Form) -> Result<Batch> {
+        let count = nodes(npz)?;
+        let edges = edges(npz, count)?;
+        let (x, features) = form.of(Features::read(npz, form.source, &edges)?)?;
+        if features != self.features {
+            return Err(Error::new(format!(
+                "nodes of `{}` have another number of features than those that were learned from",
+                npz.file
+            ))
+            .found(features)
+            .expected(self.features)
+            .into());
+        }
+        Ok(Batch::new().with("x", x).with("graph", edges.graph()?))
+    }
+
+    /// What outputs say of each node.
+    pub(crate) fn answers(&self, outputs: &Batch) -> Result<Answers> {
+        let y = outputs.tensor("y")?;
+        let nodes: Vec<i64> = (0..y.size()[0]).collect();
+        let answers = Answers::default().column("node", nodes);
+        Ok(answers.and(self.targets.answers(y, "y", &[])?))
+    }
+
     /// The whole graph, and which nodes count.
     pub(crate) fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
         let nodes = self.splits.get(split).ok_or_else(|| {

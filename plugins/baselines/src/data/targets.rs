@@ -154,6 +154,28 @@ impl Targets {
             .with("loss", number(loss)?))
     }
 
+    /// What outputs say of each sample, in columns called after what is wanted: the class by its name, or number where
+    /// classes have no `names`, and `probability.CLASS`; or numbers in the data's own units.
+    pub(crate) fn answers(&self, y: &Tensor, wanted: &str, names: &[String]) -> Result<Answers> {
+        let Targets::Numbers { shift, scale } = self else {
+            return classes::answers(y, wanted, names);
+        };
+        // As metrics do it, so that these can be found again.
+        let y = y.f_mul(&like(scale, y)?)?.f_add(&like(shift, y)?)?;
+        let y = y.f_to_kind(Kind::Double)?;
+        let width = y.size2()?.1;
+        let mut answers = Answers::default();
+        for output in 0..width {
+            let numbers: Vec<f64> = Vec::try_from(y.f_select(1, output)?)?;
+            let name = match width {
+                1 => wanted.to_owned(),
+                _ => format!("{wanted}.{output}"),
+            };
+            answers = answers.column(name, numbers);
+        }
+        Ok(answers)
+    }
+
     fn squared_error(&self, given: &Tensor, wanted: &Tensor) -> Result<Tensor> {
         let Targets::Numbers { shift, scale } = self else {
             return Err(Error::new("classes have no squared error").into());

@@ -8,6 +8,7 @@
 //! `[batch]`, int64, or numbers `[batch, outputs]`.
 
 use std::cell::OnceCell;
+use std::path::Path;
 
 use plugin_api::prelude::*;
 
@@ -101,5 +102,23 @@ impl Task for Arrays {
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
         self.samples()?.targets.metrics(outputs, batch)
+    }
+
+    fn inputs(&self, file: &str) -> Result<Batch> {
+        let x = Npz::open(Path::new(file))?.get("x")?;
+        let known = &self.samples()?.x.size()[1..];
+        let axes = known.iter().map(|n| ("length", Some(*n)));
+        let axes: Vec<_> = [("samples", None)].into_iter().chain(axes).collect();
+        // A number for each sample is a list of one feature.
+        let x = match (x.size().len(), known) {
+            (1, [1]) => x.floats()?.f_unsqueeze(1)?,
+            _ => x.shaped(&axes)?.floats()?,
+        };
+        Ok(Batch::new().with("x", x))
+    }
+
+    fn answers(&self, _: &str, outputs: &Batch) -> Result<Answers> {
+        let targets = &self.samples()?.targets;
+        targets.answers(outputs.tensor("y")?, "y", &[])
     }
 }

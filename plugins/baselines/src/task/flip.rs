@@ -38,4 +38,12 @@ impl Task for Flip {
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
         self.task.metrics(outputs, batch)
     }
+
+    fn inputs(&self, file: &str) -> Result<Batch> {
+        self.task.inputs(file)
+    }
+
+    fn answers(&self, file: &str, outputs: &Batch) -> Result<Answers> {
+        self.task.answers(file, outputs)
+    }
 }

@@ -8,6 +8,7 @@
 //! `[nodes, outputs]`, and `split`: the nodes that loss and metrics count, int64.
 
 use std::cell::OnceCell;
+use std::path::Path;
 
 use plugin_api::prelude::*;
 
@@ -59,17 +60,21 @@ impl GraphNodes {
         if let Some(nodes) = self.nodes.get() {
             return Ok(nodes);
         }
-        let form = Form {
-            source: self.features,
-            normalise: self.normalise,
-            sparse: self.sparse,
-        };
         let mut npz = self.data.open()?;
         let y = self.data.labels(&mut npz)?;
-        let nodes = Nodes::read(&mut npz, y, (form, self.kind), |npz, classes| {
+        let wanted = (self.form(), self.kind);
+        let nodes = Nodes::read(&mut npz, y, wanted, |npz, classes| {
             self.splits(npz, classes)
         })?;
         Ok(self.nodes.get_or_init(|| nodes))
+    }
+
+    fn form(&self) -> Form {
+        Form {
+            source: self.features,
+            normalise: self.normalise,
+            sparse: self.sparse,
+        }
     }
 
     fn splits(&self, npz: &mut Npz, classes: &[i64]) -> Result<Splits> {
@@ -99,5 +104,14 @@ impl Task for GraphNodes {
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
         self.nodes()?.targets.metrics(outputs, batch)
+    }
+
+    fn inputs(&self, file: &str) -> Result<Batch> {
+        let mut npz = Npz::open(Path::new(file))?;
+        self.nodes()?.inputs(&mut npz, self.form())
+    }
+
+    fn answers(&self, _: &str, outputs: &Batch) -> Result<Answers> {
+        self.nodes()?.answers(outputs)
     }
 }

@@ -51,7 +51,14 @@ struct OwnImages {
     normalise: bool,
     /// What was read.
     #[serde(skip)]
-    images: OnceCell<Images>,
+    read: OnceCell<Read>,
+}
+
+/// A folder that was read.
+struct Read {
+    images: Images,
+    /// The names of the classes.
+    classes: Vec<String>,
 }
 
 /// The files of a class, in alphabetical order.
@@ -105,15 +112,46 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The files that a user names: of a folder all that are in it, of a text file those that stand there, a line each, relative
+/// to its folder; else the file itself.
+fn named(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_dir() {
+        return files_in(path);
+    }
+    if path.extension().is_none_or(|ending| ending != "txt") {
+        return Ok(vec![path.into()]);
+    }
+    let list =
+        fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let lines = list.lines().map(str::trim).filter(|line| !line.is_empty());
+    Ok(lines.map(|line| folder.join(line)).collect())
+}
+
 /// Images that are read one by one, and become of one size.
 struct Reading<'a> {
     of: &'a OwnImages,
     all: Labelled,
+    /// The names of the classes.
+    classes: Vec<String>,
     /// The file that decided the size.
     first: PathBuf,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(of: &'a OwnImages) -> Self {
+        Reading {
+            of,
+            all: Labelled {
+                size: [0; 3],
+                pixels: vec![],
+                labels: vec![],
+            },
+            classes: vec![],
+            first: PathBuf::new(),
+        }
+    }
+
     /// Reads an image of a class; its number.
     fn add(&mut self, file: &Path, class: usize) -> Result<i64> {
         let image = self.of.decoded(file)?;
@@ -174,18 +212,14 @@ impl OwnImages {
     }
 
     fn images(&self) -> Result<&Images> {
-        if let Some(images) = self.images.get() {
-            return Ok(images);
+        Ok(&self.read()?.images)
+    }
+
+    fn read(&self) -> Result<&Read> {
+        if let Some(read) = self.read.get() {
+            return Ok(read);
         }
-        let mut reading = Reading {
-            of: self,
-            all: Labelled {
-                size: [0; 3],
-                pixels: vec![],
-                labels: vec![],
-            },
-            first: PathBuf::new(),
-        };
+        let mut reading = Reading::new(self);
         let of = |split: &str| self.folder.join(split);
         let splits = match ["train", "test"].iter().all(|split| of(split).is_dir()) {
             true => self.given(&mut reading, [of("train"), of("val"), of("test")])?,
@@ -193,13 +227,15 @@ impl OwnImages {
         };
         let splits = Splits::new([splits.train, splits.val, splits.test]);
         let images = Images::new(reading.all, splits, self.normalise)?;
-        Ok(self.images.get_or_init(|| images))
+        let classes = reading.classes;
+        Ok(self.read.get_or_init(|| Read { images, classes }))
     }
 
     /// Splits that are drawn from each class.
     fn drawn(&self, reading: &mut Reading<'_>) -> Result<Splits> {
         let mut splits = Splits::default();
         for (number, class) in classes_in(&self.folder)?.iter().enumerate() {
+            reading.classes.push(class.name.clone());
             let mut images = reading.add_shuffled(class, number)?;
             let n = images.len();
             splits
@@ -218,6 +254,7 @@ impl OwnImages {
         let classes = classes_in(&train)?;
         let mut splits = Splits::default();
         for (number, class) in classes.iter().enumerate() {
+            reading.classes.push(class.name.clone());
             let mut images = reading.add_shuffled(class, number)?;
             if !val.is_dir() {
                 let n = images.len();
@@ -281,5 +318,30 @@ impl Task for OwnImages {
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
         classes::measured(outputs, batch)
+    }
+
+    fn inputs(&self, file: &str) -> Result<Batch> {
+        let images = self.images()?;
+        let mut reading = Reading::new(self);
+        for image in named(Path::new(file))? {
+            reading.add(&image, 0)?;
+        }
+        if reading.all.labels.is_empty() {
+            return Err(Error::new(format!("`{file}` names no image"))
+                .expected("an image, a folder of images, or a .txt file with a path in each line")
+                .into());
+        }
+        images.inputs(reading.all)
+    }
+
+    fn answers(&self, file: &str, outputs: &Batch) -> Result<Answers> {
+        let files = named(Path::new(file))?;
+        let files: Vec<String> = files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect();
+        let classes = &self.read()?.classes;
+        let answers = Answers::default().column("file", files);
+        Ok(answers.and(classes::answers(outputs.tensor("y")?, "class", classes)?))
     }
 }

@@ -9,23 +9,17 @@
 //! `rmse`, `mae` and `r2` in the table's own.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use plugin_api::prelude::*;
 
 use crate::data::array_task::{ArrayTask, Wholes};
+use crate::data::columns::{Columns, names, numbers, spread};
 use crate::data::csv_file::CsvFile;
 use crate::data::npz;
 use crate::data::own_path::OwnFile;
 use crate::data::splits::{NAMES, Splits};
 use crate::data::targets::{Targets, Wanted};
-
-/// What to do where a number is missing that is given, or there is text.
-const IF_GIVEN: [&str; 2] = [
-    "fill it in, or leave the row out, or the column, by `leave_out`",
-    "if the column names categories, list it in `categories`; else leave it out, by `leave_out`",
-];
 
 /// What to do where a number is missing that is wanted, or there is text.
 const IF_WANTED: [&str; 2] = [
@@ -72,35 +66,51 @@ struct Table {
     split_file: Option<OwnFile>,
     /// What was read.
     #[serde(skip)]
-    samples: OnceCell<ArrayTask>,
+    read: OnceCell<Read>,
+}
+
+/// A table that was read.
+struct Read {
+    columns: Columns,
+    samples: ArrayTask,
+    /// The names of classes.
+    classes: Vec<String>,
 }
 
 impl Table {
     fn samples(&self) -> Result<&ArrayTask> {
-        if let Some(samples) = self.samples.get() {
-            return Ok(samples);
-        }
-        let samples = self.read()?;
-        Ok(self.samples.get_or_init(|| samples))
+        Ok(&self.read()?.samples)
     }
 
-    fn read(&self) -> Result<ArrayTask> {
+    fn read(&self) -> Result<&Read> {
+        if let Some(read) = self.read.get() {
+            return Ok(read);
+        }
+        let read = self.read_all()?;
+        Ok(self.read.get_or_init(|| read))
+    }
+
+    fn open(&self, file: &Path) -> Result<CsvFile> {
         let [delimiter] = self.delimiter.as_bytes() else {
             return Err(Error::new("parameter `delimiter` is no ASCII character")
                 .found(format!("`{}`", self.delimiter))
                 .expected("one, such as `,` or `;`")
                 .into());
         };
-        let table = CsvFile::open(&self.file, *delimiter)?;
+        CsvFile::open(file, *delimiter)
+    }
+
+    fn read_all(&self) -> Result<Read> {
+        let table = self.open(&self.file)?;
         let named = [&self.target].into_iter().chain(&self.categories);
         let named = named.chain(&self.leave_out).chain(&self.split_column);
         table.columns(&named.map(String::as_str).collect::<Vec<_>>())?;
         let target = table.columns(&[&self.target])?[0];
-        let (targets, y) = match self.kind {
+        let (targets, y, classes) = match self.kind {
             Wanted::Classes => labels(&table, target)?,
             Wanted::Numbers => {
                 let y = numbers(&table, &[target], IF_WANTED)?;
-                (Targets::plain(&y)?, y)
+                (Targets::plain(&y)?, y, vec![])
             }
         };
         let splits = self.splits(&table, &targets, &y)?;
@@ -115,35 +125,28 @@ impl Table {
             }
             targets => (targets, y),
         };
-        Ok(ArrayTask {
-            x: self.features(&table, &train)?,
+        let columns = self.columns(&table, &train)?;
+        let samples = ArrayTask {
+            x: columns.features(&table)?,
             y,
             targets,
             splits,
             whole: Wholes::default(),
+        };
+        Ok(Read {
+            columns,
+            samples,
+            classes,
         })
     }
 
-    /// The columns of numbers, then those of categories: `[rows, features]`, float32.
-    fn features(&self, table: &CsvFile, train: &Tensor) -> Result<Tensor> {
+    /// What is learned from: all columns but those that are something else.
+    fn columns(&self, table: &CsvFile, train: &Tensor) -> Result<Columns> {
         let others = [&self.target].into_iter().chain(&self.leave_out);
         let others: Vec<&String> = others.chain(&self.split_column).collect();
         let used = (0..table.header.len()).filter(|k| !others.contains(&&table.header[*k]));
-        let (categories, plain): (Vec<_>, Vec<_>) =
-            used.partition(|k| self.categories.contains(&table.header[*k]));
-        let mut columns = vec![];
-        if !plain.is_empty() {
-            let mut x = numbers(table, &plain, IF_GIVEN)?;
-            if self.standardise {
-                let (shift, scale) = spread(&x.f_index_select(0, train)?)?;
-                x = x.f_sub(&shift)?.f_div(&scale)?;
-            }
-            columns.push(x.f_to_kind(Kind::Float)?);
-        }
-        for column in categories {
-            columns.push(one_hot(table, column)?);
-        }
-        if columns.is_empty() {
+        let used: Vec<usize> = used.collect();
+        if used.is_empty() {
             return Err(
                 Error::new(format!("`{}` has no column to learn from", table.file))
                     .found(table.header.join(", "))
@@ -151,7 +154,12 @@ impl Table {
                     .into(),
             );
         }
-        Ok(Tensor::f_cat(&columns, 1)?)
+        Columns::of(
+            table,
+            &used,
+            &self.categories,
+            self.standardise.then_some(train),
+        )
     }
 
     fn splits(&self, table: &CsvFile, targets: &Targets, y: &Tensor) -> Result<Splits> {
@@ -225,8 +233,8 @@ fn of_file(path: &Path, table: &CsvFile) -> Result<Vec<usize>> {
     Ok(names)
 }
 
-/// The labels of a column, int64, and how many classes there are.
-fn labels(table: &CsvFile, column: usize) -> Result<(Targets, Tensor)> {
+/// The labels of a column, int64, how many classes there are, and their names.
+fn labels(table: &CsvFile, column: usize) -> Result<(Targets, Tensor, Vec<String>)> {
     let names = names(table, column, "the class is missing")?;
     let rows = table.rows();
     if names.len() < 2 || names.len() * 2 > rows {
@@ -252,61 +260,14 @@ fn labels(table: &CsvFile, column: usize) -> Result<(Targets, Tensor)> {
     Ok((
         Targets::Classes(names.len() as i64),
         Tensor::f_from_slice(&labels)?,
+        names.into_iter().map(String::from).collect(),
     ))
-}
-
-/// A 1 where a row has a category, in the order of their names: `[rows, categories]`, float32.
-fn one_hot(table: &CsvFile, column: usize) -> Result<Tensor> {
-    let names = names(table, column, "the category is missing")?;
-    let rows = table.cells(column);
-    let x: Vec<f32> = rows
-        .flat_map(|cell| names.iter().map(move |name| f32::from(*name == cell)))
-        .collect();
-    Ok(Tensor::f_from_slice(&x)?.f_view([-1, names.len() as i64])?)
-}
-
-/// What stands in a column, each once: in the order of their values where all are numbers, else as text.
-fn names<'a>(table: &'a CsvFile, column: usize, missing: &str) -> Result<Vec<&'a str>> {
-    if let Some(row) = table.cells(column).position(str::is_empty) {
-        let help = "fill it in, or leave the row out";
-        return Err(table
-            .at(row, column, missing)
-            .expected("a name")
-            .help(help)
-            .into());
-    }
-    let names: BTreeSet<&str> = table.cells(column).collect();
-    let mut names: Vec<&str> = names.into_iter().collect();
-    let values: Option<Vec<f64>> = names.iter().map(|name| name.parse().ok()).collect();
-    if values.is_some() {
-        let value = |name: &str| name.parse::<f64>().unwrap_or_default();
-        names.sort_by(|a, b| value(a).total_cmp(&value(b)));
-    }
-    Ok(names)
-}
-
-/// The numbers of these columns: `[rows, columns]`, float64.
-fn numbers(table: &CsvFile, columns: &[usize], remedies: [&str; 2]) -> Result<Tensor> {
-    let rows = 0..table.rows();
-    let cells = rows.flat_map(|row| columns.iter().map(move |column| (row, *column)));
-    let numbers = cells.map(|(row, column)| table.number(row, column, remedies));
-    let numbers: Vec<f64> = numbers.collect::<Result<_>>()?;
-    Ok(Tensor::f_from_slice(&numbers)?.f_view([-1, columns.len() as i64])?)
 }
 
 /// Numbers in units of their standard deviation from their mean.
 fn standardised(y: &Tensor) -> Result<Targets> {
     let (shift, scale) = spread(y)?;
     Ok(Targets::Numbers { shift, scale })
-}
-
-/// Mean and standard deviation of each column; 1 for one that is constant.
-fn spread(x: &Tensor) -> Result<(Tensor, Tensor)> {
-    let axis = [0_i64];
-    let mean = x.f_mean_dim(axis.as_slice(), false, Kind::Double)?;
-    let deviation = x.f_std_dim(axis.as_slice(), false, false)?;
-    let ones = deviation.f_ones_like()?;
-    Ok((mean, deviation.f_where_self(&deviation.f_gt(0.0)?, &ones)?))
 }
 
 impl Task for Table {
@@ -324,5 +285,16 @@ impl Task for Table {
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {
         self.samples()?.targets.metrics(outputs, batch)
+    }
+
+    fn inputs(&self, file: &str) -> Result<Batch> {
+        let table = self.open(Path::new(file))?;
+        Ok(Batch::new().with("x", self.read()?.columns.features(&table)?))
+    }
+
+    fn answers(&self, _: &str, outputs: &Batch) -> Result<Answers> {
+        let read = self.read()?;
+        let targets = &read.samples.targets;
+        targets.answers(outputs.tensor("y")?, &self.target, &read.classes)
     }
 }

@@ -36,6 +36,7 @@ mod parameters;
 mod parity;
 mod planetoid;
 mod portfolio;
+mod predicting;
 mod schedules;
 mod scorers;
 mod searching;

@@ -1,10 +1,13 @@
 //! `pleach runs`: what is in a folder of runs.
 
+mod diff;
+mod gc;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::BinaryBytes;
 use pleach::error::Context;
@@ -16,7 +19,25 @@ use serde::Serialize;
 use super::{Failure, print, print_json};
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Runs {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Show what differs between two runs: experiment, plugins, environment, result
+    Diff(diff::Diff),
+    /// Free the space of what nothing needs any more
+    Gc(gc::Gc),
+}
+
+/// The list, where nothing else is asked.
+#[derive(Args)]
+struct List {
     /// The folder in which runs are kept
     #[arg(default_value = "runs")]
     folder: PathBuf,
@@ -45,17 +66,37 @@ struct Listed {
 
 impl Runs {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let attempt = || format!("cannot look into `{}`", self.folder.display());
-        let entries = fs::read_dir(&self.folder);
+        match self.what {
+            Some(What::Diff(diff)) => diff.run(),
+            Some(What::Gc(gc)) => gc.run(),
+            None => self.list.run(),
+        }
+    }
+}
+
+/// The runs in a folder, in the order of their names.
+fn runs_in(folder: &Path) -> Result<Vec<Run>, Failure> {
+    let attempt = || format!("cannot look into `{}`", folder.display());
+    let entries = fs::read_dir(folder)
+        .context(attempt)
+        .map_err(Failure::Usage)?;
+    let mut runs = vec![];
+    for entry in entries {
+        // Whatever else lies there is no run.
+        runs.extend(Run::look(&entry.context(attempt)?.path()).ok());
+    }
+    runs.sort_by(|a, b| a.folder().cmp(b.folder()));
+    Ok(runs)
+}
+
+impl List {
+    fn run(self) -> Result<(), Failure> {
         let mut all = vec![];
-        for entry in entries.context(attempt).map_err(Failure::Usage)? {
-            // Whatever else lies there is no run.
-            if let Ok(run) = Run::look(&entry.context(attempt)?.path()) {
-                match Listed::of(&run) {
-                    Ok(listed) => all.push(listed),
-                    // The others are there all the same.
-                    Err(error) => eprintln!("warning: {error}"),
-                }
+        for run in runs_in(&self.folder)? {
+            match Listed::of(&run) {
+                Ok(listed) => all.push(listed),
+                // The others are there all the same.
+                Err(error) => eprintln!("warning: {error}"),
             }
         }
         all.sort_by(|a, b| (a.begun, &a.run).cmp(&(b.begun, &b.run)));
