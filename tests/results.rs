@@ -362,3 +362,36 @@ train = { use = "baselines/backprop", epochs = 1 }
         "`baselines/digits`: the task does not say how it reads samples from a file\n  help: `baselines/table` reads CSV",
     );
 }
+
+/// A stage whose trainer looks its figures up in a table: the network that stands there has not made them.
+#[test]
+fn what_weights_do_not_decide_is_not_measured_by_them() {
+    let place = Place::new(
+        r#"
+task = "baselines/tabular-task"
+[[stage]]
+name  = "looked-up"
+arch  = { use = "baselines/tabular-space", file = "r.csv", decisions = ["a"], point = { a = 2 } }
+train = { use = "baselines/tabular", file = "r.csv", value = "val", test = "test" }
+"#,
+    );
+    fs::write(
+        place.folder.path().join("r.csv"),
+        "a,val,test\n1,0.5,0.25\n2,0.75,0.5\n",
+    )
+    .expect("a table");
+    place.run(&[]);
+    let said = "error: what stage `looked-up` is worth hangs on more than its weights: its component measured it itself\n  help: what it measured: pleach trials ";
+    refused(&place, &["evaluate", "runs/experiment-1"], 2, said);
+    refused(
+        &place,
+        &["predict", "runs/experiment-1", "--input", "r.csv"],
+        2,
+        said,
+    );
+    let rows = json(
+        &place,
+        &["trials", "runs/experiment-1", "--stage", "looked-up"],
+    );
+    assert_eq!(rows[0]["val.accuracy"], 0.75);
+}

@@ -90,26 +90,32 @@ impl Made {
             .rev()
             .filter(|name| wanted.is_none_or(|w| w == **name));
         let mut found = stages.map(|name| (*name, there(name)));
-        found.find(|(_, seeds)| !seeds.is_empty()).ok_or_else(|| {
-            let of_seed = seed.map_or(String::new(), |seed| format!(" of seed {seed}"));
-            let what = match wanted {
-                None => format!("no stage has handed on weights{of_seed}"),
-                Some(stage) => format!("stage `{stage}` has handed on no weights{of_seed}"),
-            };
-            if let Some(by) = self.run.who_removed() {
-                let removed = format!("weights of this run were removed, by {by}");
-                let again = format!(
-                    "to make them again: pleach run {}",
-                    self.run.folder().display()
-                );
-                return Failure::Failed(Error::new(what).found(removed).help(again));
-            }
-            Failure::Usage(Error::new(what).expected(format!(
-                "{}, seeds {first} to {}, of a run that has come so far",
-                names.join(", "),
-                first + count.saturating_sub(1)
-            )))
-        })
+        found
+            .find(|(_, seeds)| !seeds.is_empty())
+            .ok_or_else(|| self.none_there(&names, wanted, seed))
+    }
+
+    /// Why there are no weights of this stage, or of any, with this seed, or with any.
+    fn none_there(&self, names: &[&str], wanted: Option<&str>, seed: Option<u64>) -> Failure {
+        let of_seed = seed.map_or(String::new(), |seed| format!(" of seed {seed}"));
+        let error = Error::new(match wanted {
+            None => format!("no stage has handed on weights{of_seed}"),
+            Some(stage) => format!("stage `{stage}` has handed on no weights{of_seed}"),
+        });
+        if let Some(by) = self.run.who_removed() {
+            let again = self.run.folder().display();
+            return Failure::Failed(
+                error
+                    .found(format!("weights of this run were removed, by {by}"))
+                    .help(format!("to make them again: pleach run {again}")),
+            );
+        }
+        let (first, seeds) = (self.experiment.seed, self.experiment.seeds);
+        Failure::Usage(error.expected(format!(
+            "{}, seeds {first} to {}, of a run that has come so far",
+            names.join(", "),
+            first + seeds.saturating_sub(1)
+        )))
     }
 
     /// Refuses a stage whose component measures itself what it has fitted, such as a kernel machine: what its weights say is
