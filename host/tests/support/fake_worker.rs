@@ -15,7 +15,7 @@ use pleach::protocol::{
 };
 use plugin_api_data::{
     Arch, Card, Decided, Error, Goal, LIBTORCH, Named, Observation, Outcome, Params, PluginCard,
-    Point, Proposal,
+    Point, Proposal, Report,
 };
 use serde_json::{Value, json};
 
@@ -275,10 +275,12 @@ fn work_on(work: &Work, logs: &Path) -> End {
         .collect();
     metrics.put("parameters", 42.0);
     metrics.put("alive", 21.0);
+    let curve = vec![vec![1.0, 1.0], vec![2.0, 1.0 - score]];
+    let report = Report::default().table("curve", &["epoch", "loss"], curve);
     End::Done(Done {
-        arch: Arch::new(Named::new()),
+        arch: Arch::new(Named::new()).layer("only", "fake/dense", &[]),
         metrics,
-        reports: vec![],
+        reports: vec![report],
     })
 }
 
