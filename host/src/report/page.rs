@@ -32,7 +32,7 @@ struct Page<'a> {
     seeds: Vec<Figure>,
     arms: Vec<Arm>,
     searches: Vec<Searched<'a>>,
-    curves: Vec<Curves>,
+    curves: Vec<Shown>,
     networks: Vec<Figure>,
     analyses: Vec<Analysed>,
     lines: Vec<(usize, &'a str)>,
@@ -68,8 +68,10 @@ struct Searched<'a> {
     search: &'a Search,
     best: Option<(u64, String)>,
     figure: Option<Figure>,
-    /// Strategy, proposals, failures, improvements, best, best trial.
-    credit: Vec<[String; 6]>,
+    /// Strategy, proposals, failures, improvements, best.
+    credit: Vec<[String; 5]>,
+    /// The columns that a trial has something in.
+    columns: Vec<(&'static str, &'static str)>,
     rows: Vec<Row>,
     /// All rows, as JSON that can stand in a script.
     data: String,
@@ -78,8 +80,8 @@ struct Searched<'a> {
 /// A row of the table of trials: what is shown, and by what it is sorted where that is a number.
 #[derive(Clone, Serialize)]
 struct Row {
-    cells: [String; COLUMNS.len()],
-    keys: [Option<f64>; COLUMNS.len()],
+    cells: Vec<String>,
+    keys: Vec<Option<f64>>,
 }
 
 /// The columns of the table of trials, and how the style sheet calls what is in them: numbers, names or prose.
@@ -94,18 +96,17 @@ const COLUMNS: [(&str, &str); 8] = [
     ("failure", "prose"),
 ];
 
-/// The learning curves of a stage.
-struct Curves {
+/// What a stage reported: learning curves and whatever else.
+struct Shown {
     stage: String,
     figures: Vec<Figure>,
+    tables: Vec<Named>,
 }
 
 /// What an analysis measured.
 struct Analysed {
-    stage: String,
     metrics: Vec<(String, String, String)>,
-    figures: Vec<Figure>,
-    tables: Vec<Named>,
+    shown: Shown,
 }
 
 /// A table whose rows have names.
@@ -266,7 +267,7 @@ fn searches<'a>(
     let stages = report.stages.iter();
     let searches = stages.filter_map(|stage| Some((stage, stage.search.as_ref()?)));
     let searched = searches.map(|(stage, search)| {
-        let rows: Vec<Row> = search.trials.iter().map(row).collect();
+        let (columns, rows) = used(search.trials.iter().map(row).collect());
         let data = serde_json::to_string(&rows).context(|| "cannot write trials".into())?;
         let credit = search.credit.iter().map(|credit| {
             let best = credit.best_so_far.last();
@@ -275,8 +276,10 @@ fn searches<'a>(
                 credit.proposed.to_string(),
                 credit.failed.to_string(),
                 credit.improved.to_string(),
-                best.map_or_else(|| "–".into(), |(_, value)| number(*value)),
-                best.map_or_else(String::new, |(number, _)| format!("t{number}")),
+                best.map_or_else(
+                    || "–".into(),
+                    |(trial, value)| format!("{} (t{trial})", number(*value)),
+                ),
             ]
         });
         Ok(Searched {
@@ -286,6 +289,7 @@ fn searches<'a>(
                 .map(|(n, value)| (*n, number(*value))),
             figure: so_far(stage, search, report, id()),
             credit: credit.collect(),
+            columns,
             rows: rows.into_iter().take(ROWS).collect(),
             // A script ends at the first `</script`, whatever stands around it.
             data: data.replace('<', "\\u003c"),
@@ -340,7 +344,7 @@ fn row(trial: &Trial) -> Row {
     let layers = trial.layers.iter();
     let layers = layers.map(|layer| layer.split_once('/').map_or(&**layer, |(_, name)| name));
     Row {
-        cells: [
+        cells: vec![
             format!("t{}", trial.number),
             trial.by.clone(),
             or_nothing(trial.from.map(|from| format!("t{from}"))),
@@ -350,7 +354,7 @@ fn row(trial: &Trial) -> Row {
             or_nothing(trial.seconds.map(duration)),
             or_nothing(trial.failure.clone()),
         ],
-        keys: [
+        keys: vec![
             Some(trial.number as f64),
             None,
             trial.from.map(|from| from as f64),
@@ -363,25 +367,86 @@ fn row(trial: &Trial) -> Row {
     }
 }
 
-/// The tables of stages whose rows have no names, as curves. What analyses report stands with them.
-fn curves(report: &Report, id: &mut impl FnMut() -> String) -> Vec<Curves> {
-    let stages = report.stages.iter().filter(|stage| stage.verb != "analyse");
-    let curves = stages.map(|stage| {
-        let tables = stage.tables.iter().filter(|table| !is_labelled(table));
-        let figures = tables.flat_map(|table| drawn(stage, table, id));
-        Curves {
-            stage: stage.name.clone(),
-            figures: figures.collect(),
-        }
+/// The columns in which any row has something, and what they have in them.
+fn used(rows: Vec<Row>) -> (Vec<(&'static str, &'static str)>, Vec<Row>) {
+    let is_used = |column: usize| rows.iter().any(|row| !row.cells[column].is_empty());
+    let kept: Vec<usize> = (0..COLUMNS.len())
+        .filter(|&column| is_used(column))
+        .collect();
+    let columns = kept.iter().map(|&column| COLUMNS[column]).collect();
+    let rows = rows.iter().map(|row| Row {
+        cells: kept
+            .iter()
+            .map(|&column| row.cells[column].clone())
+            .collect(),
+        keys: kept.iter().map(|&column| row.keys[column]).collect(),
     });
-    curves.filter(|of| !of.figures.is_empty()).collect()
+    (columns, rows.collect())
 }
 
-fn is_labelled(table: &Reported) -> bool {
-    table
-        .seeds
-        .iter()
-        .any(|(_, table)| !table.labels.is_empty())
+/// What the stages but analyses reported.
+fn curves(report: &Report, id: &mut impl FnMut() -> String) -> Vec<Shown> {
+    let stages = report.stages.iter().filter(|stage| stage.verb != "analyse");
+    let shown = stages.map(|stage| Shown::of(stage, id));
+    { shown }
+        .filter(|of| !of.figures.is_empty() || !of.tables.is_empty())
+        .collect()
+}
+
+impl Shown {
+    /// The tables that a stage reported: as curves where their rows are numbers one behind the other, in colours where rows
+    /// and columns have the same names, else as they are.
+    fn of(stage: &Stage, id: &mut impl FnMut() -> String) -> Self {
+        let mut shown = Shown {
+            stage: stage.name.clone(),
+            figures: vec![],
+            tables: vec![],
+        };
+        for reported in &stage.tables {
+            let (over, table) = mean_table(reported);
+            let title = format!("{}{over}", reported.name);
+            let names = &table.labels;
+            if names.is_empty() && table.columns.len() > 1 {
+                shown.figures.extend(drawn(stage, reported, id));
+            } else if names.len() > 1 && *names == table.columns {
+                let figure = plot::heat(id(), title, names, &table.rows);
+                shown.figures.extend(figure);
+            } else {
+                shown.tables.push(named(title, &table));
+            }
+        }
+        shown
+    }
+}
+
+/// The mean of a table over the seeds, and how many these are; where it has another shape for each of them, the first.
+fn mean_table(reported: &Reported) -> (String, Table) {
+    let Some(((seed, first), others)) = reported.seeds.split_first() else {
+        return (String::new(), Table::default());
+    };
+    let mut mean = first.clone();
+    let is_alike = |table: &Table| {
+        let lengths = |table: &Table| table.rows.iter().map(Vec::len).collect::<Vec<_>>();
+        (&table.labels, &table.columns, lengths(table))
+            == (&first.labels, &first.columns, lengths(first))
+    };
+    if !others.iter().all(|(_, table)| is_alike(table)) {
+        return (format!(", seed {seed}"), mean);
+    }
+    if others.is_empty() {
+        return (String::new(), mean);
+    }
+    let n = reported.seeds.len() as f64;
+    for (at, row) in mean.rows.iter_mut().enumerate() {
+        for (column, x) in row.iter_mut().enumerate() {
+            let of_seeds = reported.seeds.iter();
+            *x = of_seeds
+                .map(|(_, table)| table.rows[at][column])
+                .sum::<f64>()
+                / n;
+        }
+    }
+    (format!(", mean of {n} seeds"), mean)
 }
 
 /// A plot for each column but the first, over the first; a line for each seed.
@@ -389,16 +454,12 @@ fn drawn(stage: &Stage, reported: &Reported, id: &mut impl FnMut() -> String) ->
     let Some((_, first)) = reported.seeds.first() else {
         return vec![];
     };
-    // A single column is over the numbers of its rows.
-    let (x, over) = match first.columns.len() {
-        0 | 1 => ("row", None),
-        _ => (&*first.columns[0], Some(0)),
-    };
-    let columns = (usize::from(over.is_some())..first.columns.len()).map(|column| {
+    let x = &*first.columns[0];
+    let columns = (1..first.columns.len()).map(|column| {
         let lines = { reported.seeds.iter().enumerate() }
             .map(|(i, (seed, table))| Line {
                 name: format!("seed {seed}"),
-                points: points(table, over, column),
+                points: points(table, column),
                 colour: i,
                 steps: false,
             })
@@ -421,16 +482,10 @@ fn drawn(stage: &Stage, reported: &Reported, id: &mut impl FnMut() -> String) ->
     columns.flatten().collect()
 }
 
-fn points(table: &Table, over: Option<usize>, column: usize) -> Vec<(f64, f64)> {
-    let rows = table.rows.iter().enumerate();
-    rows.filter_map(|(number, row)| {
-        let x = match over {
-            Some(over) => *row.get(over)?,
-            None => number as f64,
-        };
-        Some((x, *row.get(column)?))
-    })
-    .collect()
+fn points(table: &Table, column: usize) -> Vec<(f64, f64)> {
+    let rows = table.rows.iter();
+    rows.filter_map(|row| Some((*row.first()?, *row.get(column)?)))
+        .collect()
 }
 
 fn networks(report: &Report, id: &mut impl FnMut() -> String) -> Result<Vec<Figure>, Error> {
@@ -446,51 +501,33 @@ fn networks(report: &Report, id: &mut impl FnMut() -> String) -> Result<Vec<Figu
 }
 
 fn analyses(report: &Report, id: &mut impl FnMut() -> String) -> Vec<Analysed> {
-    let measured = report.summary.analyses.iter().map(|measured| {
+    let measured = report.summary.analyses.iter().filter_map(|measured| {
         let stage = report
             .stages
             .iter()
-            .find(|stage| stage.name == measured.stage);
-        let mut analysed = Analysed {
-            stage: measured.stage.clone(),
-            metrics: { measured.metrics.iter() }
+            .find(|stage| stage.name == measured.stage)?;
+        let metrics = measured.metrics.iter();
+        Some(Analysed {
+            metrics: metrics
                 .map(|(name, x)| (name.into(), mean(&Some(*x)), interval(&Some(*x))))
                 .collect(),
-            figures: vec![],
-            tables: vec![],
-        };
-        for reported in stage.iter().flat_map(|stage| &stage.tables) {
-            if !is_labelled(reported) {
-                let stage = stage.expect("its tables are here");
-                analysed.figures.extend(drawn(stage, reported, id));
-                continue;
-            }
-            for (seed, table) in &reported.seeds {
-                let title = match reported.seeds.len() {
-                    1 => reported.name.clone(),
-                    _ => format!("{}, seed {seed}", reported.name),
-                };
-                match table.labels == table.columns && table.labels.len() > 1 {
-                    true => {
-                        let figure = plot::heat(id(), title, &table.labels, &table.rows);
-                        analysed.figures.extend(figure);
-                    }
-                    false => analysed.tables.push(named(title, table)),
-                }
-            }
-        }
-        analysed
+            shown: Shown::of(stage, id),
+        })
     });
     measured.collect()
 }
 
 fn named(title: String, table: &Table) -> Named {
-    let rows = table.labels.iter().zip(&table.rows);
+    let rows = table.rows.iter().enumerate();
+    let rows = rows.map(|(at, row)| {
+        // Rows without names are known by their number.
+        let label = table.labels.get(at).cloned();
+        let label = label.unwrap_or_else(|| at.to_string());
+        (label, row.iter().map(|x| number(*x)).collect())
+    });
     Named {
         title,
         columns: table.columns.clone(),
-        rows: rows
-            .map(|(label, row)| (label.clone(), row.iter().map(|x| number(*x)).collect()))
-            .collect(),
+        rows: rows.collect(),
     }
 }

@@ -40,7 +40,7 @@ pub struct Used {
     pub name: String,
     /// `layer`, `strategy`, …
     pub role: String,
-    /// What it is, in a sentence.
+    /// What it is, in the first words of its documentation.
     pub about: String,
     /// Where it was used: names of stages, and `task`.
     pub places: Vec<String>,
@@ -71,7 +71,7 @@ fn contribution(locked: &Locked, places: &Places, catalog: &Catalog) -> Contribu
         (plugin == locked.name).then(|| Used {
             name: name.into(),
             role: of.map(|of| of.role.clone()).unwrap_or_default(),
-            about: of.map(|of| first_sentence(&of.doc)).unwrap_or_default(),
+            about: of.map(|of| first_paragraph(&of.doc)).unwrap_or_default(),
             places: places.clone(),
         })
     });
@@ -135,13 +135,10 @@ fn components(value: &Value) -> BTreeSet<String> {
     found
 }
 
-fn first_sentence(doc: &str) -> String {
+/// What the documentation says first, on one line.
+fn first_paragraph(doc: &str) -> String {
     let paragraph = doc.split("\n\n").next().unwrap_or_default();
-    let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.find(". ") {
-        Some(end) => line[..=end].into(),
-        None => line,
-    }
+    paragraph.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -174,14 +171,5 @@ mod tests {
                 "b/walk: found"
             ]
         );
-    }
-
-    #[test]
-    fn a_sentence_is_enough() {
-        assert_eq!(
-            first_sentence("Adam, of\n2014. By others.\n\nMore."),
-            "Adam, of 2014."
-        );
-        assert_eq!(first_sentence("Adam (v1.5)"), "Adam (v1.5)");
     }
 }

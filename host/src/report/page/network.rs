@@ -96,7 +96,7 @@ pub(super) fn draw(id: String, title: String, arch: &Arch) -> Result<Option<Figu
     }))
 }
 
-/// Inputs, nodes and outputs, in this order.
+/// Inputs, nodes, outputs and hypernets, in this order.
 fn boxes(arch: &Arch) -> Vec<Drawn> {
     let end = |name: String, text: String, from| Drawn {
         name,
@@ -111,7 +111,7 @@ fn boxes(arch: &Arch) -> Vec<Drawn> {
         let from = feeding(node, &boxes);
         boxes.push(Drawn {
             name: node.name.clone(),
-            lines: lines(node, arch),
+            lines: lines(node),
             is_end: false,
             from,
         });
@@ -120,6 +120,16 @@ fn boxes(arch: &Arch) -> Vec<Drawn> {
         let from = position(&boxes, &from.0).into_iter().collect();
         boxes.push(end(format!("out.{port}"), port.into(), from));
     }
+    // What makes weights stands beside what uses them: a selector may name weights of any node.
+    boxes.extend(arch.generated.iter().map(|generated| Drawn {
+        name: generated.name.clone(),
+        lines: vec![
+            generated.hypernet.component.clone(),
+            cut(&format!("makes {}", generated.target)),
+        ],
+        is_end: false,
+        from: vec![],
+    }));
     boxes
 }
 
@@ -145,7 +155,7 @@ fn position(boxes: &[Drawn], name: &str) -> Option<usize> {
 }
 
 /// Component, name and parameters of a node.
-fn lines(node: &Node, arch: &Arch) -> Vec<String> {
+fn lines(node: &Node) -> Vec<String> {
     let mut lines = match &node.kind {
         NodeKind::Layer(recipe) => vec![recipe.component.clone(), parameters(recipe)],
         NodeKind::Mix(mix) => {
@@ -158,9 +168,6 @@ fn lines(node: &Node, arch: &Arch) -> Vec<String> {
             vec!["network".into(), format!("{} nodes", network.nodes.len())]
         }
     };
-    let prefix = format!("{}.", node.name);
-    let made = { arch.generated.iter() }.filter(|g| g.target.starts_with(&prefix));
-    lines.extend(made.map(|g| format!("made by {}", g.hypernet.component)));
     lines.insert(1, node.name.clone());
     lines.retain(|line| !line.is_empty());
     lines.iter().map(|line| cut(line)).collect()
