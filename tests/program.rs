@@ -1,5 +1,8 @@
 //! The two programs as a person meets them.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use expect_test::expect;
 use pleach_tests::{Place, both, built, root, weights};
 use plugin_api::Result;
@@ -8,7 +11,7 @@ use safetensors::SafeTensors;
 /// A place for an experiment that begins with `mlp.json`.
 fn mlp(experiment: &str) -> Place {
     let place = Place::new(experiment);
-    std::fs::copy(
+    fs::copy(
         root().join("examples/mlp.json"),
         place.folder.path().join("mlp.json"),
     )
@@ -95,7 +98,7 @@ subjects = ["short", "long"]
 
 #[test]
 fn a_relaxation_for_several_tasks_shows_an_architecture_for_each() {
-    let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
+    let wrappers = fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
     let task = r#"task = { use = "baselines/multi-task", tasks = [
     { name = "a", task = { use = "wrappers/ring", around = ["v"] } },
     { name = "b", task = { use = "wrappers/ring", around = ["u"] } },
@@ -176,8 +179,8 @@ fn a_nearer_file_shadows_a_farther_one_and_the_run_says_so() -> Result<()> {
          each = [{ train = { use = 'baselines/backprop', epochs = 1 } }]\nbudget = 1\n",
     );
     let near = place.folder.path().join("near");
-    std::fs::create_dir(&near)?;
-    std::fs::copy(built().join("libdgmlp.so"), near.join("libdgmlp.so"))?;
+    fs::create_dir(&near)?;
+    fs::copy(built().join("libdgmlp.so"), near.join("libdgmlp.so"))?;
     let listed = lines(&place, &["plugins", "list", "--plugins", "near"]);
     assert!(
         listed.contains("near/libdgmlp.so") && listed.contains("not used: "),
@@ -218,7 +221,7 @@ fn an_architecture_that_does_not_fit_says_where() -> Result<()> {
         node("first", "baselines/linear", "in.x"),
         node("second", "baselines/linear", "nowhere.x"),
     );
-    std::fs::write(place.folder.path().join("wrong.json"), arch)?;
+    fs::write(place.folder.path().join("wrong.json"), arch)?;
     let output = place.pleach(&["run", "experiment.toml"]).output()?;
     let said = both(&output);
     for wanted in [
@@ -245,7 +248,7 @@ fn a_plugins_events_reach_the_host() {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", both(&output));
-        std::fs::read_to_string(place.folder.path().join(run).join("logs/only-s0.log"))
+        fs::read_to_string(place.folder.path().join(run).join("logs/only-s0.log"))
             .unwrap_or_default()
     };
     let log = logged("runs/experiment-1", "baselines=info");
@@ -323,8 +326,8 @@ fn a_run_is_not_resumed_with_another_experiment() {
         "task = 'baselines/digits'\n[[stage]]\nname = 'only'\narch = 'mlp.json'\ntrain = { use = 'baselines/backprop', epochs = 2 }\n",
     );
     let file = place.run(&[]).join("experiment.toml");
-    let experiment = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(&file, experiment.replace("seed = 0", "seed = 5")).unwrap();
+    let experiment = fs::read_to_string(&file).unwrap();
+    fs::write(&file, experiment.replace("seed = 0", "seed = 5")).unwrap();
     let output = place
         .pleach(&["resume", "runs/experiment-1"])
         .output()
@@ -337,4 +340,56 @@ fn a_run_is_not_resumed_with_another_experiment() {
         ),
         "{said}"
     );
+}
+
+/// Editors find all right with the examples, and something wrong with what the reader refuses.
+#[test]
+fn the_schema_says_what_an_experiment_is() {
+    let place = Place::new("");
+    let output = place.pleach(&["schema"]).output().expect("pleach starts");
+    assert!(output.status.success(), "{}", both(&output));
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let validator = jsonschema::draft7::new(&schema).expect("a schema of draft 7");
+    let check = |name: &str, text: &str, fits: bool| {
+        let experiment: serde_json::Value = toml::from_str(text).expect("TOML");
+        let errors: Vec<String> = { validator.iter_errors(&experiment) }
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect();
+        assert_eq!(errors.is_empty(), fits, "{name}: {}", errors.join("\n"));
+    };
+    let examples = experiments(&root().join("examples"));
+    assert!(examples.len() > 8, "{examples:?}");
+    for example in &examples {
+        let text = fs::read_to_string(example).expect("an example");
+        check(&example.display().to_string(), &text, true);
+    }
+    for (from, to) in [
+        ("budget", "bugdet"),
+        ("baselines/digits-graph", "baselines/digits-grahp"),
+        ("epochs = 100", "epochs = 0"),
+        ("hops = 5", "hop = 5"),
+        ("sparsity = 0.9", ""),
+        ("sparsity = 0.9", "sparsity = 1.5"),
+        (
+            "train = { use = \"baselines/backprop\", epochs = 200 }",
+            "train = \"baselines/magnitude\"",
+        ),
+        ("depth = 2", "depth = { decide = \"depth\" }"),
+        ("arch  = \"gcn.json\"", "arch = 3"),
+        ("seeds = 3", "seeds = \"three\""),
+    ] {
+        let demo = fs::read_to_string(root().join("examples/demo.toml")).expect("the demo");
+        let changed = demo.replace(from, to);
+        assert_ne!(demo, changed, "{from}");
+        check(to, &changed, to.contains("decide"));
+    }
+}
+
+/// The experiments in a folder.
+fn experiments(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect()
 }

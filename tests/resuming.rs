@@ -344,6 +344,30 @@ ahead  = 1
 }
 
 #[test]
+fn stopped_and_resumed() {
+    let place = Place::new(STUDY).with_faulty();
+    let run = place.folder.path().join("runs/experiment-1");
+    let mut running = start(&place, &["run", "experiment.toml", "--plugins", "plugins"]);
+    let begun = |run: &Path| run.join("journal.sqlite").exists() && !journal(run).is_empty();
+    while !begun(&run) {
+        assert!(matches!(running.try_wait(), Ok(None)), "it goes on");
+        sleep(Duration::from_millis(5));
+    }
+    let stop = place.pleach(&["stop", "runs/experiment-1"]).output();
+    let said = pleach_tests::both(&stop.expect("pleach can be started"));
+    let status = running.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(
+        said.starts_with("stopped runs/experiment-1; to go on: pleach resume"),
+        "{said}"
+    );
+    let resumed = place.pleach(&["resume", "runs/experiment-1"]).output();
+    let resumed = resumed.expect("pleach can be started");
+    assert!(resumed.status.success(), "{}", pleach_tests::both(&resumed));
+    same(&run, "stopped");
+}
+
+#[test]
 fn pleach_killed_and_resumed() {
     killed_at_ten_moments("pleach", |pleach, _| {
         kill(pleach.id());

@@ -5,7 +5,7 @@
 //!
 //! An experiment takes this way: [`plugins`] finds the files, [`cards`] knows what is in them, [`experiment`] reads the
 //! TOML against it, [`run`] makes the folder, [`study`] does the work and writes it down in the [`journal`], and
-//! [`summary`] shows what came out. [`package`] packs a plugin for others, and installs what they have packed.
+//! [`summary`] shows what came out, [`trials`] each of its parts as a table ([`frame`]). [`package`] packs a plugin for others, and installs what they have packed.
 //! [`data`] finds files of data, and downloads them. [`new`] makes the crate of a plugin that is to be written.
 
 mod cache;
@@ -15,6 +15,7 @@ mod download;
 pub mod error;
 pub mod experiment;
 pub mod files;
+pub mod frame;
 pub mod journal;
 pub mod lock;
 pub mod new;
@@ -26,4 +27,5 @@ pub mod run;
 pub mod spread;
 pub mod study;
 pub mod summary;
+pub mod trials;
 pub mod worker;

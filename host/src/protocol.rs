@@ -182,6 +182,10 @@ pub enum Step {
         /// Whether one ranking goes over all weights, or one over each tensor.
         global: bool,
     },
+    /// Takes the units away that masks hide wherever they lie.
+    Cut,
+    /// Asks a scorer what the network is worth, and leaves it alone.
+    Score(Recipe),
     /// Adds a hypernet that makes weights.
     Generate {
         /// The hypernet.

@@ -6,15 +6,17 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use plugin_api_data::{Error, Goal, LIBTORCH};
+use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
 use crate::error::Context;
-use crate::experiment::{Experiment, Origin, Source, Verb};
+use crate::experiment::{Experiment, Origin, Saved, Source, Stage, Verb, keep_comments};
 use crate::files::write_whole;
 use crate::lock::{LOCK, Lock};
 use crate::plugins::{self, Plugin};
@@ -22,15 +24,19 @@ use crate::summary::{Brief, Summary};
 
 /// The file of what came out of a run.
 const SUMMARY: &str = "summary.json";
-/// The file of what is to be optimised.
+/// The file of what its task measures.
 const GOAL: &str = "goal.json";
+/// The file that is there while somebody wants whoever works on the run to stop.
+const STOP: &str = "stop";
+/// How often one looks whether it is there, or whether the run has stopped.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A run: one that no other process works on, unless it was opened to be looked at.
 #[derive(Debug)]
 pub struct Run {
     folder: PathBuf,
     /// Held as long as the run is; by who only looks at it, not.
-    _lock: Option<File>,
+    _hold: Option<Hold>,
 }
 
 /// Where a run was begun.
@@ -73,22 +79,22 @@ impl fmt::Display for Status {
 }
 
 impl Run {
-    /// Makes the folder of a new run: `STEM-N` with the first `N` that is free.
+    /// Makes the folder of a new run: `STEM-N` with the first `N` that is free. What the experiment names by a file is copied
+    /// into it, and the comments in its source are kept. Comes with the experiment as it stands there.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn create(
-        runs: &Path,
-        stem: &str,
-        experiment: &Experiment,
+        (runs, stem): (&Path, &str),
+        (experiment, source): (&Experiment, &Source),
         plugins: &[String],
         catalog: &Catalog,
         device: &str,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Experiment), Error> {
         let locked = Lock::plugins(plugins, catalog)?;
         let folder = claim(runs, stem)?;
         let run = Run {
-            _lock: Some(hold(&folder)?),
+            _hold: Some(Hold::of(&folder)?),
             folder,
         };
         for name in ["arch", "weights", "checkpoints", "logs"] {
@@ -97,17 +103,29 @@ impl Run {
                 .context(|| format!("cannot make the folder `{}`", path.display()))?;
         }
         let mut experiment = experiment.clone();
-        for stage in &mut experiment.stages {
-            if let Verb::Step(Origin::File(path, arch), _) = &mut stage.verb {
-                *path = Path::new("arch").join(format!("{}.json", stage.name));
-                run.write(
-                    path,
-                    &serde_json::to_string_pretty(arch)
-                        .context(|| "cannot write an architecture".into())?,
-                )?;
+        let from = source.folder();
+        for Stage { name, verb } in &mut experiment.stages {
+            match verb {
+                Verb::Steps(Origin::File(path, arch, weights), _) => {
+                    *path = run.keep_arch(name, arch)?;
+                    if let Some(weights) = weights {
+                        *weights = run.take_in(&from.join(&*weights), name)?;
+                    }
+                }
+                Verb::Steps(Origin::Saved(files), _) => {
+                    let one = files.len() == 1;
+                    for (number, Saved { path, .. }) in files.iter_mut().enumerate() {
+                        let name = match one {
+                            true => name.clone(),
+                            false => format!("{name}-{number}"),
+                        };
+                        *path = run.take_in(&from.join(&*path), &name)?;
+                    }
+                }
+                _ => {}
             }
         }
-        let text = experiment.to_toml()?;
+        let text = keep_comments(&experiment.to_toml()?, &source.text);
         let lock = Lock {
             experiment: plugins::sha256(text.as_bytes()),
             plugin: locked,
@@ -124,7 +142,7 @@ impl Run {
         )?;
         // Last: a folder with an experiment is a run that can be resumed.
         run.write("experiment.toml", &text)?;
-        Ok(run)
+        Ok((run, experiment))
     }
 
     /// Opens the folder of a run that was begun before.
@@ -133,7 +151,7 @@ impl Run {
     /// Where it is none, or another process works on it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         Ok(Run {
-            _lock: Some(hold(folder)?),
+            _hold: Some(Hold::of(folder)?),
             ..Run::look(folder)?
         })
     }
@@ -150,7 +168,7 @@ impl Run {
             );
         }
         Ok(Run {
-            _lock: None,
+            _hold: None,
             folder: folder.into(),
         })
     }
@@ -173,7 +191,7 @@ impl Run {
     /// # Errors
     /// Where that cannot be found out.
     pub fn status(&self) -> Result<Status, Error> {
-        let is_held_elsewhere = self._lock.is_none() && self.is_worked_on()?;
+        let is_held_elsewhere = self._hold.is_none() && self.is_worked_on()?;
         Ok(match (is_held_elsewhere, self.is_complete()) {
             (true, _) => Status::Running,
             (false, true) => Status::Complete,
@@ -189,6 +207,39 @@ impl Run {
         let path = self.folder.join("experiment.toml");
         let modified = fs::metadata(&path).and_then(|meta| meta.modified());
         modified.context(|| format!("cannot look at `{}`", path.display()))
+    }
+
+    /// Has whoever works on it stop in good order, on whichever machine, and waits until that has happened. `false` where
+    /// nobody works on it.
+    ///
+    /// # Errors
+    /// Where its folder cannot be written.
+    pub fn stop(&self) -> Result<bool, Error> {
+        let mut had_to = false;
+        while self.is_worked_on()? {
+            had_to = true;
+            // Again where it is gone: a process that was about to begin took it for one that an earlier process was to see.
+            if !self.folder.join(STOP).exists() {
+                self.write(STOP, "")?;
+            }
+            thread::sleep(PAUSE);
+        }
+        if had_to {
+            // A process that was killed has left it.
+            remove(&self.folder.join(STOP))?;
+        }
+        Ok(had_to)
+    }
+
+    /// Sets `stop` as soon as somebody has this process stop; for whoever holds the run.
+    pub fn watch(&self, stop: &Arc<AtomicBool>) {
+        let (file, stop) = (self.folder.join(STOP), Arc::clone(stop));
+        thread::spawn(move || {
+            while !file.exists() {
+                thread::sleep(PAUSE);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
     }
 
     /// Where it is.
@@ -218,6 +269,26 @@ impl Run {
         self.folder
             .join("checkpoints")
             .join(format!("{work}.safetensors"))
+    }
+
+    /// Keeps the architecture that a stage begins with or has found; says where, seen from the run's folder.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_arch(&self, stage: &str, arch: &Arch) -> Result<PathBuf, Error> {
+        let path = Path::new("arch").join(format!("{stage}.json"));
+        let text =
+            serde_json::to_string_pretty(arch).context(|| "cannot write an architecture".into())?;
+        self.write(&path, &text)?;
+        Ok(path)
+    }
+
+    /// Copies a file of weights, so that the run needs no other; says where it lies, seen from the run's folder.
+    fn take_in(&self, file: &Path, name: &str) -> Result<PathBuf, Error> {
+        let path = Path::new("arch").join(format!("{name}.safetensors"));
+        fs::copy(file, self.folder.join(&path))
+            .context(|| format!("cannot copy `{}` into the run", file.display()))?;
+        Ok(path)
     }
 
     /// Removes what work that has ended would have gone on from.
@@ -256,6 +327,48 @@ impl Run {
         Ok(Source { path, text })
     }
 
+    /// The names of its stages, in order, for whoever needs nothing else of the experiment, and so no plugin.
+    ///
+    /// # Errors
+    /// Where the experiment cannot be read.
+    pub fn stages(&self) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        #[derive(Deserialize)]
+        struct Stages {
+            stage: Vec<Named>,
+        }
+        let attempt = || format!("cannot read the experiment of `{}`", self.folder.display());
+        let stages: Stages = toml::from_str(&self.read("experiment.toml")?).context(attempt)?;
+        Ok(stages.stage.into_iter().map(|stage| stage.name).collect())
+    }
+
+    /// Keeps the task's main metric, which only the task knows.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_goal(&self, goal: &Goal) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(goal)
+            .context(|| "cannot write the task's main metric".into())?;
+        self.write(GOAL, &text)
+    }
+
+    /// The task's main metric; nothing where the task was not made yet.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn goal(&self) -> Result<Option<Goal>, Error> {
+        if !self.folder.join(GOAL).is_file() {
+            return Ok(None);
+        }
+        let attempt = || format!("cannot read what `{}` measures", self.folder.display());
+        serde_json::from_str(&self.read(GOAL)?)
+            .map(Some)
+            .context(attempt)
+    }
+
     /// Keeps what came out of it: the run is complete.
     ///
     /// # Errors
@@ -283,32 +396,6 @@ impl Run {
         serde_json::from_str(&self.read(SUMMARY)?)
             .map(Some)
             .context(attempt)
-    }
-
-    /// Keeps what is to be optimised, which only the task knows.
-    ///
-    /// # Errors
-    /// Where it cannot be written.
-    pub(crate) fn keep_goal(&self, goal: &Goal) -> Result<(), Error> {
-        let text = serde_json::to_string_pretty(goal).context(|| "cannot write the goal".into())?;
-        self.write(GOAL, &text)
-    }
-
-    /// What is to be optimised.
-    ///
-    /// # Errors
-    /// Where it is not known: no work of the run has begun yet.
-    pub fn goal(&self) -> Result<Goal, Error> {
-        let attempt = || format!("cannot read what `{}` optimises", self.folder.display());
-        if !self.folder.join(GOAL).is_file() {
-            let what = format!(
-                "nothing is known yet of the run `{}`",
-                self.folder.display()
-            );
-            let how = format!("pleach resume {}", self.folder.display());
-            return Err(Error::new(what).help(format!("to begin its work: {how}")));
-        }
-        serde_json::from_str(&self.read(GOAL)?).context(attempt)
     }
 
     /// Where the run was begun.
@@ -383,18 +470,44 @@ fn claim(runs: &Path, stem: &str) -> Result<PathBuf, Error> {
     unreachable!("there are more numbers than folders")
 }
 
-/// Locks a folder for as long as the file is open; the system unlocks it when the process ends, however that happens.
-fn hold(folder: &Path) -> Result<File, Error> {
-    let attempt = || format!("cannot lock `{}`", folder.display());
-    let file = File::open(folder).context(attempt)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::new(format!(
-            "another process is working on the run `{}`",
-            folder.display()
-        ))
-        .help("wait until it ends, or stop it")),
-        Err(TryLockError::Error(e)) => Err(e).context(attempt),
+/// A folder that is locked for as long as this is held; the system unlocks it when the process ends, however that happens.
+#[derive(Debug)]
+struct Hold {
+    _lock: File,
+    stop: PathBuf,
+}
+
+impl Hold {
+    fn of(folder: &Path) -> Result<Self, Error> {
+        let attempt = || format!("cannot lock `{}`", folder.display());
+        let lock = File::open(folder).context(attempt)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let what = format!(
+                    "another process is working on the run `{}`",
+                    folder.display()
+                );
+                let help = format!(
+                    "wait until it ends, or stop it: pleach stop {}",
+                    folder.display()
+                );
+                return Err(Error::new(what).help(help));
+            }
+            Err(TryLockError::Error(e)) => return Err(e).context(attempt),
+        }
+        let stop = folder.join(STOP);
+        // It meant another process, which is gone.
+        remove(&stop)?;
+        Ok(Hold { _lock: lock, stop })
+    }
+}
+
+impl Drop for Hold {
+    /// What was wanted is done. The lock goes after this, so that nobody takes it for wanted of the next process.
+    fn drop(&mut self) {
+        // One that stays is removed by whoever holds the run next.
+        let _ = fs::remove_file(&self.stop);
     }
 }
 

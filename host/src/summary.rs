@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::experiment::{Experiment, Verb};
 use crate::journal::{Journal, Results};
-use crate::protocol::Step;
 use crate::run::Run;
 use crate::spread::Spread;
 use crate::study::best;
@@ -100,7 +99,7 @@ impl Summary {
             match &stage.verb {
                 // What it chose is seen in the stages that go on with it.
                 Verb::Relax(..) => {}
-                Verb::Step(_, Step::Analyse { .. }) => summary.analyses.push(Measured {
+                Verb::Steps(..) if stage.is_analysis() => summary.analyses.push(Measured {
                     stage: stage.name.clone(),
                     metrics: Spread::under("analyse.", &results),
                     tables: tables(&results),
@@ -115,7 +114,7 @@ impl Summary {
                             value,
                         }))
                 }
-                Verb::Step(..) => summary.stages.push(Row {
+                Verb::Steps(..) => summary.stages.push(Row {
                     stage: stage.name.clone(),
                     seeds: results.len(),
                     val: Spread::of(&results, &format!("val.{}", goal.metric)),

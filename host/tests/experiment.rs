@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use pleach::cards::Catalog;
 use pleach::experiment::{Source, read};
-use plugin_api_data::{Card, Named, PluginCard};
+use plugin_api_data::{Arch, Card, Named, PluginCard};
 use serde_json::{Value, json};
 
 fn card(role: &str, name: &str, schema: Value) -> Card {
@@ -165,6 +165,7 @@ fn whole() {
             budget = 20
             ahead = 4
             batch = 1
+            equal = "evaluate"
 
             [stage.search]
             use = "baselines/prescreen"
@@ -458,7 +459,7 @@ fn stages() {
     check_stage(
         "name = \"empty\"",
         expect![[r#"
-            error: a stage needs one of `search`, `train`, `prune`, `generate`, `analyse`
+            error: a stage needs one of `search`, `train`, `prune`, `cut`, `generate`, `score`, `each`, `arms`, `analyse`
              --> e.toml:2:1
               |
             2 | [[stage]]
@@ -613,6 +614,7 @@ fn relaxations_and_analyses() {
             budget = 3
             ahead = 1
             batch = 1
+            equal = "evaluate"
 
             [stage.search]
             use = "baselines/random"
@@ -711,6 +713,483 @@ fn relaxations_and_analyses() {
               |
               = help: it has `name`, `analyse`, `subjects`"#]],
     );
+}
+
+#[test]
+fn arms() {
+    let of = |stage: &str| {
+        let found = "name = \"found\"\nsearch = \"baselines/random\"\nspace = \"baselines/gnn\"\n";
+        outcome(&format!(
+            "task = \"baselines/digits-graph\"\nseeds = 2\n[[stage]]\n{found}budget = 2\n[[stage]]\n{stage}"
+        ))
+    };
+    // Each with its own steps; the subject is that of the stage, or of the arm.
+    let whole = of(r#"
+name = "rates"
+arms.plain = { train = "baselines/backprop" }
+arms.pruned = { each = [{ train = { use = "baselines/backprop", epochs = 5 } }, { prune = "baselines/magnitude", sparsity = 0.5 }, { cut = "masked" }] }
+arms.shallow = { arch = { use = "baselines/gnn", point = { depth = 1 } }, score = "baselines/grad-norm" }
+
+[[stage]]
+analyse = "baselines/learning-curves"
+
+[[stage]]
+from = "rates.pruned"
+train = "baselines/backprop"
+
+[[stage]]
+analyse = "baselines/learning-curves"
+subjects = ["found", "rates"]
+"#);
+    expect![[r#"
+        seed = 0
+        seeds = 2
+        threads = 1
+        checkpoint = 60.0
+
+        [task]
+        use = "baselines/digits-graph"
+
+        [limits]
+        seconds = 3600.0
+        memory = 8589934592
+
+        [[stage]]
+        name = "found"
+        budget = 2
+        ahead = 1
+        batch = 1
+        equal = "evaluate"
+
+        [stage.search]
+        use = "baselines/random"
+
+        [stage.space]
+        use = "baselines/gnn"
+        depth = 2
+
+        [[stage.space.layers]]
+        use = "baselines/gat"
+        heads = 4
+
+        [[stage]]
+        name = "rates"
+
+        [stage.arms.plain]
+        from = "found"
+
+        [stage.arms.plain.train]
+        use = "baselines/backprop"
+        epochs = 10
+
+        [[stage.arms.plain.train.transforms]]
+        use = "baselines/adam"
+        rate = 0.001
+
+        [stage.arms.pruned]
+        from = "found"
+
+        [[stage.arms.pruned.each]]
+
+        [stage.arms.pruned.each.train]
+        use = "baselines/backprop"
+        epochs = 5
+
+        [[stage.arms.pruned.each.train.transforms]]
+        use = "baselines/adam"
+        rate = 0.001
+
+        [[stage.arms.pruned.each]]
+        sparsity = 0.5
+        scope = "global"
+
+        [stage.arms.pruned.each.prune]
+        use = "baselines/magnitude"
+
+        [[stage.arms.pruned.each]]
+        cut = "masked"
+
+        [stage.arms.shallow.arch]
+        use = "baselines/gnn"
+        depth = 2
+
+        [[stage.arms.shallow.arch.layers]]
+        use = "baselines/gat"
+        heads = 4
+
+        [stage.arms.shallow.arch.point]
+        depth = 1
+
+        [stage.arms.shallow.score]
+        use = "baselines/grad-norm"
+
+        [[stage]]
+        name = "analyse-3"
+        subjects = ["rates.plain", "rates.pruned", "rates.shallow"]
+
+        [stage.analyse]
+        use = "baselines/learning-curves"
+
+        [[stage]]
+        name = "train-4"
+        from = "rates.pruned"
+
+        [stage.train]
+        use = "baselines/backprop"
+        epochs = 10
+
+        [[stage.train.transforms]]
+        use = "baselines/adam"
+        rate = 0.001
+
+        [[stage]]
+        name = "analyse-5"
+        subjects = ["found", "rates.plain", "rates.pruned", "rates.shallow"]
+
+        [stage.analyse]
+        use = "baselines/learning-curves"
+    "#]]
+    .assert_eq(&whole);
+    assert_eq!(outcome(&whole), whole);
+    let wrong = of(r#"
+name = "rates"
+arms.A = { train = "baselines/backprop" }
+arms.both = { train = "baselines/backprop", score = "baselines/grad-norm" }
+arms.none = { from = "nobody" }
+arms.search = { search = "baselines/random" }
+arms.word = "baselines/backprop"
+arms.empty = { each = [] }
+
+[[stage]]
+train = "baselines/backprop"
+
+[[stage]]
+from = "rates"
+train = "baselines/backprop"
+
+[[stage]]
+name = "rates"
+arms = {}
+"#);
+    expect![[r#"
+        error: an arm's name is made of a-z, 0-9 and `-`
+          --> e.toml:11:6
+           |
+        11 | arms.A = { train = "baselines/backprop" }
+           |      ^
+
+        error: an arm does one thing; this one has `train` and `score`
+          --> e.toml:12:45
+           |
+        12 | arms.both = { train = "baselines/backprop", score = "baselines/grad-norm" }
+           |                                             ^^^^^
+           |
+           = help: make an arm of each
+
+        error: an arm needs one of `train`, `prune`, `cut`, `generate`, `score`, `each`
+          --> e.toml:13:13
+           |
+        13 | arms.none = { from = "nobody" }
+           |             ^^^^^^^^^^^^^^^^^^^
+
+        error: an arm needs one of `train`, `prune`, `cut`, `generate`, `score`, `each`
+          --> e.toml:14:15
+           |
+        14 | arms.search = { search = "baselines/random" }
+           |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        error: `word` must be a table
+          --> e.toml:15:13
+           |
+        15 | arms.word = "baselines/backprop"
+           |             ^^^^^^^^^^^^^^^^^^^^ found a string
+
+        error: a stage needs one step or more
+          --> e.toml:16:23
+           |
+        16 | arms.empty = { each = [] }
+           |                       ^^
+
+        error: the stage `rates` has several arms
+          --> e.toml:18:1
+           |
+        18 | [[stage]]
+           | ^^^^^^^^^
+           |
+           = help: name one: `rates.A`, `rates.both`, `rates.none`, `rates.search`, `rates.word`, `rates.empty`
+
+        error: the stage `rates` has several arms
+          --> e.toml:22:8
+           |
+        22 | from = "rates"
+           |        ^^^^^^^
+           |
+           = help: name one: `rates.A`, `rates.both`, `rates.none`, `rates.search`, `rates.word`, `rates.empty`
+
+        error: two stages are named `rates`
+          --> e.toml:26:8
+           |
+        26 | name = "rates"
+           |        ^^^^^^^
+
+        error: a comparison needs an arm
+          --> e.toml:27:8
+           |
+        27 | arms = {}
+           |        ^^
+           |
+           = help: write it as arms.NAME = { train = … }, with `from` or `arch` where it has a subject of its own"#]].assert_eq(&wrong);
+}
+
+#[test]
+fn budgets() {
+    let search = |budget: &str| {
+        outcome(&format!(
+            "task = \"baselines/digits-graph\"\n[[stage]]\nsearch = \"baselines/random\"\nspace = \"baselines/gnn\"\n{budget}"
+        ))
+    };
+    let whole = search(
+        "equal = \"reuse\"\nbudget = { trials = 9, \"train.epochs\" = 400, parameters = 1e9 }",
+    );
+    expect![[r#"
+        seed = 0
+        seeds = 1
+        threads = 1
+        checkpoint = 60.0
+
+        [task]
+        use = "baselines/digits-graph"
+
+        [limits]
+        seconds = 3600.0
+        memory = 8589934592
+
+        [[stage]]
+        name = "search-1"
+        ahead = 1
+        batch = 1
+        equal = "reuse"
+
+        [stage.search]
+        use = "baselines/random"
+
+        [stage.space]
+        use = "baselines/gnn"
+        depth = 2
+
+        [[stage.space.layers]]
+        use = "baselines/gat"
+        heads = 4
+
+        [stage.budget]
+        trials = 9
+        "train.epochs" = 400.0
+        parameters = 1000000000.0
+    "#]]
+    .assert_eq(&whole);
+    assert_eq!(outcome(&whole), whole);
+    expect![[r#"
+        error: `equal` must be "evaluate", "reuse" or "forbid"
+         --> e.toml:5:9
+          |
+        5 | equal = "twice"
+          |         ^^^^^^^
+
+        error: a budget needs `trials`
+         --> e.toml:6:10
+          |
+        6 | budget = { epochs = -1 }
+          |          ^^^^^^^^^^^^^^^
+
+        error: `epochs` must be more than 0
+         --> e.toml:6:21
+          |
+        6 | budget = { epochs = -1 }
+          |                     ^^ found -1"#]]
+    .assert_eq(&search("equal = \"twice\"\nbudget = { epochs = -1 }"));
+    expect![[r#"
+        error: `trials` must be a whole number from 1 to 1000000
+         --> e.toml:5:21
+          |
+        5 | budget = { trials = 0, "train.epochs" = "many" }
+          |                     ^ found 0
+
+        error: `train.epochs` must be more than 0
+         --> e.toml:5:41
+          |
+        5 | budget = { trials = 0, "train.epochs" = "many" }
+          |                                         ^^^^^^ found a string"#]]
+    .assert_eq(&search(
+        "budget = { trials = 0, \"train.epochs\" = \"many\" }",
+    ));
+}
+
+/// Files of one's own and of another run.
+#[test]
+fn networks_in_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let arch = serde_json::to_string(&Arch::new(Named::new())).unwrap();
+    let header = |metadata: Value| {
+        let header = json!({ "__metadata__": metadata }).to_string();
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()
+    };
+    let saved = header(json!({ "arch": arch }));
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    write("net.json", arch.as_bytes());
+    write("net.safetensors", &saved);
+    write("bare.safetensors", &header(json!({})));
+    write("cut.safetensors", &saved[..saved.len() - 3]);
+    write("runs/first-1/experiment.toml", b"");
+    write("runs/first-1/arch/found.json", arch.as_bytes());
+    write("runs/first-1/weights/tuned-s0.safetensors", &saved);
+    write("runs/first-1/weights/tuned-s1.safetensors", &saved);
+    let of = |origin: &str| {
+        let text = format!(
+            "task = \"baselines/digits-graph\"\nseeds = 2\n[[stage]]\ntrain = \"baselines/backprop\"\n{origin}"
+        );
+        let path = folder.path().join("e.toml");
+        let said = match read(&Source { path, text }, &catalog()) {
+            Ok(experiment) => experiment.to_toml().unwrap(),
+            Err(refused) => refused.render(false),
+        };
+        let resolved = said
+            .lines()
+            .filter(|line| line.starts_with("arch") || line.starts_with("weights"));
+        let said = match said.starts_with("error") {
+            true => said.clone(),
+            false => resolved.collect::<Vec<_>>().join("\n"),
+        };
+        said.replace(&format!("{}/", folder.path().display()), "")
+    };
+    for (origin, expected) in [
+        ("arch = \"net.safetensors\"", "arch = \"net.safetensors\""),
+        (
+            "arch = [\"net.safetensors\", \"net.safetensors\"]",
+            "arch = [\"net.safetensors\", \"net.safetensors\"]",
+        ),
+        (
+            "arch = \"net.json\"\nweights = \"bare.safetensors\"",
+            "arch = \"net.json\"\nweights = \"bare.safetensors\"",
+        ),
+        (
+            "from = { run = \"runs/first-1\", stage = \"found\" }",
+            "arch = \"runs/first-1/arch/found.json\"",
+        ),
+        (
+            "from = { run = \"runs/first-1\", stage = \"tuned\" }",
+            "arch = [\"runs/first-1/weights/tuned-s0.safetensors\", \"runs/first-1/weights/tuned-s1.safetensors\"]",
+        ),
+        (
+            "from = { run = \"runs/first-1\", stage = \"tuned\", seed = 1 }",
+            "arch = \"runs/first-1/weights/tuned-s1.safetensors\"",
+        ),
+    ] {
+        assert_eq!(of(origin), expected, "{origin}");
+    }
+    let wrong = [
+        "arch = \"bare.safetensors\"",
+        "arch = \"cut.safetensors\"",
+        "arch = \"none.safetensors\"",
+        "arch = [\"net.safetensors\"]",
+        "arch = \"net.safetensors\"\nweights = \"net.safetensors\"",
+        "arch = \"net.json\"\nweights = \"none.safetensors\"",
+        "weights = \"net.safetensors\"",
+        "from = { run = \"runs/second-1\", stage = \"found\" }",
+        "from = { run = \"runs/first-1\", stage = \"fuond\" }",
+        "from = { run = \"runs/first-1\", stage = \"tuned\", seed = 2 }",
+        "from = { runs = \"runs/first-1\" }",
+    ];
+    let said: Vec<String> = wrong.iter().map(|origin| of(origin)).collect();
+    expect![[r#"
+        error: the architecture `bare.safetensors` cannot be used
+         --> e.toml:5:8
+          |
+        5 | arch = "bare.safetensors"
+          |        ^^^^^^^^^^^^^^^^^^ it holds no architecture: give the architecture by `arch` and this file by `weights`
+
+        error: the architecture `cut.safetensors` cannot be used
+         --> e.toml:5:8
+          |
+        5 | arch = "cut.safetensors"
+          |        ^^^^^^^^^^^^^^^^^ it is no safetensors file: EOF while parsing a string at line 1 column 82
+
+        error: the architecture `none.safetensors` cannot be used
+         --> e.toml:5:8
+          |
+        5 | arch = "none.safetensors"
+          |        ^^^^^^^^^^^^^^^^^^ it cannot be read: No such file or directory (os error 2)
+
+        error: `arch` needs a file for each of 2 seeds
+         --> e.toml:5:8
+          |
+        5 | arch = ["net.safetensors"]
+          |        ^^^^^^^^^^^^^^^^^^^ found 1
+
+        error: `weights` belong to an architecture in a JSON file
+         --> e.toml:6:11
+          |
+        6 | weights = "net.safetensors"
+          |           ^^^^^^^^^^^^^^^^^
+
+        error: there is no file `none.safetensors`
+         --> e.toml:6:11
+          |
+        6 | weights = "none.safetensors"
+          |           ^^^^^^^^^^^^^^^^^^
+
+        error: `weights` are those of an `arch`
+         --> e.toml:5:11
+          |
+        5 | weights = "net.safetensors"
+          |           ^^^^^^^^^^^^^^^^^
+          |
+          = help: a stage of another run is `from = { run = …, stage = … }`
+
+        error: `runs/second-1` is not the folder of a run
+         --> e.toml:5:16
+          |
+        5 | from = { run = "runs/second-1", stage = "found" }
+          |                ^^^^^^^^^^^^^^^
+
+        error: the run `runs/first-1` has no network of stage `fuond`, seed 0
+         --> e.toml:5:8
+          |
+        5 | from = { run = "runs/first-1", stage = "fuond" }
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: it has tuned-s0, tuned-s1
+
+        error: the run `runs/first-1` has no network of stage `tuned`, seed 2
+         --> e.toml:5:8
+          |
+        5 | from = { run = "runs/first-1", stage = "tuned", seed = 2 }
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = help: it has tuned-s0, tuned-s1
+
+        error: another run's stage needs `run`
+         --> e.toml:5:8
+          |
+        5 | from = { runs = "runs/first-1" }
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        error: another run's stage needs `stage`
+         --> e.toml:5:8
+          |
+        5 | from = { runs = "runs/first-1" }
+          |        ^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        error: another run's stage has no key `runs`
+         --> e.toml:5:10
+          |
+        5 | from = { runs = "runs/first-1" }
+          |          ^^^^
+          |
+          = help: did you mean `run`?"#]].assert_eq(&said.join("\n\n"));
 }
 
 #[test]

@@ -9,9 +9,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use plugin_api_data::{Arch, Decided, Named, Note, Proposal};
 use rusqlite::Connection;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use support::{note, plugin};
 use tempfile::TempDir;
 
@@ -305,6 +308,74 @@ fn an_interrupted_study_says_how_to_go_on() {
     check_same(&scratch);
 }
 
+/// A search of a strategy that goes round in a circle of three points.
+fn circling(keys: &str) -> Scratch {
+    let scratch = Scratch::new(", circles = 3", ", sleep = 2, fails_at = 1");
+    let experiment = scratch.path().join("e.toml");
+    let text = fs::read_to_string(&experiment).unwrap();
+    let keyed = format!("budget = 12\n{keys}");
+    fs::write(&experiment, text.replace("budget = 12", &keyed)).unwrap();
+    scratch
+}
+
+#[test]
+fn equal_trials_are_evaluated_reused_or_refused() {
+    let begun = |scratch: &Scratch| {
+        let logs = fs::read_dir(scratch.folder().join("logs")).unwrap();
+        let names = logs.map(|e| e.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("found-t")).count()
+    };
+    let evaluated = circling("");
+    succeeded(&evaluated.run(2));
+    // Point 1 fails as trial 1 alone.
+    assert_eq!(&evaluated.outcomes()[..12], ".x..........");
+    assert_eq!(begun(&evaluated), 12);
+    let reused = circling("equal = \"reuse\"");
+    succeeded(&reused.run(2));
+    assert_eq!(&reused.outcomes()[..12], ".x..x..x..x.");
+    assert_eq!(begun(&reused), 3);
+    let (all, reused) = (evaluated.journal(), reused.journal());
+    for (row, twin) in [(3, 0), (5, 2), (10, 1)] {
+        assert_eq!(reused[row].5, reused[twin].5);
+    }
+    assert_eq!(reused[11], all[11]);
+    let refused = circling("equal = \"forbid\"");
+    succeeded(&refused.run(2));
+    assert_eq!(&refused.outcomes()[..12], ".x.xxxxxxxxx");
+    assert_eq!(begun(&refused), 3);
+    let said = refused.journal()[5].5.clone().unwrap();
+    assert!(said.contains("its point was tried before, as t2"), "{said}");
+}
+
+#[test]
+fn a_killed_search_with_equal_trials_goes_on() {
+    let undisturbed = circling("equal = \"reuse\"");
+    succeeded(&undisturbed.run(2));
+    let scratch = circling("equal = \"reuse\"");
+    let mut child = scratch.begin(5);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    succeeded(&scratch.resume());
+    assert_eq!(scratch.journal(), undisturbed.journal());
+}
+
+#[test]
+fn a_search_ends_when_what_it_counts_is_spent() {
+    // Each trial has 42 parameters; four are ahead when the fifth one is told.
+    for (most, trials) in [(1.0, 4), (42.0, 4), (43.0, 5), (210.0, 8), (1e9, 12)] {
+        let scratch = Scratch::new("", "");
+        let experiment = scratch.path().join("e.toml");
+        let text = fs::read_to_string(&experiment).unwrap();
+        let budget = format!("budget = {{ trials = 12, parameters = {most} }}");
+        fs::write(&experiment, text.replace("budget = 12", &budget)).unwrap();
+        succeeded(&scratch.run(2));
+        assert_eq!(scratch.outcomes().len(), trials + 3, "{most}");
+        let before = scratch.journal();
+        succeeded(&scratch.resume());
+        assert_eq!(scratch.journal(), before);
+    }
+}
+
 #[test]
 fn a_finished_study_can_be_resumed() {
     let scratch = Scratch::new("", "");
@@ -329,7 +400,7 @@ fn a_candidate_without_a_value_does_not_win() {
         .output()
         .unwrap();
     succeeded(&output);
-    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["searches"][0]["trials"], 12);
     assert_ne!(summary["searches"][0]["best"], 0);
     assert_eq!(summary["stages"][0]["seeds"], 3);
@@ -730,4 +801,207 @@ fn runs_are_listed() {
     let nowhere = scratch.command(&["runs", "nowhere"]).output().unwrap();
     assert_eq!(nowhere.status.code(), Some(2));
     assert!(stderr(&nowhere).contains("cannot look into `nowhere`"));
+}
+
+/// The journal's own words of a stage: what each trial measured and what was proposed, by another way than the program's.
+fn journal_as_json(rows: &[Row], stage: i64) -> Vec<(Value, Value, i64)> {
+    let of_stage = rows.iter().filter(|row| row.0 == stage);
+    let json = |text: &Option<String>| {
+        let text = text.as_deref().unwrap_or("null");
+        serde_json::from_str::<Value>(text).unwrap()
+    };
+    of_stage
+        .map(|row| (json(&row.5), json(&row.3), row.2))
+        .collect()
+}
+
+#[test]
+fn trials_are_written_as_tables() {
+    let scratch = Scratch::new("", ", fails_at = 3, nan_at = 5");
+    succeeded(&scratch.run(2));
+    let rows = scratch.journal();
+    let csv = scratch.command(&["trials", "runs/e-1"]).output().unwrap();
+    succeeded(&csv);
+    let mut reader = csv::Reader::from_reader(&*csv.stdout);
+    let header = reader.headers().unwrap().clone();
+    let expected = "number,seed,outcome,by,from,value,val.score,parameters,alive,point.x,point.told,seconds,attempts,error";
+    assert_eq!(header.iter().collect::<Vec<_>>().join(","), expected);
+    let read: Vec<Named<String>> = reader
+        .records()
+        .map(|record| {
+            let record = record.unwrap();
+            let cells = header.iter().zip(record.iter().map(String::from));
+            cells.collect()
+        })
+        .collect();
+    let journal = journal_as_json(&rows, 0);
+    assert_eq!(read.len(), journal.len());
+    for (number, (row, (result, proposal, seed))) in read.iter().zip(&journal).enumerate() {
+        assert_eq!(row["number"], number.to_string());
+        assert_eq!(row["seed"], seed.to_string());
+        let x: f64 = row["point.x"].parse().unwrap();
+        assert_eq!(
+            x.to_bits(),
+            proposal["point"]["x"]["real"].as_f64().unwrap().to_bits()
+        );
+        assert_eq!(
+            row["point.told"],
+            proposal["point"]["told"]["integer"].to_string()
+        );
+        assert_eq!(row["attempts"], "1");
+        match number {
+            3 => {
+                assert_eq!([&row["outcome"], &row["val.score"]], ["failed", ""]);
+                assert!(row["error"].contains("out of luck"), "{}", row["error"]);
+            }
+            // No number is worth nothing.
+            5 => assert_eq!([&row["val.score"], &row["value"]], ["NaN", ""]),
+            _ => {
+                let score: f64 = row["val.score"].parse().unwrap();
+                let expected = result["metrics"]["val.score"].as_f64().unwrap();
+                assert_eq!(score.to_bits(), expected.to_bits());
+                assert_eq!([&row["value"], &row["error"]], [&row["val.score"], ""]);
+            }
+        }
+    }
+
+    // The same as Parquet, and as JSON.
+    let out = scratch.path().join("t.parquet");
+    let args = ["trials", "runs/e-1", "--out", "t.parquet"];
+    succeeded(&scratch.command(&args).output().unwrap());
+    let reader = SerializedFileReader::new(fs::File::open(&out).unwrap()).unwrap();
+    let same = reader.get_row_iter(None).unwrap().zip(&read);
+    for (row, text) in same {
+        let row = row.unwrap();
+        let cells = row.get_column_iter().map(|(name, field)| {
+            let cell = match field {
+                Field::Null => String::new(),
+                Field::Long(i) => i.to_string(),
+                Field::Double(x) => format!("{x:?}"),
+                Field::Str(text) => text.clone(),
+                other => panic!("{name}: {other:?}"),
+            };
+            (name, cell)
+        });
+        assert_eq!(&cells.collect::<Named<String>>(), text);
+    }
+    let json = scratch
+        .command(&["trials", "runs/e-1", "--json"])
+        .output()
+        .unwrap();
+    let json: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json.len(), 12);
+    assert_eq!(json[5]["val.score"], "NaN");
+    assert_eq!(json[4]["value"], journal[4].0["metrics"]["val.score"]);
+
+    // Of another stage the seeds.
+    let seeds = scratch
+        .command(&["trials", "runs/e-1", "--stage", "final", "--json"])
+        .output()
+        .unwrap();
+    let seeds: Vec<Value> = serde_json::from_slice(&seeds.stdout).unwrap();
+    let of_seed: Vec<(&Value, &Value)> = seeds.iter().map(|r| (&r["seed"], &r["by"])).collect();
+    let null = &Value::Null;
+    assert_eq!(
+        of_seed,
+        [(&json!(0), null), (&json!(1), null), (&json!(2), null)]
+    );
+}
+
+#[test]
+fn what_is_no_table_of_trials_is_refused() {
+    let scratch = Scratch::new("", "");
+    succeeded(&scratch.run(2));
+    for (args, code, said) in [
+        (
+            &["runs/e-1", "--stage", "fond"][..],
+            2,
+            "error: the run has no stage `fond`\n  help: did you mean `found`?\n",
+        ),
+        (
+            &["runs/e-1", "--out", "t.xlsx"],
+            2,
+            "error: `t.xlsx` names no format of tables\n  expected  a file that ends in .csv or .parquet\n",
+        ),
+        (
+            &["runs/e-2"],
+            1,
+            "error: `runs/e-2` is not the folder of a run\n",
+        ),
+        (
+            &["runs/e-1", "--out", "none/t.csv"],
+            1,
+            "error: cannot write `none/t.csv`\n  caused by No such file or directory (os error 2)\n",
+        ),
+    ] {
+        let args = [&["trials"], args].concat();
+        let output = scratch.command(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        assert!(
+            stderr(&output).starts_with(said),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn a_run_is_stopped_from_another_shell() {
+    let scratch = Scratch::new("", ", sleep = 20");
+    let stop = || {
+        let output = scratch.command(&["stop", "runs/e-1"]).output().unwrap();
+        succeeded(&output);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let nobody = "nobody works on runs/e-1; to go on: pleach resume runs/e-1\n";
+    let file = scratch.folder().join("stop");
+    let child = scratch.begin(3);
+    assert_eq!(
+        stop(),
+        "stopped runs/e-1; to go on: pleach resume runs/e-1\n"
+    );
+    // It has waited: the process lets go of the folder before it ends.
+    assert_eq!(stop(), nobody);
+    assert!(!file.exists());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(stderr(&output).ends_with("stopped; to go on: pleach resume runs/e-1\n"));
+    let before = scratch.ended().unwrap();
+    assert!((3..12).contains(&before), "{before}");
+    // What a process that was killed has left stops nobody.
+    fs::write(&file, "").unwrap();
+    assert_eq!(stop(), nobody);
+    succeeded(&scratch.resume());
+    assert!(!file.exists());
+    check_same(&scratch);
+    assert_eq!(stop(), "nobody works on runs/e-1; it is complete\n");
+}
+
+#[test]
+fn a_run_that_dies_while_it_is_to_stop_is_stopped() {
+    let scratch = Scratch::new("", ", sleep = 100");
+    let mut child = scratch.begin(1);
+    // So that it sees nothing of what it is asked.
+    kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
+    let asking = scratch
+        .command(&["stop", "runs/e-1", "--json"])
+        .spawn()
+        .unwrap();
+    let file = scratch.folder().join("stop");
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !file.exists() {
+        assert!(Instant::now() < limit, "nobody asks it to stop");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert!(matches!(child.try_wait(), Ok(None)));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let asked = asking.wait_with_output().unwrap();
+    succeeded(&asked);
+    let said: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(
+        said,
+        json!({ "run": "runs/e-1", "stopped": true, "complete": false })
+    );
+    assert!(!file.exists());
 }

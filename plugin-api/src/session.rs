@@ -569,4 +569,15 @@ pub trait Session {
         let what = format!("the host is older than costs of each layer, such as `{what}`");
         Err(crate::Error::new(what).help("update pleach").into())
     }
+
+    /// The mean of what weights have, by path and in their shapes, over all that [`cut`](Session::cut) would take away with a
+    /// unit: `[units]`, by axis as `node.out`, for each axis whose units can leave. Of axes that are tied one stands for
+    /// all. Weights that are not named count for nothing; so scores of weights become scores of units, which
+    /// [`prune`](Session::prune) takes.
+    #[since(1.1)]
+    fn by_units(&self, of_weights: &Tensors) -> Result<Tensors> {
+        let names = of_weights.names().collect::<Vec<_>>().join(", ");
+        let what = format!("the host is older than sums over units, as of {names}");
+        Err(crate::Error::new(what).help("update pleach").into())
+    }
 }

@@ -95,6 +95,64 @@ fn cut_all(arch: &Arch, answer: i64, seed: u64, alike: Alike) -> (usize, Vec<Str
     (cuts, refused)
 }
 
+/// What a network says of its units: the mean of what `of` gives each weight over all that a mask of the unit hides.
+fn by_masks(arch: &Arch, answer: i64, units: &str, of: &Tensors) -> Vec<f64> {
+    let begin = || session(arch.clone(), answer, 0).unwrap();
+    let n = length(&begin(), units);
+    let mean = |unit: i64| {
+        let mut masked = begin();
+        let ones = Tensor::ones([n], (Kind::Float, Device::Cpu));
+        let mask = ones.index_fill(0, &Tensor::from_slice(&[unit]), 0);
+        masked.mask(&Tensors::new().with(units, mask)).unwrap();
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (path, mask) in masked.masks().unwrap().iter() {
+            let hidden = mask.rsub_scalar(1).to_kind(Kind::Double);
+            let hidden_sum = (&hidden * of[path].to_kind(Kind::Double)).sum(Kind::Double);
+            sum += hidden_sum.double_value(&[]);
+            count += hidden.sum(Kind::Double).double_value(&[]);
+        }
+        sum / count
+    };
+    (0..n).map(mean).collect()
+}
+
+#[test]
+fn units_are_worth_the_mean_of_what_leaves_with_them() {
+    let makers: [(fn(&mut Dice) -> Arch, i64); 2] = [(images, 3), (graphs, 2)];
+    let mut compared = 0;
+    for (make, answer) in makers {
+        for seed in 0..4 {
+            let arch = make(&mut Dice::new(seed));
+            let mut whole = session(arch.clone(), answer, 0).unwrap();
+            let of = whole.weights("model").unwrap();
+            let of: Tensors = { of.iter() }
+                .map(|(path, weight)| (path, weight.detach().abs()))
+                .collect();
+            let worth = whole.by_units(&of).unwrap();
+            for (units, worth) in worth.iter() {
+                let found = Vec::<f64>::try_from(worth.shallow_clone()).unwrap();
+                let expected = by_masks(&arch, answer, units, &of);
+                let near = { found.iter().zip(&expected) }.all(|(a, b)| (a - b).abs() < 1e-9);
+                assert!(near, "{units}: {found:?} {expected:?}\n{arch:?}");
+                compared += 1;
+            }
+            // Each axis that can be cut is there, by itself or by one that is tied to it; no other is.
+            let names: Vec<String> = worth.names().map(String::from).collect();
+            for units in axes(&whole) {
+                let n = length(&whole, &units);
+                let mut cut = session(arch.clone(), answer, 0).unwrap();
+                let fewer: Vec<i64> = (1..n).collect();
+                let before = names.iter().map(|name| length(&cut, name)).sum::<i64>();
+                let leaves = cut.cut(&units, &fewer).is_ok();
+                let after = names.iter().map(|name| length(&cut, name)).sum::<i64>();
+                assert_eq!(leaves, after < before, "{units} {names:?}\n{arch:?}");
+            }
+            whole.prune(&worth, &Keep::Overall(0.5)).unwrap();
+        }
+    }
+    assert!(compared > 8, "{compared}");
+}
+
 #[test]
 fn a_cut_network_of_images_equals_the_masked_one() {
     let (cuts, refused) = cut_some(images, 8, 3);

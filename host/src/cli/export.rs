@@ -9,14 +9,14 @@ use pleach::cards::Catalog;
 use pleach::error::Context;
 use pleach::experiment::{self, Experiment, Verb};
 use pleach::plugins::Plugin;
-use pleach::protocol::{self, Format, Step};
+use pleach::protocol::{self, Format};
 use pleach::run::Run;
 use pleach::study::{self, Halt, Settings};
 use pleach::worker::Program;
 use plugin_api_data::{Error, Source};
 use serde_json::json;
 
-use super::study::stop_on_signals;
+use super::study::stop_when_asked;
 use super::{Failure, print, print_json, progress};
 
 /// What `--help` says below the options.
@@ -80,7 +80,7 @@ impl Export {
             jobs: None,
             stop: Arc::default(),
         };
-        stop_on_signals(&settings.stop)?;
+        stop_when_asked(&settings.stop, &run)?;
         let name = run.folder().file_name().unwrap_or_default();
         let export = protocol::Export {
             format: match self.to {
@@ -129,10 +129,8 @@ impl Export {
     ) -> Result<&'a str, Failure> {
         let steps = experiment.stages.iter();
         // An analysis hands on what it was given.
-        let steps = steps.filter(|stage| match &stage.verb {
-            Verb::Step(_, step) => !matches!(step, Step::Analyse { .. }),
-            Verb::Search(_) | Verb::Relax(_) => false,
-        });
+        let steps =
+            steps.filter(|stage| matches!(stage.verb, Verb::Steps(..)) && !stage.is_analysis());
         let names: Vec<&str> = steps.map(|stage| stage.name.as_str()).collect();
         let has_weights = |name: &str| run.weights(&format!("{name}-s{seed}")).is_file();
         let last = || names.iter().rev().find(|name| has_weights(name));

@@ -125,8 +125,8 @@ impl Mix {
             if self.stage.as_ref().is_some_and(|name| *name != stage.name) {
                 continue;
             }
-            if journal.proposed(index)? < search.budget {
-                return Ok((index, stage.name.clone(), search.budget));
+            if journal.proposed(index)? < search.budget.trials {
+                return Ok((index, stage.name.clone(), search.budget.trials));
             }
             over.push(format!("`{}` is over", stage.name));
         }

@@ -11,7 +11,10 @@ mod plugins;
 mod progress;
 mod report;
 mod runs;
+mod schema;
+mod stop;
 mod study;
+mod trials;
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -38,10 +41,14 @@ enum Command {
     Run(study::Run),
     /// Go on with a run that was stopped or failed
     Resume(study::Resume),
+    /// Stop a run in good order from another shell, as Ctrl-C does
+    Stop(stop::Stop),
     /// List runs: whether they are complete, the best that they found, their size
     Runs(runs::Runs),
     /// Show a run on one page: results, searches, learning curves, architectures, who contributed what
     Report(report::Command),
+    /// Write the trials of a run's search as a table: CSV, Parquet or JSON
+    Trials(trials::Trials),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -53,6 +60,8 @@ enum Command {
     Components(components::List),
     /// Show what a component does and which parameters it takes
     Describe(components::Describe),
+    /// Print the JSON Schema of experiments, for editors
+    Schema(schema::Schema),
     /// Make the crate of a new plugin
     New(new::New),
     /// Check that everything is in place
@@ -109,13 +118,16 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Resume(command) => command.run(),
+        Command::Stop(command) => command.run(),
         Command::Runs(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Trials(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),
         Command::Describe(command) => command.run(),
+        Command::Schema(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Doctor(command) => command.run(),
         Command::Completions { shell } => {

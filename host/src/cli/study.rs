@@ -94,7 +94,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl Run {
     pub(super) fn run(self) -> Result<(), Failure> {
         let mut source = self.source()?;
-        for (key, value) in &self.set {
+        let seed = self.seed.map(|seed| ("seed".to_owned(), seed.to_string()));
+        for (key, value) in self.set.iter().chain(&seed) {
             source = experiment::set(&source, key, value).map_err(Failure::Usage)?;
         }
         let program = Program::find()?;
@@ -107,19 +108,17 @@ impl Run {
             Lock::read(lock)?.check(&uses.unwrap_or_default(), &plugins)?;
         }
         let mut experiment = read.map_err(Failure::Experiment)?;
-        experiment.seed = self.seed.unwrap_or(experiment.seed);
         if self.file.is_dir() {
             as_it_went(&mut experiment, &run::Run::look(&self.file)?)?;
         }
         let names = experiment.plugins(&catalog);
         warn_of_shadows(&names, &plugins);
         if self.dry_run {
-            return self.show(&experiment);
+            return self.show(&experiment, &source);
         }
-        let run = run::Run::create(
-            &self.runs,
-            &self.stem(),
-            &experiment,
+        let (run, experiment) = run::Run::create(
+            (&self.runs, &self.stem()),
+            (&experiment, &source),
             &names,
             &catalog,
             &self.device,
@@ -155,12 +154,13 @@ impl Run {
     }
 
     /// What would be run.
-    fn show(&self, experiment: &Experiment) -> Result<(), Failure> {
+    fn show(&self, experiment: &Experiment, source: &Source) -> Result<(), Failure> {
         let works = experiment.works();
+        let resolved = experiment::keep_comments(&experiment.to_toml()?, &source.text);
         if self.manner.json {
-            return print_json(&json!({ "experiment": experiment.to_toml()?, "works": works }));
+            return print_json(&json!({ "experiment": resolved, "works": works }));
         }
-        print(&experiment.to_toml()?);
+        print(&resolved);
         for (stage, works) in works.iter() {
             eprintln!("{stage}: {works} to do");
         }
@@ -231,7 +231,7 @@ impl Manner {
             jobs: self.jobs.map(usize::from),
             ..settings
         };
-        stop_on_signals(&settings.stop)?;
+        stop_when_asked(&settings.stop, run)?;
         let mut watch = progress::watcher(self.quiet);
         let go_on = format!("pleach resume {}", shown.display());
         let goal =
@@ -254,13 +254,14 @@ impl Manner {
     }
 }
 
-/// The first Ctrl-C stops the study in good order; the second one ends the program at once.
-pub(super) fn stop_on_signals(stop: &Arc<AtomicBool>) -> Result<(), Error> {
+/// The first Ctrl-C stops the work in good order, and so does `pleach stop`; the second one ends the program at once.
+pub(super) fn stop_when_asked(stop: &Arc<AtomicBool>, run: &run::Run) -> Result<(), Error> {
     for signal in [SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, 130, Arc::clone(stop))
             .context(|| "cannot handle signals".into())?;
         flag::register(signal, Arc::clone(stop)).context(|| "cannot handle signals".into())?;
     }
+    run.watch(stop);
     Ok(())
 }
 

@@ -4,31 +4,40 @@
 //! filled in, every stage has a name and says what it starts from. Written by [`Experiment::to_toml`] it can be read
 //! again by the same reader.
 
+mod comments;
 mod component;
 mod diagnostic;
+mod editor;
 mod fields;
 mod limits;
 mod origin;
 mod parameters;
 mod resolve;
 mod schema;
+mod search;
 mod set;
+mod steps;
 mod write;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use plugin_api_data::{Arch, Json, Named, Params, Recipe};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
 use crate::protocol::{Change, Limits, Step};
 
+pub use comments::keep_comments;
 pub use diagnostic::{Diagnostic, Refused, Source};
+pub use editor::editor_schema;
 pub use parameters::{Parameter, parameters};
 pub use resolve::{read, read_change};
 pub use set::set;
 pub use write::write_point;
+
+/// What stands between the name of a group and that of an arm; no name that a person gives holds it.
+const ARM: char = '.';
 
 /// The plugin that takes part unnamed: layers of any plugin may take their initializers from here.
 pub const STANDARD: &str = "baselines";
@@ -55,7 +64,7 @@ pub struct Experiment {
 /// A stage of an experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
-    /// Its name, unique in the experiment.
+    /// Its name, unique in the experiment; `GROUP.ARM` where it is one of several arms that are compared.
     pub name: String,
     /// What it does.
     pub verb: Verb,
@@ -68,8 +77,20 @@ pub enum Verb {
     Search(Search),
     /// Looks for the best point of a space in its supernet, all options at once.
     Relax(Relax),
-    /// Applies a step to a subject, once for each seed.
-    Step(Origin, Step),
+    /// Applies steps to a subject, once for each seed.
+    Steps(Origin, Vec<Step>),
+}
+
+impl Stage {
+    /// The group whose arm it is, and which.
+    pub fn arm(&self) -> Option<(&str, &str)> {
+        self.name.split_once(ARM)
+    }
+
+    /// Whether it only looks at what others have made.
+    pub fn is_analysis(&self) -> bool {
+        matches!(&self.verb, Verb::Steps(_, steps) if matches!(steps[..], [Step::Analyse { .. }]))
+    }
 }
 
 /// A search.
@@ -81,14 +102,39 @@ pub struct Search {
     pub space: Recipe,
     /// What is done with each candidate before it is evaluated.
     pub each: Vec<Step>,
-    /// How many candidates are evaluated.
-    pub budget: u64,
+    /// What may be spent on candidates.
+    pub budget: Budget,
+    /// What becomes of a candidate that was tried before.
+    pub equal: Equal,
     /// How many points are asked before the first of them is told.
     pub ahead: u64,
     /// How many candidates one process evaluates at most, one after the other.
     pub batch: u64,
     /// Who joins the strategy and leaves it, and when.
     pub mix: Vec<Mix>,
+}
+
+/// What a search may spend.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// How many candidates are evaluated at most.
+    pub trials: u64,
+    /// What is counted beside them, by the metric of a trial such as `train.epochs`: once the sum over all trials has come to
+    /// one of these, no other is proposed.
+    pub costs: Named<f64>,
+}
+
+/// What becomes of a trial whose point was tried before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Equal {
+    /// It is evaluated as any other.
+    #[default]
+    Evaluate,
+    /// It ends as the earlier one did, and costs no time.
+    Reuse,
+    /// It fails.
+    Forbid,
 }
 
 /// A change of a search while it runs.
@@ -117,19 +163,30 @@ pub struct Relax {
 pub enum Origin {
     /// What this earlier stage hands on.
     Stage(String),
-    /// The architecture in this file, with fresh weights.
-    File(PathBuf, Box<Arch>),
+    /// The architecture in this file, with fresh weights, or with those of another file.
+    File(PathBuf, Box<Arch>, Option<PathBuf>),
+    /// The networks in these files, with their weights: one for each seed, or one for all.
+    Saved(Vec<Saved>),
     /// A point of a space: a value of each decision.
     Point(Recipe, Params),
+}
+
+/// A network in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its architecture.
+    pub arch: Arch,
 }
 
 impl Experiment {
     /// How many works each stage is: trials, or seeds.
     pub fn works(&self) -> Named<u64> {
         let works = |stage: &Stage| match &stage.verb {
-            Verb::Search(search) => search.budget,
+            Verb::Search(search) => search.budget.trials,
             Verb::Relax(_) => 1,
-            Verb::Step(..) => self.seeds,
+            Verb::Steps(..) => self.seeds,
         };
         let stages = self.stages.iter();
         stages.map(|stage| (&stage.name, works(stage))).collect()
@@ -164,17 +221,21 @@ impl Experiment {
                     add(&search.space);
                     let joining = search.mix.iter().flat_map(|mix| mix.change.add.values());
                     joining.for_each(&mut add);
-                    search.each.iter().for_each(|step| add(component(step)));
+                    search.each.iter().filter_map(component).for_each(&mut add);
                 }
                 Verb::Relax(relax) => {
                     add(&relax.relaxation);
                     add(&relax.space);
                 }
-                Verb::Step(origin, step) => {
-                    add(component(step));
+                Verb::Steps(origin, steps) => {
+                    steps.iter().filter_map(component).for_each(&mut add);
                     match origin {
                         Origin::Stage(_) => {}
-                        Origin::File(_, arch) => recipes(arch).into_iter().for_each(&mut add),
+                        Origin::File(_, arch, _) => recipes(arch).into_iter().for_each(&mut add),
+                        Origin::Saved(files) => {
+                            let all = files.iter().flat_map(|saved| recipes(&saved.arch));
+                            all.for_each(&mut add);
+                        }
                         Origin::Point(space, _) => add(space),
                     }
                 }
@@ -185,13 +246,14 @@ impl Experiment {
 }
 
 /// The component of a step.
-fn component(step: &Step) -> &Recipe {
+fn component(step: &Step) -> Option<&Recipe> {
     match step {
-        Step::Train(recipe) => recipe,
-        Step::Prune { pruner, .. } => pruner,
-        Step::Generate { hypernet, .. } => hypernet,
-        Step::Relax { relaxation, .. } => relaxation,
-        Step::Analyse { analysis, .. } => analysis,
+        Step::Train(recipe) | Step::Score(recipe) => Some(recipe),
+        Step::Prune { pruner, .. } => Some(pruner),
+        Step::Cut => None,
+        Step::Generate { hypernet, .. } => Some(hypernet),
+        Step::Relax { relaxation, .. } => Some(relaxation),
+        Step::Analyse { analysis, .. } => Some(analysis),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use plugin_api_data::{Json, Named, Recipe};
+use plugin_api_data::{Json, Recipe};
 use toml::de::DeTable;
 
 use super::component::Checker;
 use super::fields::{
     Errors, Node, Place, a, array, integer, json, number, refuse_unknown, string, table, unknown,
 };
-use super::{Diagnostic, Experiment, Mix, Origin, Refused, Relax, Search, Source, Stage, Verb};
+use super::{ARM, Diagnostic, Experiment, Origin, Refused, Source, Stage, Verb};
 use crate::cards::Catalog;
 use crate::protocol::{Change, Step};
 
@@ -22,18 +22,24 @@ const TOP: [&str; 7] = [
     "checkpoint",
     "stage",
 ];
-const VERBS: [&str; 5] = ["search", "train", "prune", "generate", "analyse"];
-/// Those that stand in `each`.
-const STEPS: &[&str] = &["train", "prune", "generate"];
-/// Keys of a stage that has a subject.
-const SUBJECT: [&str; 3] = ["name", "from", "arch"];
+const VERBS: [&str; 9] = [
+    "search", "train", "prune", "cut", "generate", "score", "each", "arms", "analyse",
+];
+/// What an arm may do.
+const ARM_VERBS: &[&str] = &["train", "prune", "cut", "generate", "score", "each"];
+/// Keys that say what a stage starts from.
+const SUBJECT: [&str; 3] = ["from", "arch", "weights"];
 
 /// Keys that a verb brings with it.
-fn keys(verb: &str) -> &'static [&'static str] {
+pub(super) fn keys(verb: &str) -> &'static [&'static str] {
     match verb {
         "search" => &[
-            "search", "space", "each", "budget", "ahead", "batch", "mix", "steps",
+            "search", "space", "each", "budget", "ahead", "batch", "equal", "mix", "steps",
         ],
+        "cut" => &["cut"],
+        "score" => &["score"],
+        "each" => &["each"],
+        "arms" => &["arms"],
         "analyse" => &["analyse", "subjects"],
         "prune" => &["prune", "sparsity", "scope"],
         "generate" => &["generate", "target"],
@@ -57,6 +63,7 @@ pub fn read(source: &Source, catalog: &Catalog) -> Result<Experiment, Refused> {
             catalog,
             errors: vec![],
             stages: vec![],
+            seeds: None,
         };
         let experiment = reader.experiment(table.get_ref());
         match experiment {
@@ -89,6 +96,7 @@ pub fn read_change(source: &Source, catalog: &Catalog) -> Result<Change, Refused
         catalog,
         errors: vec![],
         stages: vec![],
+        seeds: None,
     };
     let change = reader.change(table.get_ref());
     match change {
@@ -103,6 +111,8 @@ pub(super) struct Reader<'a> {
     pub(super) errors: Errors,
     /// The names of the stages so far.
     stages: Vec<String>,
+    /// The first seed, and how many there are; nothing where one of the two is wrong.
+    pub(super) seeds: Option<(u64, u64)>,
 }
 
 impl Reader<'_> {
@@ -136,7 +146,8 @@ impl Reader<'_> {
             self.errors
                 .push(Diagnostic::new(0..0, what).help("begin one with [[stage]]"));
         }
-        let stages: Vec<Option<Stage>> = stages
+        self.seeds = seed.zip(seeds);
+        let stages: Vec<Option<Vec<Stage>>> = stages
             .unwrap_or_default()
             .iter()
             .enumerate()
@@ -149,48 +160,110 @@ impl Reader<'_> {
             threads: threads?.try_into().ok()?,
             limits: limits?,
             checkpoint: checkpoint?,
-            stages: stages.into_iter().collect::<Option<_>>()?,
+            stages: stages.into_iter().collect::<Option<Vec<_>>>()?.concat(),
         })
     }
 
-    fn stage(&mut self, node: &Node, number: usize) -> Option<Stage> {
+    /// A stage, or the arms of one.
+    fn stage(&mut self, node: &Node, number: usize) -> Option<Vec<Stage>> {
         let fields = table(node, "stage", &mut self.errors)?;
         let verb = self.verb(node, fields, &VERBS, "stage");
         let name = self.name(fields, verb.unwrap_or("stage"), number);
         // Known from here on, so that a later stage may refer to it even if this one is wrong.
         let earlier = self.stages.clone();
-        self.stages.push(name.clone());
+        match fields
+            .get("arms")
+            .and_then(|arms| arms.get_ref().as_table())
+        {
+            Some(arms) => {
+                let arms = arms.keys().map(|arm| arm.get_ref());
+                self.stages
+                    .extend(arms.map(|arm| format!("{name}{ARM}{arm}")));
+            }
+            None => self.stages.push(name.clone()),
+        }
         let verb = verb?;
         let known: Vec<&str> = match verb {
-            "search" | "analyse" => [&SUBJECT[..1], keys(verb)].concat(),
-            _ => [&SUBJECT, keys(verb)].concat(),
+            "search" | "analyse" => [&["name"], keys(verb)].concat(),
+            _ => [&["name"], &SUBJECT[..], keys(verb)].concat(),
         };
-        self.refuse_keys(fields, verb, &known);
+        self.refuse_keys(fields, verb, "stage", &known);
         let verb = match verb {
             "search" => self.any_search(node, fields),
             "analyse" => self.analysis(node, fields, &earlier),
+            "arms" => return self.arms(node, fields, &name, &earlier),
             _ => {
-                let (origin, step) = (
+                let (origin, steps) = (
                     self.origin(node, fields, &name, &earlier),
-                    self.step(node, fields, verb),
+                    self.steps(node, fields, verb),
                 );
-                origin
-                    .zip(step)
-                    .map(|(origin, step)| Verb::Step(origin, step))
+                { origin.zip(steps) }.map(|(origin, steps)| Verb::Steps(origin, steps))
             }
         };
-        Some(Stage { name, verb: verb? })
+        Some(vec![Stage { name, verb: verb? }])
+    }
+
+    /// The arms of a stage; those without a subject of their own start from that of the stage.
+    fn arms(
+        &mut self,
+        node: &Node,
+        fields: &DeTable,
+        name: &str,
+        earlier: &[String],
+    ) -> Option<Vec<Stage>> {
+        let list = table(&fields["arms"], "arms", &mut self.errors)?;
+        if list.is_empty() {
+            let what = "a comparison needs an arm";
+            let error = Diagnostic::new(fields["arms"].span(), what);
+            let help = "write it as arms.NAME = { train = … }, with `from` or `arch` where it has a subject of its own";
+            self.errors.push(error.help(help));
+        }
+        let wrong = list.keys().filter(|arm| !is_name(arm.get_ref()));
+        self.errors
+            .extend(wrong.map(|arm| misnamed(arm.span(), "an arm")));
+        let tables: Vec<(&str, &Node, Option<&DeTable>)> = list
+            .iter()
+            .map(|(arm, node)| {
+                let fields = table(node, arm.get_ref(), &mut self.errors);
+                (arm.get_ref().as_ref(), node, fields)
+            })
+            .collect();
+        let has_subject = |fields: &DeTable| SUBJECT.iter().any(|key| fields.contains_key(*key));
+        let of_its_own = |arm: &(&str, &Node, Option<&DeTable>)| arm.2.is_none_or(has_subject);
+        let shared = match has_subject(fields) || !tables.iter().all(of_its_own) {
+            true => self.origin(node, fields, name, earlier),
+            false => None,
+        };
+        let mut arms = vec![];
+        for (arm, node, fields) in tables {
+            let stage = fields.and_then(|fields| {
+                let verb = self.verb(node, fields, ARM_VERBS, "arm")?;
+                self.refuse_keys(fields, verb, "arm", &[&SUBJECT, keys(verb)].concat());
+                let name = format!("{name}{ARM}{arm}");
+                let origin = match has_subject(fields) {
+                    true => self.origin(node, fields, &name, earlier),
+                    false => shared.clone(),
+                };
+                let verb = Verb::Steps(origin?, self.steps(node, fields, verb)?);
+                Some(Stage { name, verb })
+            });
+            arms.push(stage);
+        }
+        arms.into_iter().collect()
     }
 
     /// The one verb of a stage.
-    fn verb(
+    pub(super) fn verb(
         &mut self,
         node: &Node,
         fields: &DeTable,
         verbs: &'static [&'static str],
         of: &str,
     ) -> Option<&'static str> {
-        let mut present = verbs.iter().copied().filter(|v| fields.contains_key(*v));
+        // A search brings its own `each` with it.
+        let brought = |v: &str| v == "each" && fields.contains_key("search");
+        let is_here = |v: &&str| fields.contains_key(*v) && !brought(v);
+        let mut present = verbs.iter().copied().filter(is_here);
         let Some(verb) = present.next() else {
             let list = verbs
                 .iter()
@@ -199,7 +272,7 @@ impl Reader<'_> {
                 .join(", ");
             self.errors.push(Diagnostic::new(
                 node.span(),
-                format!("a {of} needs one of {list}"),
+                format!("{} needs one of {list}", a(of)),
             ));
             return None;
         };
@@ -209,9 +282,12 @@ impl Reader<'_> {
             self.errors.push(
                 Diagnostic::new(
                     key.span(),
-                    format!("a {of} does one thing; this one has `{verb}` and `{second}`"),
+                    format!(
+                        "{} does one thing; this one has `{verb}` and `{second}`",
+                        a(of)
+                    ),
                 )
-                .help(format!("make a {of} of each")),
+                .help(format!("make {} of each", a(of))),
             );
         }
         spare.is_empty().then_some(verb)
@@ -234,16 +310,10 @@ impl Reader<'_> {
         let Some(name) = string(node, "name", &mut self.errors) else {
             return default();
         };
-        if name.is_empty()
-            || !name
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        {
-            self.errors.push(Diagnostic::new(
-                node.span(),
-                "a stage's name is made of a-z, 0-9 and `-`",
-            ));
-        } else if self.stages.iter().any(|s| s == name) {
+        let is_taken = |s: &String| s == name || s.split_once(ARM).is_some_and(|(g, _)| g == name);
+        if !is_name(name) {
+            self.errors.push(misnamed(node.span(), "a stage"));
+        } else if self.stages.iter().any(is_taken) {
             self.errors.push(Diagnostic::new(
                 node.span(),
                 format!("two stages are named `{name}`"),
@@ -253,13 +323,13 @@ impl Reader<'_> {
     }
 
     /// Refuses keys that mean nothing beside this verb.
-    fn refuse_keys(&mut self, fields: &DeTable, verb: &str, known: &[&str]) {
+    pub(super) fn refuse_keys(&mut self, fields: &DeTable, verb: &str, of: &str, known: &[&str]) {
         for key in fields
             .keys()
             .filter(|k| !known.contains(&k.get_ref().as_ref()))
         {
-            let of = format!("{} stage", a(verb));
-            let mut error = unknown(key.span(), key.get_ref(), &of, known.iter().copied());
+            let whose = format!("{} {of}", a(verb));
+            let mut error = unknown(key.span(), key.get_ref(), &whose, known.iter().copied());
             if let Some(other) = VERBS
                 .iter()
                 .find(|v| keys(v).contains(&key.get_ref().as_ref()))
@@ -270,57 +340,15 @@ impl Reader<'_> {
         }
     }
 
-    /// A search by whichever of the two roles that search.
-    fn any_search(&mut self, node: &Node, fields: &DeTable) -> Option<Verb> {
-        let named = json(&fields["search"], &mut vec![]);
-        let relaxes = serde_json::from_value::<Recipe>(named)
-            .ok()
-            .and_then(|recipe| self.catalog.component(&recipe.component).ok())
-            .is_some_and(|card| card.role == "relaxation");
-        let (spare, of): (&[&str], _) = match relaxes {
-            true => (
-                &["each", "budget", "ahead", "batch", "mix"],
-                "a relaxation takes `steps`",
-            ),
-            false => (&["steps"], "a strategy takes a `budget` of trials"),
-        };
-        for (key, _) in fields
-            .iter()
-            .filter(|(k, _)| spare.contains(&k.get_ref().as_ref()))
-        {
-            let what = format!("`{}` means nothing here: {of}", key.get_ref());
-            self.errors.push(Diagnostic::new(key.span(), what));
-        }
-        match relaxes {
-            true => self.relax(node, fields).map(Verb::Relax),
-            false => self.search(node, fields).map(Verb::Search),
-        }
-    }
-
-    fn space(&mut self, node: &Node, fields: &DeTable) -> Option<Recipe> {
-        self.required(fields, node.span(), "a search", "space")
-            .and_then(|n| self.component(n, "space"))
-    }
-
-    fn relax(&mut self, node: &Node, fields: &DeTable) -> Option<Relax> {
-        let relaxation = self.component(&fields["search"], "relaxation");
-        let space = self.space(node, fields);
-        let steps = self
-            .required(fields, node.span(), "a search by relaxation", "steps")
-            .and_then(|n| integer(n, "steps", 1..=1_000_000_000, &mut self.errors));
-        Some(Relax {
-            relaxation: relaxation?,
-            space: space?,
-            steps: steps?,
-        })
-    }
-
     /// An analysis of earlier stages, by default of the last; it hands on the first of them.
     fn analysis(&mut self, node: &Node, fields: &DeTable, earlier: &[String]) -> Option<Verb> {
         let analysis = self.component(&fields["analyse"], "analysis");
-        let subjects = match fields.get("subjects") {
+        let subjects: Vec<String> = match fields.get("subjects") {
             None => match earlier.last() {
-                Some(last) => vec![last.clone()],
+                Some(last) => match last.split_once(ARM) {
+                    Some((group, _)) => arms_of(group, earlier).collect(),
+                    None => vec![last.clone()],
+                },
                 None => {
                     let what = "an analysis looks at what an earlier stage has made";
                     self.errors.push(Diagnostic::new(node.span(), what));
@@ -329,8 +357,15 @@ impl Reader<'_> {
             },
             Some(list) => {
                 let list = array(list, "subjects", &mut self.errors)?;
-                let named = list.iter().map(|n| self.earlier(n, "subjects", earlier));
-                named.collect::<Option<_>>()?
+                let named = list.iter().map(|node| {
+                    let group = node.get_ref().as_str().unwrap_or_default();
+                    let arms: Vec<String> = arms_of(group, earlier).collect();
+                    match arms.is_empty() {
+                        true => Some(vec![self.earlier(node, "subjects", earlier)?]),
+                        false => Some(arms),
+                    }
+                });
+                named.collect::<Option<Vec<_>>>()?.concat()
             }
         };
         let Some(first) = subjects.first() else {
@@ -340,149 +375,11 @@ impl Reader<'_> {
         };
         let origin = Origin::Stage(first.clone());
         let analysis = analysis?;
-        Some(Verb::Step(origin, Step::Analyse { analysis, subjects }))
+        let step = Step::Analyse { analysis, subjects };
+        Some(Verb::Steps(origin, vec![step]))
     }
 
-    fn search(&mut self, node: &Node, fields: &DeTable) -> Option<Search> {
-        let strategy = self.component(&fields["search"], "strategy");
-        let space = self.space(node, fields);
-        let each = fields.get("each").map_or(Some(vec![]), |n| self.each(n));
-        let budget = self
-            .required(fields, node.span(), "a search", "budget")
-            .and_then(|n| integer(n, "budget", 1..=1_000_000, &mut self.errors));
-        let ahead = fields.get("ahead").map_or(Some(1), |n| {
-            integer(n, "ahead", 1..=1_000_000, &mut self.errors)
-        });
-        let batch = fields.get("batch").map_or(Some(1), |n| {
-            integer(n, "batch", 1..=1_000_000, &mut self.errors)
-        });
-        let mix = fields.get("mix").map_or(Some(vec![]), |n| self.mix(n));
-        Some(Search {
-            strategy: strategy?,
-            space: space?,
-            each: each?,
-            budget: budget?,
-            ahead: ahead?,
-            batch: batch?,
-            mix: mix?,
-        })
-    }
-
-    /// Who joins a search and leaves it, in the order of the trials.
-    fn mix(&mut self, node: &Node) -> Option<Vec<Mix>> {
-        let items = array(node, "mix", &mut self.errors)?;
-        let mixes: Vec<Option<Mix>> = items
-            .iter()
-            .map(|item| {
-                let fields = table(item, "an entry of mix", &mut self.errors)?;
-                refuse_unknown(
-                    fields,
-                    "an entry of mix",
-                    &["at", "add", "drop"],
-                    &mut self.errors,
-                );
-                let at = self
-                    .required(fields, item.span(), "an entry of mix", "at")
-                    .and_then(|n| integer(n, "at", 0..=1_000_000, &mut self.errors));
-                let change = self.change(fields);
-                Some(Mix {
-                    at: at?,
-                    change: change?,
-                })
-            })
-            .collect();
-        let mut mixes: Vec<Mix> = mixes.into_iter().collect::<Option<_>>()?;
-        mixes.sort_by_key(|mix| mix.at);
-        Some(mixes)
-    }
-
-    fn change(&mut self, fields: &DeTable) -> Option<Change> {
-        let mut add = Some(Named::new());
-        if let Some(node) = fields.get("add") {
-            for (name, strategy) in table(node, "add", &mut self.errors)? {
-                let strategy = self.component(strategy, "strategy");
-                add = add.zip(strategy).map(|(mut add, strategy)| {
-                    add.put(name.get_ref().as_ref(), strategy);
-                    add
-                });
-            }
-        }
-        let drop = fields.get("drop").map_or(Some(vec![]), |list| {
-            let list = array(list, "drop", &mut self.errors)?;
-            let names = list.iter().map(|n| string(n, "drop", &mut self.errors));
-            names.map(|name| name.map(String::from)).collect()
-        });
-        Some(Change {
-            add: add?,
-            drop: drop?,
-        })
-    }
-
-    fn each(&mut self, node: &Node) -> Option<Vec<Step>> {
-        let items = array(node, "each", &mut self.errors)?;
-        let steps: Vec<Option<Step>> = items
-            .iter()
-            .map(|item| {
-                let fields = table(item, "a step of each", &mut self.errors)?;
-                let verb = self.verb(item, fields, STEPS, "step")?;
-                self.refuse_keys(fields, verb, keys(verb));
-                self.step(item, fields, verb)
-            })
-            .collect();
-        steps.into_iter().collect()
-    }
-
-    fn step(&mut self, node: &Node, fields: &DeTable, verb: &str) -> Option<Step> {
-        match verb {
-            "prune" => {
-                let pruner = self.component(&fields["prune"], "pruner");
-                let sparsity = self
-                    .required(fields, node.span(), "a prune", "sparsity")
-                    .and_then(|n| {
-                        number(
-                            n,
-                            "sparsity",
-                            "at least 0 and less than 1",
-                            |x| (0.0..1.0).contains(&x),
-                            &mut self.errors,
-                        )
-                    });
-                let global = fields.get("scope").map_or(Some(true), |n| self.scope(n));
-                Some(Step::Prune {
-                    pruner: pruner?,
-                    sparsity: sparsity?,
-                    global: global?,
-                })
-            }
-            "generate" => {
-                let hypernet = self.component(&fields["generate"], "hypernet");
-                let target = fields
-                    .get("target")
-                    .map_or(Some("model"), |n| string(n, "target", &mut self.errors));
-                Some(Step::Generate {
-                    hypernet: hypernet?,
-                    target: target?.into(),
-                })
-            }
-            _ => self.component(&fields["train"], "trainer").map(Step::Train),
-        }
-    }
-
-    fn scope(&mut self, node: &Node) -> Option<bool> {
-        match node.get_ref().as_str() {
-            Some("global") => Some(true),
-            Some("layer") => Some(false),
-            _ => {
-                self.errors.push(Diagnostic::new(
-                    node.span(),
-                    "`scope` must be \"global\" or \"layer\"",
-                ));
-                None
-            }
-        }
-    }
-
-    fn component(&mut self, node: &Node, role: &str) -> Option<Recipe> {
+    pub(super) fn component(&mut self, node: &Node, role: &str) -> Option<Recipe> {
         let value = json(node, &mut self.errors);
         self.check(&value, node, role)
     }
@@ -509,4 +406,22 @@ impl Reader<'_> {
         }
         value
     }
+}
+
+/// The arms of a group among these stages, by their full names.
+pub(super) fn arms_of<'s>(group: &str, stages: &'s [String]) -> impl Iterator<Item = String> + 's {
+    let group = group.to_owned();
+    let arms = stages.iter();
+    arms.filter(move |stage| stage.split_once(ARM).is_some_and(|(g, _)| g == group))
+        .cloned()
+}
+
+/// Whether stages and arms may be called so.
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !name.is_empty() && name.chars().all(fits)
+}
+
+fn misnamed(span: Range<usize>, whose: &str) -> Diagnostic {
+    Diagnostic::new(span, format!("{whose}'s name is made of a-z, 0-9 and `-`"))
 }

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use plugin_api_data::{Error, Json, Params, Recipe};
+use plugin_api_data::{Error, Json, Named, Params, Recipe};
 use serde::Serialize;
 
-use super::{Experiment, Mix, Origin, Verb};
+use super::{Budget, Equal, Experiment, Mix, Origin, Stage, Verb};
 use crate::error::Context;
 use crate::protocol::{Limits, Step};
 
@@ -30,17 +30,23 @@ struct Fields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     arch: Option<Arch<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Named::is_empty")]
+    arms: Named<Fields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<&'a Recipe>,
     #[serde(skip_serializing_if = "Option::is_none")]
     space: Option<&'a Recipe>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     each: Vec<Fields<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    budget: Option<u64>,
+    budget: Option<Spend<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equal: Option<Equal>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     mix: &'a [Mix],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +59,10 @@ struct Fields<'a> {
     sparsity: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cut: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<&'a Recipe>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generate: Option<&'a Recipe>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +77,32 @@ struct Fields<'a> {
 #[serde(untagged)]
 enum Arch<'a> {
     File(&'a Path),
+    Files(Vec<&'a Path>),
     Point(Recipe),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Spend<'a> {
+    Trials(u64),
+    Costs {
+        trials: u64,
+        #[serde(flatten)]
+        costs: &'a Named<f64>,
+    },
+}
+
+impl<'a> Spend<'a> {
+    fn of(budget: &'a Budget) -> Self {
+        let Budget { trials, costs } = budget;
+        match costs.is_empty() {
+            true => Spend::Trials(*trials),
+            false => Spend::Costs {
+                trials: *trials,
+                costs,
+            },
+        }
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -90,6 +125,14 @@ impl<'a> Fields<'a> {
                     ..Fields::default()
                 }
             }
+            Step::Cut => Fields {
+                cut: Some("masked"),
+                ..Fields::default()
+            },
+            Step::Score(scorer) => Fields {
+                score: Some(scorer),
+                ..Fields::default()
+            },
             Step::Generate { hypernet, target } => Fields {
                 generate: Some(hypernet),
                 target: Some(target),
@@ -123,29 +166,73 @@ impl<'a> Fields<'a> {
                 search: Some(&search.strategy),
                 space: Some(&search.space),
                 each: search.each.iter().map(Fields::step).collect(),
-                budget: Some(search.budget),
+                budget: Some(Spend::of(&search.budget)),
                 ahead: Some(search.ahead),
                 batch: Some(search.batch),
+                equal: Some(search.equal),
                 mix: &search.mix,
                 ..Fields::default()
             },
             Verb::Relax(relax) => Fields::relax(&relax.relaxation, &relax.space, relax.steps),
-            Verb::Step(_, step @ Step::Analyse { .. }) => Fields::step(step),
-            Verb::Step(origin, step) => match origin {
-                Origin::Stage(from) => Fields {
-                    from: Some(from),
-                    ..Fields::step(step)
-                },
-                Origin::File(path, _) => Fields {
-                    arch: Some(Arch::File(path)),
-                    ..Fields::step(step)
-                },
-                Origin::Point(space, point) => Fields {
-                    arch: Some(Arch::Point(at(space, point))),
-                    ..Fields::step(step)
-                },
-            },
+            Verb::Steps(origin, steps) => {
+                let done = match &steps[..] {
+                    [step @ Step::Analyse { .. }] => return Fields::step(step),
+                    [step] => Fields::step(step),
+                    steps => Fields {
+                        each: steps.iter().map(Fields::step).collect(),
+                        ..Fields::default()
+                    },
+                };
+                match origin {
+                    Origin::Stage(from) => Fields {
+                        from: Some(from),
+                        ..done
+                    },
+                    Origin::File(path, _, weights) => Fields {
+                        arch: Some(Arch::File(path)),
+                        weights: weights.as_deref(),
+                        ..done
+                    },
+                    Origin::Saved(files) => Fields {
+                        arch: Some(match &files[..] {
+                            [one] => Arch::File(&one.path),
+                            files => Arch::Files(files.iter().map(|f| &*f.path).collect()),
+                        }),
+                        ..done
+                    },
+                    Origin::Point(space, point) => Fields {
+                        arch: Some(Arch::Point(at(space, point))),
+                        ..done
+                    },
+                }
+            }
         }
+    }
+
+    /// The stages as they are written: those that are arms of one group in one.
+    fn stages(stages: &'a [Stage]) -> Vec<Self> {
+        let same_group = |a: &Stage, b: &Stage| match (a.arm(), b.arm()) {
+            (Some((a, _)), Some((b, _))) => a == b,
+            _ => false,
+        };
+        let whole = |stages: &'a [Stage]| match stages[0].arm() {
+            None => Fields {
+                name: Some(&stages[0].name),
+                ..Fields::verb(&stages[0].verb)
+            },
+            Some((group, _)) => {
+                let arms = stages.iter().filter_map(|stage| {
+                    let (_, arm) = stage.arm()?;
+                    Some((arm, Fields::verb(&stage.verb)))
+                });
+                Fields {
+                    name: Some(group),
+                    arms: arms.collect(),
+                    ..Fields::default()
+                }
+            }
+        };
+        stages.chunk_by(same_group).map(whole).collect()
     }
 }
 
@@ -171,14 +258,6 @@ impl Experiment {
     /// # Errors
     /// Where a parameter cannot be written as TOML.
     pub fn to_toml(&self) -> Result<String, Error> {
-        let stage = self
-            .stages
-            .iter()
-            .map(|s| Fields {
-                name: Some(&s.name),
-                ..Fields::verb(&s.verb)
-            })
-            .collect();
         let top = Top {
             task: &self.task,
             seed: self.seed,
@@ -186,7 +265,7 @@ impl Experiment {
             threads: self.threads,
             limits: self.limits,
             checkpoint: self.checkpoint,
-            stage,
+            stage: Fields::stages(&self.stages),
         };
         toml::to_string(&top).context(|| "the resolved experiment cannot be written".into())
     }

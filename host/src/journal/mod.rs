@@ -7,6 +7,7 @@
 //! by another process than the one that holds the run, and it alone does not follow from the experiment.
 
 mod exact;
+mod trials;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +17,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use crate::error::Context;
 use crate::protocol::{Change, Done};
+
+pub use trials::Trial;
 
 /// The layout of the tables below; it grows by one with each change.
 const VERSION: i64 = 2;
@@ -80,21 +83,12 @@ pub struct Timing {
     pub seconds: f64,
 }
 
-/// All that the journal holds of a piece of work.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// Which trial, or which seed, counted from 0.
-    pub number: u64,
-    /// The seed of the work.
-    pub seed: u64,
-    /// What was proposed, for a trial.
-    pub proposal: Option<Proposal>,
-    /// How it ended; nothing yet where it has not.
-    pub result: Option<Result<Done, Error>>,
-    /// What depends on the day, where it has ended.
-    pub timing: Option<Timing>,
-    /// When it ended, in UTC: `2026-11-28T20:29:02Z`.
-    pub finished: Option<String>,
+impl Timing {
+    /// Of what ended without being begun.
+    pub const NONE: Timing = Timing {
+        attempts: 0,
+        seconds: 0.0,
+    };
 }
 
 impl Journal {
@@ -233,48 +227,11 @@ impl Journal {
     }
 }
 
-impl Journal {
-    /// All that is known of a stage's works, in order: those that have ended, and those that were proposed.
-    ///
-    /// # Errors
-    /// Where it cannot be read.
-    pub fn entries(&self, stage: usize) -> Result<Vec<Entry>, Error> {
-        let attempt = || "cannot read the journal".to_owned();
-        let sql = "SELECT number, seed, proposal, outcome, result, attempts, seconds, finished
-            FROM trial LEFT JOIN timing USING (stage, number) WHERE stage = ? ORDER BY number";
-        let mut statement = self.db.prepare(sql).context(attempt)?;
-        let mut rows = statement.query([stage]).context(attempt)?;
-        let mut entries = vec![];
-        while let Some(row) = rows.next().context(attempt)? {
-            let (proposal, outcome, result): (Option<String>, Option<String>, Option<String>) = (
-                row.get(2).context(attempt)?,
-                row.get(3).context(attempt)?,
-                row.get(4).context(attempt)?,
-            );
-            let proposal = proposal.map(|text| serde_json::from_str(&text));
-            let result = outcome.zip(result);
-            let result = result.map(|(outcome, text)| ended(&outcome, &text));
-            let (attempts, seconds): (Option<u32>, Option<f64>) =
-                (row.get(5).context(attempt)?, row.get(6).context(attempt)?);
-            entries.push(Entry {
-                number: row.get(0).context(attempt)?,
-                seed: row.get(1).context(attempt)?,
-                proposal: proposal.transpose().context(attempt)?,
-                result: result.transpose().context(attempt)?,
-                timing: { attempts.zip(seconds) }
-                    .map(|(attempts, seconds)| Timing { attempts, seconds }),
-                finished: row.get(7).context(attempt)?,
-            });
-        }
-        Ok(entries)
-    }
-}
-
-/// How a work ended, from the columns `outcome` and `result`.
-fn ended(outcome: &str, text: &str) -> serde_json::Result<Result<Done, Error>> {
+/// How work ended, of what stands in the columns `outcome` and `result`.
+fn ended(outcome: &str, result: &str) -> serde_json::Result<Result<Done, Error>> {
     match outcome {
-        "done" => exact::from_json(text).map(Ok),
-        _ => serde_json::from_str(text).map(Err),
+        "done" => exact::from_json(result).map(Ok),
+        _ => serde_json::from_str(result).map(Err),
     }
 }
 

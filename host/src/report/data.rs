@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::cards::Catalog;
 use crate::experiment::{self, Experiment, Verb};
-use crate::journal::{Entry, Journal};
+use crate::journal::{self, Journal};
 use crate::lock::Lock;
 use crate::protocol::{Done, Step};
 use crate::run::{Environment, Run, Status};
@@ -68,8 +68,10 @@ pub struct Report {
 pub struct Stage {
     /// Its name.
     pub name: String,
-    /// What it does: `search`, `train`, …
-    pub verb: &'static str,
+    /// What it does: `search`, or its steps, such as `train, prune`.
+    pub verb: String,
+    /// The group whose arm it is, if one.
+    pub group: Option<String>,
     /// How many works it is.
     pub works: u64,
     /// How many of them have ended, failed ones included.
@@ -122,26 +124,29 @@ impl Report {
     /// # Errors
     /// Where a file of the run cannot be read, or nothing of it has begun.
     pub fn of(run: &Run, folder: &Path, program: Option<Program>) -> Result<Self, Error> {
+        let shown = folder.display();
         let lock = Lock::read(run.folder())?;
         let catalog = Catalog::locked(&lock, program);
         let source = run.source()?;
         let experiment = experiment::read(&source, &catalog).map_err(|refused| {
             Error::new("the experiment of the run cannot be read").found(refused.render(false))
         })?;
-        let goal = run.goal()?;
+        let goal = run.goal()?.ok_or_else(|| {
+            Error::new(format!("no stage of the run `{shown}` has begun"))
+                .help(format!("to begin: pleach resume {shown}"))
+        })?;
         let journal = Journal::open(&run.journal())?;
         let mut stages = vec![];
         let mut networks = vec![];
         let mut ends = vec![];
         for (index, stage) in experiment.stages.iter().enumerate() {
-            let entries = journal.entries(index)?;
+            let entries = journal.trials(index)?;
             ends.extend(entries.iter().filter_map(|entry| entry.finished.clone()));
-            network(&stage.name, &stage.verb, &entries, &goal, &mut networks);
+            network(stage, &entries, &goal, &mut networks);
             stages.push(Stage::of(&experiment, index, &entries, &goal));
         }
         let name = run.folder().file_name().unwrap_or_default();
         let begun = DateTime::<Utc>::from(run.begun()?);
-        let shown = folder.display();
         Ok(Report {
             name: name.to_string_lossy().into_owned(),
             status: run.status()?,
@@ -165,21 +170,22 @@ impl Report {
 }
 
 impl Stage {
-    fn of(experiment: &Experiment, index: usize, entries: &[Entry], goal: &Goal) -> Self {
+    fn of(experiment: &Experiment, index: usize, entries: &[journal::Trial], goal: &Goal) -> Self {
         let stage = &experiment.stages[index];
         let search = match &stage.verb {
             Verb::Search(search) => Some(Search::of(search, entries, goal)),
             _ => None,
         };
-        let seeds: Vec<(u64, &Entry, &Done)> = match &search {
+        let seeds: Vec<(u64, &journal::Trial, &Done)> = match &search {
             Some(_) => vec![],
             None => entries.iter().filter_map(done).collect(),
         };
-        let seconds = |entry: &Entry| entry.timing.map(|timing| timing.seconds);
+        let seconds = |entry: &journal::Trial| entry.timing.map(|timing| timing.seconds);
         let works = experiment.works();
         Stage {
             name: stage.name.clone(),
             verb: verb(&stage.verb),
+            group: stage.arm().map(|(group, _)| group.into()),
             works: works.get(&stage.name).copied().unwrap_or_default(),
             ended: entries.iter().filter(|e| e.result.is_some()).count() as u64,
             seconds: entries.iter().filter_map(seconds).sum(),
@@ -205,26 +211,30 @@ impl Stage {
 }
 
 /// The seed of a work that was done.
-fn done(entry: &Entry) -> Option<(u64, &Entry, &Done)> {
+fn done(entry: &journal::Trial) -> Option<(u64, &journal::Trial, &Done)> {
     let done = entry.result.as_ref()?.as_ref().ok()?;
     Some((entry.seed, entry, done))
 }
 
-fn verb(verb: &Verb) -> &'static str {
+/// `search`, or what the steps do: `train, prune`.
+fn verb(verb: &Verb) -> String {
+    let of = |step: &Step| match step {
+        Step::Train(_) => "train",
+        Step::Prune { .. } => "prune",
+        Step::Cut => "cut",
+        Step::Score(_) => "score",
+        Step::Generate { .. } => "generate",
+        Step::Relax { .. } => "search",
+        Step::Analyse { .. } => "analyse",
+    };
     match verb {
-        Verb::Search(_) | Verb::Relax(_) => "search",
-        Verb::Step(_, step) => match step {
-            Step::Train(_) => "train",
-            Step::Prune { .. } => "prune",
-            Step::Generate { .. } => "generate",
-            Step::Relax { .. } => "search",
-            Step::Analyse { .. } => "analyse",
-        },
+        Verb::Search(_) | Verb::Relax(_) => "search".into(),
+        Verb::Steps(_, steps) => steps.iter().map(of).collect::<Vec<_>>().join(", "),
     }
 }
 
 /// The tables of each step by name, as the first seed has them in order.
-fn reported(seeds: &[(u64, &Entry, &Done)]) -> Vec<Reported> {
+fn reported(seeds: &[(u64, &journal::Trial, &Done)]) -> Vec<Reported> {
     let mut all: Vec<Reported> = vec![];
     for (seed, _, done) in seeds {
         for (step, report) in done.reports.iter().enumerate() {
@@ -245,9 +255,14 @@ fn reported(seeds: &[(u64, &Entry, &Done)]) -> Vec<Reported> {
 }
 
 /// Adds what a stage has handed on. An analysis hands on what it was given.
-fn network(name: &str, verb: &Verb, entries: &[Entry], goal: &Goal, networks: &mut Vec<Network>) {
-    let arch = match verb {
-        Verb::Step(_, Step::Analyse { .. }) => None,
+fn network(
+    stage: &experiment::Stage,
+    entries: &[journal::Trial],
+    goal: &Goal,
+    networks: &mut Vec<Network>,
+) {
+    let arch = match &stage.verb {
+        _ if stage.is_analysis() => None,
         Verb::Search(_) => {
             let results = entries.iter();
             let results = results.filter_map(|e| Some((e.number, e.result.clone()?)));
@@ -255,13 +270,14 @@ fn network(name: &str, verb: &Verb, entries: &[Entry], goal: &Goal, networks: &m
         }
         _ => { entries.iter().find_map(done) }.map(|(_, _, done)| done.arch.clone()),
     };
+    let name = &stage.name;
     let Some(arch) = arch.filter(|arch| !arch.nodes.is_empty()) else {
         return;
     };
     match networks.iter_mut().find(|network| network.arch == arch) {
-        Some(network) => network.stages.push(name.into()),
+        Some(network) => network.stages.push(name.clone()),
         None => networks.push(Network {
-            stages: vec![name.into()],
+            stages: vec![name.clone()],
             arch,
         }),
     }

@@ -1,5 +1,6 @@
 //! Runs the stages of an experiment, one after the other, from where the journal ends.
 
+mod equal;
 mod export;
 mod pool;
 mod search;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
 
-use crate::experiment::{Experiment, Verb};
+use crate::experiment::{Experiment, Stage, Verb};
 use crate::journal::{Journal, Key};
 use crate::protocol::{
     Change, Checkpoint, Done, OnBench, PluginFile, Reply, Request, Start, Subject,
@@ -151,10 +152,16 @@ pub fn run(
     let mut handed = vec![];
     for (index, stage) in experiment.stages.iter().enumerate() {
         handed.push(match &stage.verb {
-            Verb::Search(search) => Handed::Arch(study.search(index, &stage.name, search)?),
-            Verb::Relax(relax) => Handed::Arch(study.relax(index, &stage.name, relax)?),
-            Verb::Step(origin, step) => {
-                Handed::Works(study.step(index, &stage.name, origin, step, &handed)?)
+            Verb::Search(search) => {
+                let best = study.search(index, &stage.name, search)?;
+                study.found(stage, best)?
+            }
+            Verb::Relax(relax) => {
+                let chosen = study.relax(index, &stage.name, relax)?;
+                study.found(stage, chosen)?
+            }
+            Verb::Steps(origin, steps) => {
+                Handed::Works(study.steps(index, stage, (origin, steps), &handed)?)
             }
         });
     }
@@ -162,6 +169,12 @@ pub fn run(
 }
 
 impl Study<'_> {
+    /// Hands on what a search has found, which is kept as a file too.
+    fn found(&self, stage: &Stage, arch: Arch) -> Result<Handed, Error> {
+        self.run.keep_arch(&stage.name, &arch)?;
+        Ok(Handed::Arch(arch))
+    }
+
     /// As much work at once as there are cores for, and no more than there is.
     fn set_jobs(&mut self, most: u64) {
         let fitting = (cores() / self.experiment.threads as usize)

@@ -9,10 +9,12 @@ use std::mem;
 
 use plugin_api_data::{Arch, Error, Goal, Named, Observation, Outcome, Proposal, TrialId};
 
+use super::equal::Twins;
+use super::pool::Ended;
 use super::strategy::Strategy;
 use super::{Event, Halt, Study};
-use crate::experiment::Search;
-use crate::journal::{Journal, Key, Results};
+use crate::experiment::{Budget, Search};
+use crate::journal::{Journal, Key, Results, Timing};
 use crate::protocol::{Change, Done, Subject, Work};
 
 /// How many rows of each curve the journal keeps of a trial.
@@ -30,21 +32,26 @@ impl Study<'_> {
         let mut results = self.journal.results(stage)?;
         (self.watch)(Event::Stage {
             name,
-            works: search.budget,
+            works: search.budget.trials,
             done: results.len() as u64,
         });
         // A search that is complete need not be replayed.
-        if (results.len() as u64) < search.budget {
+        if (results.len() as u64) < search.budget.trials {
             self.set_jobs(search.ahead);
             self.pool.batch = usize::try_from(search.batch).unwrap_or(usize::MAX);
             let mut strategy =
                 Strategy::new(self.launch, name, search, seed, self.experiment.limits);
             let mut changes = Changes::of(stage, search, &self.journal)?;
             let (mut asked, mut told): (Vec<Proposal>, u64) = (vec![], 0);
+            let mut twins = Twins::new(search.equal);
+            let mut spent = Spent::default();
             // How many of those asked for are at work.
             let mut begun = 0;
             loop {
-                let until = told.saturating_add(search.ahead).min(search.budget);
+                let until = match spent.is_all(&search.budget) {
+                    true => asked.len() as u64,
+                    false => told.saturating_add(search.ahead).min(search.budget.trials),
+                };
                 // In parts, where the search changes before a trial among them.
                 while (asked.len() as u64) < until {
                     let first = asked.len() as u64;
@@ -52,6 +59,7 @@ impl Study<'_> {
                     let wanted = changes.next().unwrap_or(until).min(until) - first;
                     let proposals = strategy.ask(wanted)?;
                     let is_all = proposals.len() as u64 == wanted;
+                    twins.extend(&proposals, strategy.inherits())?;
                     asked.extend(proposals);
                     if !is_all {
                         break;
@@ -69,12 +77,32 @@ impl Study<'_> {
                     self.journal.propose(first, &asked[begun..])?;
                     let inherits = strategy.inherits();
                     for (number, proposal) in (first.number..).zip(&asked[begun..]) {
-                        if !results.contains_key(&number) {
-                            let work = self.trial(name, search, number, proposal, inherits);
-                            self.pool.submit(number, work);
+                        if !results.contains_key(&number) && twins.of(number).is_none() {
+                            let parent = proposal.from.map(|from| twins.origin(from.0));
+                            let parent = parent.filter(|_| inherits);
+                            let work = self.trial((name, search), number, proposal, parent);
+                            let save = inherits.then(|| self.run.weights(&work.name));
+                            self.pool.submit(number, Work { save, ..work });
                         }
                     }
                     begun = asked.len();
+                }
+                if let Some(twin) = twins.of(told).filter(|_| !results.contains_key(&told)) {
+                    let ended = Ended {
+                        number: told,
+                        name: format!("{name}-{}", TrialId(told)),
+                        result: twins.result(twin, &results[&twin]),
+                        timing: Timing::NONE,
+                    };
+                    let number = told;
+                    let key = Key {
+                        stage,
+                        number,
+                        seed,
+                    };
+                    self.record(&[(key, &ended)])?;
+                    self.tell_watcher(&ended);
+                    results.insert(told, ended.result);
                 }
                 while !results.contains_key(&told) {
                     let mut ended = self.pool.next_all()?;
@@ -104,6 +132,7 @@ impl Study<'_> {
                     Err(error) => Outcome::Failed(error),
                 };
                 strategy.tell(Observation::of(TrialId(told), proposal, outcome));
+                spent.add(&results[&told]);
                 told += 1;
             }
         }
@@ -118,28 +147,45 @@ impl Study<'_> {
     /// What a trial of a search does.
     fn trial(
         &self,
-        name: &str,
-        search: &Search,
+        (name, search): (&str, &Search),
         number: u64,
         proposal: &Proposal,
-        inherits: bool,
+        parent: Option<u64>,
     ) -> Work {
         let trial = |number| format!("{name}-{}", TrialId(number));
-        let weights = |trial: &str| inherits.then(|| self.run.weights(trial));
         let own = trial(number);
         Work {
             subject: Subject::Proposal(search.space.clone(), proposal.clone()),
             steps: search.each.clone(),
             seed: self.experiment.seed,
             evaluate: vec!["val".into()],
-            save: weights(&own),
+            save: None,
             limits: self.experiment.limits,
             bench: vec![],
-            parent: proposal.from.and_then(|from| weights(&trial(from.0))),
+            parent: parent.map(|parent| self.run.weights(&trial(parent))),
             checkpoint: self.checkpoint(&own),
             export: None,
             name: own,
         }
+    }
+}
+
+/// What the trials of a search have cost, of what its budget counts.
+#[derive(Default)]
+struct Spent(Named<f64>);
+
+impl Spent {
+    fn add(&mut self, result: &Result<Done, Error>) {
+        for (metric, cost) in result.iter().flat_map(|done| done.metrics.iter()) {
+            let so_far = self.0.get(metric).copied().unwrap_or_default();
+            self.0.put(metric, so_far + cost);
+        }
+    }
+
+    /// Whether something is used up.
+    fn is_all(&self, budget: &Budget) -> bool {
+        let spent = |metric: &str| self.0.get(metric).copied().unwrap_or_default();
+        { budget.costs.iter() }.any(|(metric, most)| spent(metric) >= *most)
     }
 }
 

@@ -5,39 +5,38 @@ use std::collections::BTreeMap;
 use plugin_api_data::{Arch, Error};
 
 use super::{Event, Halt, Handed, Handing, Study};
-use crate::experiment::{Origin, Relax};
+use crate::experiment::{Origin, Relax, Stage};
 use crate::journal::Key;
 use crate::protocol::{Done, OnBench, Step, Subject, Work};
 
 impl Study<'_> {
-    /// Runs a step for each seed.
-    pub(super) fn step(
+    /// Runs the steps of a stage for each seed.
+    pub(super) fn steps(
         &mut self,
-        stage: usize,
-        name: &str,
-        origin: &Origin,
-        step: &Step,
+        index: usize,
+        stage: &Stage,
+        (origin, steps): (&Origin, &[Step]),
         handed: &[Handed],
     ) -> Result<Vec<Handing>, Halt> {
         // An analysis hands on what it was given, which was evaluated there.
-        let splits: &[&str] = match step {
-            Step::Analyse { .. } => &[],
-            _ => &["val", "test"],
+        let splits: &[&str] = match stage.is_analysis() {
+            true => &[],
+            false => &["val", "test"],
         };
         let work = |study: &Self, number: u64, work: &str| Work {
             name: work.into(),
             subject: study.subject(origin, number, handed),
-            steps: vec![step.clone()],
+            steps: steps.to_vec(),
             seed: study.experiment.seed + number,
             evaluate: splits.iter().map(ToString::to_string).collect(),
             save: Some(study.run.weights(work)),
             limits: study.experiment.limits,
-            bench: study.bench(step, number, handed),
+            bench: study.bench(steps, number, handed),
             parent: None,
             checkpoint: study.checkpoint(work),
             export: None,
         };
-        self.works(stage, name, self.experiment.seeds, work)
+        self.works(index, &stage.name, self.experiment.seeds, work)
     }
 
     /// Has a relaxation choose an architecture, as every search with the first seed.
@@ -128,8 +127,8 @@ impl Study<'_> {
     }
 
     /// What an analysis looks at.
-    fn bench(&self, step: &Step, number: u64, handed: &[Handed]) -> Vec<OnBench> {
-        let Step::Analyse { subjects, .. } = step else {
+    fn bench(&self, steps: &[Step], number: u64, handed: &[Handed]) -> Vec<OnBench> {
+        let [Step::Analyse { subjects, .. }] = steps else {
             return vec![];
         };
         let on_bench = |name: &String| {
@@ -148,7 +147,14 @@ impl Study<'_> {
 
     fn subject(&self, origin: &Origin, number: u64, handed: &[Handed]) -> Subject {
         match origin {
-            Origin::File(_, arch) => Subject::Arch((**arch).clone()),
+            Origin::File(_, arch, None) => Subject::Arch((**arch).clone()),
+            Origin::File(_, arch, Some(weights)) => {
+                Subject::Weights((**arch).clone(), self.run.folder().join(weights))
+            }
+            Origin::Saved(files) => {
+                let saved = files.get(number as usize).unwrap_or(&files[0]);
+                Subject::Saved(self.run.folder().join(&saved.path))
+            }
             Origin::Point(space, point) => Subject::Values(space.clone(), point.clone()),
             Origin::Stage(from) => self.handed(from, handed).subject(number as usize, self.run),
         }

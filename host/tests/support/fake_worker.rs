@@ -65,7 +65,11 @@ fn cards(path: &str) -> PluginCard {
             card("task", "task", &["downloads"]),
             card("space", "line", &[]),
             card("layer", "dense", &[]),
-            card("strategy", "walk", &["dies_at", "hangs_at", "unstable"]),
+            card(
+                "strategy",
+                "walk",
+                &["dies_at", "hangs_at", "unstable", "circles"],
+            ),
             card(
                 "trainer",
                 "fit",
@@ -102,11 +106,18 @@ impl Walk {
         } else {
             x
         };
+        let circle = self.params.get("circles").and_then(Value::as_i64);
+        let point = match circle {
+            Some(points) => {
+                let x = (self.asked % points) as f64 / points as f64;
+                Point::from_iter([("x", Decided::Real(x))])
+            }
+            None => Point::from_iter([
+                ("x", Decided::Real(x)),
+                ("told", Decided::Integer(self.told)),
+            ]),
+        };
         self.asked += 1;
-        let point = Point::from_iter([
-            ("x", Decided::Real(x)),
-            ("told", Decided::Integer(self.told)),
-        ]);
         let proposal = Proposal::from(point);
         match self.members.len() {
             0 => proposal,
@@ -232,6 +243,7 @@ fn answer(out: &Mutex<Stdout>, reply: &Reply) {
 
 fn work_on(work: &Work, logs: &Path) -> End {
     let name = &work.name;
+    fs::write(logs.join(name), "").unwrap();
     let number: u64 = name.rsplit(['t', 's']).next().unwrap().parse().unwrap();
     let params = match work.steps.first() {
         Some(Step::Train(trainer)) => trainer.params.clone(),

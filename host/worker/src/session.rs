@@ -518,6 +518,10 @@ impl Session for NetSession {
         self.costs_by_layer(what)
     }
 
+    fn by_units(&self, of_weights: &Tensors) -> Result<Tensors> {
+        self.gathered(of_weights)
+    }
+
     fn latency(&self, batch: &Batch, runs: i64) -> Result<Latency> {
         self.measure(batch, runs)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pleach::protocol::{Checkpoint, Done, Step, Subject, Work};
 use plugin_api::host::Services;
-use plugin_api::role::{Pruner, Space, Task, TaskObj, Trainer};
+use plugin_api::role::{Pruner, Scorer, Space, Task, TaskObj, Trainer};
 use plugin_api::{
     Arch, Ask, Error, Generated, Keep, Named, Parent, Point, Recipe, Report, Result, Session,
 };
@@ -38,6 +38,8 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
         let verb = match step {
             Step::Train(_) => "train",
             Step::Prune { .. } => "prune",
+            Step::Cut => "cut",
+            Step::Score(_) => "score",
             Step::Generate { .. } => "generate",
             Step::Relax { .. } => "relax",
             Step::Analyse { .. } => "analyse",
@@ -170,6 +172,23 @@ fn take(step: &Step, session: &mut NetSession, work: &Work, plain: &PlainHost) -
             Ok(Report::default()
                 .metric("before", parameters)
                 .metric("after", alive))
+        }
+        Step::Cut => {
+            let (before, _) = sizes(session)?;
+            session.cut_masked()?;
+            let (after, _) = sizes(session)?;
+            Ok(Report::default()
+                .metric("before", before)
+                .metric("after", after))
+        }
+        Step::Score(recipe) => {
+            let scorer = host().scorer(recipe)?;
+            let _here = crumb::enter(&recipe.component);
+            // A scorer may train; what it is asked about goes on as it was.
+            let mut copy = plain.on_task(session.arch()?, work.seed)?;
+            copy.restore(&session.snapshot("all,masks")?)?;
+            let (_, name) = recipe.component.split_once('/').unwrap_or_default();
+            Ok(Report::default().metric(name, scorer.score(&mut copy)?))
         }
         Step::Generate { hypernet, target } => {
             let mut arch = session.arch()?;

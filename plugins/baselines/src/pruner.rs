@@ -4,3 +4,4 @@ mod magnitude;
 mod random_pruning;
 mod snip;
 mod synflow;
+mod units;

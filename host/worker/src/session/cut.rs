@@ -10,6 +10,61 @@ use crate::network::Network;
 use crate::units;
 
 impl NetSession {
+    /// Takes units away that masks hide in every learned weight along which they lie. Of an axis without any other the first
+    /// is left.
+    pub(crate) fn cut_masked(&mut self) -> Result<()> {
+        let mut seen = Tensors::new();
+        for spec in self.learned("model") {
+            let mask = self.masks.get(&spec.name).map(|mask| mask.shallow_clone());
+            let all = || Tensor::f_ones(spec.size(), (Kind::Float, self.device));
+            seen.put(&spec.name, mask.map_or_else(all, Ok)?);
+        }
+        for (axis, seen) in self.gathered(&seen)?.iter() {
+            let keep: Vec<i64> = Vec::try_from(seen.f_nonzero()?.f_view([-1])?)?;
+            let keep = if keep.is_empty() { vec![0] } else { keep };
+            if (keep.len() as i64) < seen.size1()? {
+                self.cut_units(axis, &keep)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The mean of what weights have, `[out, in]` by path, over all that leaves with a unit: `[units]` by axis, for each
+    /// axis whose units can leave. Of axes that are tied one stands for all.
+    pub(super) fn gathered(&self, of_weights: &Tensors) -> Result<Tensors> {
+        let specs: Vec<WeightSpec> = { self.network.all_specs() }
+            .filter(|spec| of_weights.contains(&spec.name))
+            .cloned()
+            .collect();
+        let leaves = specs
+            .iter()
+            .flat_map(|spec| &spec.axes)
+            .flat_map(Axis::leaves);
+        let axes: Vec<String> = leaves.filter_map(|leaf| leaf.units.clone()).collect();
+        let (mut gathered, mut done) = (Tensors::new(), BTreeSet::new());
+        for axis in axes {
+            if done.contains(&axis) {
+                continue;
+            }
+            let Some(tied) = self.leaving(&axis) else {
+                done.insert(axis);
+                continue;
+            };
+            let length = units::length(&self.network, &axis)?;
+            gathered.put(&axis, mean_over(&specs, of_weights, &tied, length)?);
+            done.extend(tied);
+        }
+        Ok(gathered)
+    }
+
+    /// What leaves with the units of an axis; `None` where they cannot leave.
+    fn leaving(&self, axis: &str) -> Option<BTreeSet<String>> {
+        let length = units::length(&self.network, axis).ok()?;
+        let fewer: Vec<i64> = (1..length).collect();
+        let (_, tied) = self.without(axis, &fewer).ok()?;
+        Some(tied)
+    }
+
     /// Takes units away, with all that is tied to them.
     pub(super) fn cut_units(&mut self, axis: &str, keep: &[i64]) -> Result<()> {
         let length = units::length(&self.network, axis)?;
@@ -24,27 +79,13 @@ impl NetSession {
                 ))
                 .into());
         }
-        let tied = units::tied(&self.network, axis, i64::try_from(keep.len())?)?;
-
-        let mut arch = self.network.arch.clone();
-        for units in &tied {
-            let living = living_of(&self.network, &mut arch, units)?;
-            *living = keep.iter().map(|unit| living[*unit as usize]).collect();
-        }
-        let cut = self.pinned(arch, &tied)?;
+        let (cut, tied) = self.without(axis, keep)?;
         let kept = |units: &str| tied.contains(units).then(|| keep.to_vec());
         let mut carry = vec![];
         for spec in self.network.all_specs() {
             let places: Vec<_> = spec.axes.iter().map(|a| units::places(a, &kept)).collect();
             if places.iter().all(Option::is_none) {
                 continue;
-            }
-            if self.weights.get(&spec.name).is_none() {
-                return Err(Error::new(format!(
-                    "the units of `{axis}` cannot leave: a hypernet makes `{}`",
-                    spec.name
-                ))
-                .into());
             }
             let along = |carry: Carry, (axis, places): (usize, Option<Vec<i64>>)| match places {
                 Some(places) => carry.along(axis, Tensor::from_slice(&places)),
@@ -56,6 +97,28 @@ impl NetSession {
         let next = self.grown_to(&cut, &carry)?;
         *self = next;
         Ok(())
+    }
+
+    /// The architecture with these units of an axis alone, and what is tied to it.
+    fn without(&self, axis: &str, keep: &[i64]) -> Result<(Arch, BTreeSet<String>)> {
+        let tied = units::tied(&self.network, axis, i64::try_from(keep.len())?)?;
+        let mut arch = self.network.arch.clone();
+        for units in &tied {
+            let living = living_of(&self.network, &mut arch, units)?;
+            *living = keep.iter().map(|unit| living[*unit as usize]).collect();
+        }
+        let kept = |units: &str| tied.contains(units).then(|| keep.to_vec());
+        let along =
+            |spec: &&WeightSpec| spec.axes.iter().any(|a| units::places(a, &kept).is_some());
+        let made = |spec: &&WeightSpec| self.weights.get(&spec.name).is_none();
+        if let Some(spec) = self.network.all_specs().filter(along).find(made) {
+            return Err(Error::new(format!(
+                "the units of `{axis}` cannot leave: a hypernet makes `{}`",
+                spec.name
+            ))
+            .into());
+        }
+        Ok((self.pinned(arch, &tied)?, tied))
     }
 
     /// The architecture in which only the tied axes have another length: a width that a layer took over from its input
@@ -115,6 +178,34 @@ impl NetSession {
         }
         Ok(spread)
     }
+}
+
+/// The mean over all that leaves with each unit of the tied axes, of weights that have something: `[units]`.
+fn mean_over(
+    specs: &[WeightSpec],
+    of_weights: &Tensors,
+    tied: &BTreeSet<String>,
+    length: i64,
+) -> Result<Tensor> {
+    let mean = |unit: i64| {
+        let others: Vec<i64> = (0..length).filter(|other| *other != unit).collect();
+        let kept = |units: &str| tied.contains(units).then(|| others.clone());
+        let (mut sum, mut count) = (0.0, 0.0);
+        for spec in specs {
+            if let Some(stays) = mask_along(spec, &kept)? {
+                let of = of_weights[&spec.name].f_detach()?;
+                let leaves = stays.f_rsub_scalar(1)?.f_to_device(of.device())?;
+                count += leaves.f_sum(Kind::Double)?.f_double_value(&[])?;
+                sum += of
+                    .f_mul(&leaves)?
+                    .f_sum(Kind::Double)?
+                    .f_double_value(&[])?;
+            }
+        }
+        Ok(sum / count)
+    };
+    let means: Vec<f64> = (0..length).map(mean).collect::<Result<_>>()?;
+    Ok(Tensor::from_slice(&means))
 }
 
 /// The mask of a weight along whose axes units have left; `None` where none of them lie there.
