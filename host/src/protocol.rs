@@ -211,6 +211,21 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// What an experiment calls it, and the first part of the names of what it measures.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Step::Train(_) => "train",
+            Step::Prune { .. } => "prune",
+            Step::Cut => "cut",
+            Step::Score(_) => "score",
+            Step::Generate { .. } => "generate",
+            Step::Relax { .. } => "relax",
+            Step::Analyse { .. } => "analyse",
+        }
+    }
+}
+
 /// What a child may use; beyond it is killed and its work has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Limits {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
 use crate::error::Context;
-use crate::experiment::{Experiment, Origin, Saved, Source, Stage, Verb, keep_comments};
+use crate::experiment::{Experiment, Origin, Saved, Source, Stage, Verb, arm_name, keep_comments};
 use crate::files::write_whole;
 use crate::lock::{LOCK, Lock};
 use crate::plugins::{self, Plugin};
@@ -186,29 +186,6 @@ impl Run {
         }
     }
 
-    /// How far it is. Who holds the run asks [`Run::is_complete`] alone.
-    ///
-    /// # Errors
-    /// Where that cannot be found out.
-    pub fn status(&self) -> Result<Status, Error> {
-        let is_held_elsewhere = self._hold.is_none() && self.is_worked_on()?;
-        Ok(match (is_held_elsewhere, self.is_complete()) {
-            (true, _) => Status::Running,
-            (false, true) => Status::Complete,
-            (false, false) => Status::Stopped,
-        })
-    }
-
-    /// When it was begun.
-    ///
-    /// # Errors
-    /// Where that cannot be found out.
-    pub fn begun(&self) -> Result<SystemTime, Error> {
-        let path = self.folder.join("experiment.toml");
-        let modified = fs::metadata(&path).and_then(|meta| meta.modified());
-        modified.context(|| format!("cannot look at `{}`", path.display()))
-    }
-
     /// Has whoever works on it stop in good order, on whichever machine, and waits until that has happened. `false` where
     /// nobody works on it.
     ///
@@ -240,6 +217,29 @@ impl Run {
             }
             stop.store(true, Ordering::Relaxed);
         });
+    }
+
+    /// How far it is. Who holds the run asks [`Run::is_complete`] alone.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn status(&self) -> Result<Status, Error> {
+        let is_held_elsewhere = self._hold.is_none() && self.is_worked_on()?;
+        Ok(match (is_held_elsewhere, self.is_complete()) {
+            (true, _) => Status::Running,
+            (false, true) => Status::Complete,
+            (false, false) => Status::Stopped,
+        })
+    }
+
+    /// When it was begun.
+    ///
+    /// # Errors
+    /// Where that cannot be found out.
+    pub fn begun(&self) -> Result<SystemTime, Error> {
+        let path = self.folder.join("experiment.toml");
+        let modified = fs::metadata(&path).and_then(|meta| meta.modified());
+        modified.context(|| format!("cannot look at `{}`", path.display()))
     }
 
     /// Where it is.
@@ -333,16 +333,22 @@ impl Run {
     /// Where the experiment cannot be read.
     pub fn stages(&self) -> Result<Vec<String>, Error> {
         #[derive(Deserialize)]
-        struct Named {
+        struct Written {
             name: String,
+            #[serde(default)]
+            arms: toml::Table,
         }
         #[derive(Deserialize)]
         struct Stages {
-            stage: Vec<Named>,
+            stage: Vec<Written>,
         }
         let attempt = || format!("cannot read the experiment of `{}`", self.folder.display());
         let stages: Stages = toml::from_str(&self.read("experiment.toml")?).context(attempt)?;
-        Ok(stages.stage.into_iter().map(|stage| stage.name).collect())
+        let named = stages.stage.into_iter().flat_map(|Written { name, arms }| {
+            let arms: Vec<String> = { arms.keys() }.map(|arm| arm_name(&name, arm)).collect();
+            if arms.is_empty() { vec![name] } else { arms }
+        });
+        Ok(named.collect())
     }
 
     /// Keeps the task's main metric, which only the task knows.

@@ -3,7 +3,7 @@
 use plugin_api_data::{Decided, Error, Goal};
 
 use crate::frame::{Cell, Frame};
-use crate::journal::{Journal, Trial};
+use crate::journal::{Entry, Journal};
 use crate::study::value;
 
 /// What the journal holds of a stage, a row for each trial or seed: what it is, how it ended and what it is worth, every
@@ -13,13 +13,13 @@ use crate::study::value;
 /// # Errors
 /// Where the journal cannot be read.
 pub fn table(journal: &Journal, stage: usize, goal: Option<&Goal>) -> Result<Frame, Error> {
-    let trials = journal.trials(stage)?;
+    let trials = journal.entries(stage)?;
     let mut frame = Frame::new(trials.len());
     let rows = || trials.iter();
     frame.column("number", rows().map(|trial| Some(trial.number)));
     frame.column("seed", rows().map(|trial| Some(trial.seed)));
     frame.column("outcome", rows().map(outcome));
-    let proposal = |trial: &Trial| trial.proposal.clone();
+    let proposal = |trial: &Entry| trial.proposal.clone();
     frame.column("by", rows().map(|trial| proposal(trial)?.by));
     frame.column("from", rows().map(|trial| Some(proposal(trial)?.from?.0)));
     frame.column(
@@ -39,15 +39,15 @@ pub fn table(journal: &Journal, stage: usize, goal: Option<&Goal>) -> Result<Fra
         }
     }
     frame.column("seconds", rows().map(|trial| Some(trial.timing?.seconds)));
-    let attempts = |trial: &Trial| Some(u64::from(trial.timing?.attempts));
+    let attempts = |trial: &Entry| Some(u64::from(trial.timing?.attempts));
     frame.column("attempts", rows().map(attempts));
-    let error = |trial: &Trial| Some(trial.result.as_ref()?.as_ref().err()?.to_string());
+    let error = |trial: &Entry| Some(trial.result.as_ref()?.as_ref().err()?.to_string());
     frame.column("error", rows().map(error));
     Ok(frame)
 }
 
 /// How a trial ended; nothing where it has not.
-fn outcome(trial: &Trial) -> Option<&'static str> {
+fn outcome(trial: &Entry) -> Option<&'static str> {
     trial.result.as_ref().map(|result| match result {
         Ok(_) => "done",
         Err(_) => "failed",

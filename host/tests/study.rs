@@ -732,7 +732,10 @@ fn values_are_set_and_shown_before_anything_runs() {
     for line in ["seeds = 5", "budget = 7", "sleep = 3"] {
         assert!(shown.contains(line), "{line}: {shown}");
     }
-    assert_eq!(stderr(&output), "found: 7 to do\nfinal: 5 to do\n");
+    assert_eq!(
+        stderr(&output),
+        "found: 7 to do\nfinal: 5 to do\nhow long it takes is known once there was a run of it\n"
+    );
     assert!(!scratch.path().join("runs").exists());
     // What is shown can be run.
     fs::write(scratch.path().join("shown.toml"), shown).unwrap();
@@ -741,6 +744,26 @@ fn values_are_set_and_shown_before_anything_runs() {
         .output()
         .unwrap();
     succeeded(&ran);
+
+    // How long it takes is that of the run before, per work and job: two trials a job here take as long as one did there.
+    let db = Connection::open(scratch.path().join("runs/shown-1/journal.sqlite")).unwrap();
+    let set = "UPDATE timing SET seconds = CASE stage WHEN 0 THEN 10 + number ELSE 60 END";
+    db.execute(set, []).unwrap();
+    let again = [
+        "run",
+        "shown.toml",
+        "--plugins",
+        ".",
+        "--dry-run",
+        "--jobs",
+        "2",
+    ];
+    let again = scratch.command(&again).output().unwrap();
+    succeeded(&again);
+    assert_eq!(
+        stderr(&again),
+        "found: 7 to do, about 46 seconds\nfinal: 5 to do, about 3 minutes\nin all about 3 minutes, by shown-1\n"
+    );
 
     let wrong = dry(&["stage.found.budget=many"]);
     assert_eq!(wrong.status.code(), Some(2));

@@ -3,6 +3,7 @@
 mod check;
 mod components;
 mod doctor;
+mod estimate;
 mod export;
 mod mix;
 mod new;
@@ -45,10 +46,10 @@ enum Command {
     Stop(stop::Stop),
     /// List runs: whether they are complete, the best that they found, their size
     Runs(runs::Runs),
-    /// Show a run on one page: results, searches, learning curves, architectures, who contributed what
-    Report(report::Command),
     /// Write the trials of a run's search as a table: CSV, Parquet or JSON
     Trials(trials::Trials),
+    /// Show a run on one page: results, searches, learning curves, architectures, who contributed what
+    Report(report::Command),
     /// Write the network of a run for other programs, as weights or as a PyTorch module
     Export(export::Export),
     /// Have strategies join a running search and leave it
@@ -120,8 +121,8 @@ pub fn main() -> ExitCode {
         Command::Resume(command) => command.run(),
         Command::Stop(command) => command.run(),
         Command::Runs(command) => command.run(),
-        Command::Report(command) => command.run(),
         Command::Trials(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use clap::Args;
+use indicatif::HumanDuration;
 use pleach::cards::Catalog;
 use pleach::error::Context;
 use pleach::experiment::{self, Experiment, Mix, Source, Verb};
@@ -22,6 +24,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::estimate::Estimate;
 use super::{Failure, Search, print, print_json, progress, report};
 
 #[derive(Args)]
@@ -157,12 +160,26 @@ impl Run {
     fn show(&self, experiment: &Experiment, source: &Source) -> Result<(), Failure> {
         let works = experiment.works();
         let resolved = experiment::keep_comments(&experiment.to_toml()?, &source.text);
+        let at_once = self.manner.jobs.map(usize::from);
+        let estimate = Estimate::of(experiment, (&self.runs, &self.stem()), at_once);
+        let seconds = estimate.as_ref().map(|estimate| &estimate.seconds);
         if self.manner.json {
-            return print_json(&json!({ "experiment": resolved, "works": works }));
+            let shown = json!({ "experiment": resolved, "works": works, "seconds": seconds });
+            return print_json(&shown);
         }
         print(&resolved);
+        let about = |seconds: f64| HumanDuration(Duration::from_secs_f64(seconds));
         for (stage, works) in works.iter() {
-            eprintln!("{stage}: {works} to do");
+            match seconds.and_then(|seconds| seconds.get(stage)) {
+                Some(seconds) => eprintln!("{stage}: {works} to do, about {}", about(*seconds)),
+                None => eprintln!("{stage}: {works} to do"),
+            }
+        }
+        match &estimate {
+            Some(Estimate { by, seconds }) => {
+                eprintln!("in all about {}, by {by}", about(seconds.values().sum()));
+            }
+            None => eprintln!("how long it takes is known once there was a run of it"),
         }
         Ok(())
     }

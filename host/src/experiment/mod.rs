@@ -39,6 +39,11 @@ pub use write::write_point;
 /// What stands between the name of a group and that of an arm; no name that a person gives holds it.
 const ARM: char = '.';
 
+/// The full name of an arm.
+pub(crate) fn arm_name(group: &str, arm: &str) -> String {
+    format!("{group}{ARM}{arm}")
+}
+
 /// The plugin that takes part unnamed: layers of any plugin may take their initializers from here.
 pub const STANDARD: &str = "baselines";
 

@@ -9,7 +9,7 @@ use super::component::Checker;
 use super::fields::{
     Errors, Node, Place, a, array, integer, json, number, refuse_unknown, string, table, unknown,
 };
-use super::{ARM, Diagnostic, Experiment, Origin, Refused, Source, Stage, Verb};
+use super::{ARM, Diagnostic, Experiment, Origin, Refused, Source, Stage, Verb, arm_name};
 use crate::cards::Catalog;
 use crate::protocol::{Change, Step};
 
@@ -177,8 +177,7 @@ impl Reader<'_> {
         {
             Some(arms) => {
                 let arms = arms.keys().map(|arm| arm.get_ref());
-                self.stages
-                    .extend(arms.map(|arm| format!("{name}{ARM}{arm}")));
+                self.stages.extend(arms.map(|arm| arm_name(&name, arm)));
             }
             None => self.stages.push(name.clone()),
         }
@@ -239,7 +238,7 @@ impl Reader<'_> {
             let stage = fields.and_then(|fields| {
                 let verb = self.verb(node, fields, ARM_VERBS, "arm")?;
                 self.refuse_keys(fields, verb, "arm", &[&SUBJECT, keys(verb)].concat());
-                let name = format!("{name}{ARM}{arm}");
+                let name = arm_name(&name, arm);
                 let origin = match has_subject(fields) {
                     true => self.origin(node, fields, &name, earlier),
                     false => shared.clone(),

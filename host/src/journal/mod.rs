@@ -6,8 +6,8 @@
 //! `change` holds what a person wanted of a search while it ran, and before which trial that came to be: it alone is written
 //! by another process than the one that holds the run, and it alone does not follow from the experiment.
 
+mod entries;
 mod exact;
-mod trials;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use crate::error::Context;
 use crate::protocol::{Change, Done};
 
-pub use trials::Trial;
+pub use entries::Entry;
 
 /// The layout of the tables below; it grows by one with each change.
 const VERSION: i64 = 2;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::cards::Catalog;
 use crate::experiment::{self, Experiment, Verb};
-use crate::journal::{self, Journal};
+use crate::journal::{Entry, Journal};
 use crate::lock::Lock;
 use crate::protocol::{Done, Step};
 use crate::run::{Environment, Run, Status};
@@ -140,7 +140,7 @@ impl Report {
         let mut networks = vec![];
         let mut ends = vec![];
         for (index, stage) in experiment.stages.iter().enumerate() {
-            let entries = journal.trials(index)?;
+            let entries = journal.entries(index)?;
             ends.extend(entries.iter().filter_map(|entry| entry.finished.clone()));
             network(stage, &entries, &goal, &mut networks);
             stages.push(Stage::of(&experiment, index, &entries, &goal));
@@ -170,17 +170,17 @@ impl Report {
 }
 
 impl Stage {
-    fn of(experiment: &Experiment, index: usize, entries: &[journal::Trial], goal: &Goal) -> Self {
+    fn of(experiment: &Experiment, index: usize, entries: &[Entry], goal: &Goal) -> Self {
         let stage = &experiment.stages[index];
         let search = match &stage.verb {
             Verb::Search(search) => Some(Search::of(search, entries, goal)),
             _ => None,
         };
-        let seeds: Vec<(u64, &journal::Trial, &Done)> = match &search {
+        let seeds: Vec<(u64, &Entry, &Done)> = match &search {
             Some(_) => vec![],
             None => entries.iter().filter_map(done).collect(),
         };
-        let seconds = |entry: &journal::Trial| entry.timing.map(|timing| timing.seconds);
+        let seconds = |entry: &Entry| entry.timing.map(|timing| timing.seconds);
         let works = experiment.works();
         Stage {
             name: stage.name.clone(),
@@ -211,30 +211,21 @@ impl Stage {
 }
 
 /// The seed of a work that was done.
-fn done(entry: &journal::Trial) -> Option<(u64, &journal::Trial, &Done)> {
+fn done(entry: &Entry) -> Option<(u64, &Entry, &Done)> {
     let done = entry.result.as_ref()?.as_ref().ok()?;
     Some((entry.seed, entry, done))
 }
 
 /// `search`, or what the steps do: `train, prune`.
 fn verb(verb: &Verb) -> String {
-    let of = |step: &Step| match step {
-        Step::Train(_) => "train",
-        Step::Prune { .. } => "prune",
-        Step::Cut => "cut",
-        Step::Score(_) => "score",
-        Step::Generate { .. } => "generate",
-        Step::Relax { .. } => "search",
-        Step::Analyse { .. } => "analyse",
-    };
     match verb {
         Verb::Search(_) | Verb::Relax(_) => "search".into(),
-        Verb::Steps(_, steps) => steps.iter().map(of).collect::<Vec<_>>().join(", "),
+        Verb::Steps(_, steps) => steps.iter().map(Step::verb).collect::<Vec<_>>().join(", "),
     }
 }
 
 /// The tables of each step by name, as the first seed has them in order.
-fn reported(seeds: &[(u64, &journal::Trial, &Done)]) -> Vec<Reported> {
+fn reported(seeds: &[(u64, &Entry, &Done)]) -> Vec<Reported> {
     let mut all: Vec<Reported> = vec![];
     for (seed, _, done) in seeds {
         for (step, report) in done.reports.iter().enumerate() {
@@ -255,12 +246,7 @@ fn reported(seeds: &[(u64, &journal::Trial, &Done)]) -> Vec<Reported> {
 }
 
 /// Adds what a stage has handed on. An analysis hands on what it was given.
-fn network(
-    stage: &experiment::Stage,
-    entries: &[journal::Trial],
-    goal: &Goal,
-    networks: &mut Vec<Network>,
-) {
+fn network(stage: &experiment::Stage, entries: &[Entry], goal: &Goal, networks: &mut Vec<Network>) {
     let arch = match &stage.verb {
         _ if stage.is_analysis() => None,
         Verb::Search(_) => {

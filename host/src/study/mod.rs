@@ -101,6 +101,13 @@ pub enum Event<'a> {
     },
 }
 
+/// As much work at once as there are cores for, and no more than there is.
+pub fn jobs(experiment: &Experiment, most: u64) -> usize {
+    (cores() / experiment.threads as usize)
+        .max(1)
+        .min(usize::try_from(most).unwrap_or(usize::MAX))
+}
+
 /// What a stage hands on: an architecture with fresh weights, or the work of each seed.
 enum Handed {
     Arch(Arch),
@@ -175,12 +182,8 @@ impl Study<'_> {
         Ok(Handed::Arch(arch))
     }
 
-    /// As much work at once as there are cores for, and no more than there is.
     fn set_jobs(&mut self, most: u64) {
-        let fitting = (cores() / self.experiment.threads as usize)
-            .max(1)
-            .min(usize::try_from(most).unwrap_or(usize::MAX));
-        self.pool.jobs = self.settings.jobs.unwrap_or(fitting);
+        self.pool.jobs = self.settings.jobs.unwrap_or(jobs(self.experiment, most));
     }
 
     fn checkpoint(&self, work: &str) -> Option<Checkpoint> {

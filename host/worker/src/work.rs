@@ -35,20 +35,11 @@ pub(crate) fn run(work: &Work, task: &Rc<TaskObj>, device: Device) -> Result<Don
     }
     let mut metrics = Named::new();
     for (step, report) in work.steps.iter().zip(&reports) {
-        let verb = match step {
-            Step::Train(_) => "train",
-            Step::Prune { .. } => "prune",
-            Step::Cut => "cut",
-            Step::Score(_) => "score",
-            Step::Generate { .. } => "generate",
-            Step::Relax { .. } => "relax",
-            Step::Analyse { .. } => "analyse",
-        };
         metrics.extend(
             report
                 .metrics
                 .iter()
-                .map(|(name, value)| (format!("{verb}.{name}"), *value)),
+                .map(|(name, value)| (format!("{}.{name}", step.verb()), *value)),
         );
     }
     let main = session.ports()?.metric;

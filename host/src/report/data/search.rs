@@ -4,7 +4,7 @@ use plugin_api_data::{Arch, Decided, Goal, Json, Named, NodeKind};
 use serde::Serialize;
 
 use crate::experiment;
-use crate::journal;
+use crate::journal::Entry;
 use crate::study::value;
 
 /// A search so far.
@@ -70,7 +70,7 @@ pub struct Trial {
 }
 
 impl Search {
-    pub(super) fn of(search: &experiment::Search, entries: &[journal::Trial], goal: &Goal) -> Self {
+    pub(super) fn of(search: &experiment::Search, entries: &[Entry], goal: &Goal) -> Self {
         let strategy = &search.strategy.component;
         let trials: Vec<Trial> = entries
             .iter()
@@ -88,7 +88,7 @@ impl Search {
 }
 
 impl Trial {
-    fn of(entry: &journal::Trial, strategy: &str, goal: &Goal) -> Self {
+    fn of(entry: &Entry, strategy: &str, goal: &Goal) -> Self {
         let worth = entry.result.as_ref().map(|result| value(result, goal));
         let (value, failure) = match worth {
             None => (None, None),

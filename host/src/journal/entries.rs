@@ -9,7 +9,7 @@ use crate::protocol::Done;
 
 /// A trial of a search, or a seed of another stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
+pub struct Entry {
     /// Which one, counted from 0.
     pub number: u64,
     /// The seed of the work.
@@ -29,7 +29,7 @@ impl Journal {
     ///
     /// # Errors
     /// Where they cannot be read.
-    pub fn trials(&self, stage: usize) -> Result<Vec<Trial>, Error> {
+    pub fn entries(&self, stage: usize) -> Result<Vec<Entry>, Error> {
         let attempt = || "cannot read the journal".to_owned();
         let sql = "SELECT number, seed, proposal, outcome, result, attempts, seconds, finished
             FROM trial LEFT JOIN timing USING (stage, number) WHERE stage = ? ORDER BY number";
@@ -66,14 +66,14 @@ fn read(row: &Row) -> rusqlite::Result<Written> {
 }
 
 impl Written {
-    fn parse(self) -> Result<Trial, Error> {
+    fn parse(self) -> Result<Entry, Error> {
         let attempt = || format!("cannot read trial {} in the journal", self.number);
         let proposal = self.proposal.as_deref().map(serde_json::from_str);
         let result = self
             .ended
             .as_ref()
             .map(|(outcome, text)| ended(outcome, text));
-        Ok(Trial {
+        Ok(Entry {
             number: self.number,
             seed: self.seed,
             proposal: proposal.transpose().context(attempt)?,
