@@ -71,6 +71,9 @@ const OF_THE_DAY: [&str; 8] = [
 ];
 
 fn settled(mut report: Value) -> Value {
+    // `baselines` takes part where it was built.
+    let plugins = report["plugins"].as_array_mut().unwrap();
+    plugins.retain(|plugin| plugin["plugin"] == "fake");
     for place in OF_THE_DAY {
         *report.pointer_mut(place).unwrap() = json!("…");
     }

@@ -24,7 +24,7 @@ pub fn report(trials: u64) -> Report {
     let mut stages: Vec<Stage> = { steps.iter().enumerate() }
         .map(|(i, name)| stage(name, values(i)))
         .collect();
-    stages[3].verb = "analyse";
+    stages[3].verb = "analyse".into();
     stages[3].tables = analysed();
     stages.insert(0, searched(trials));
     let row = |stage: &Stage| {
@@ -129,7 +129,8 @@ fn stage(name: &str, value: impl Fn(u64) -> f64) -> Stage {
     };
     Stage {
         name: name.into(),
-        verb: "train",
+        verb: "train".into(),
+        group: name.split_once('.').map(|(group, _)| group.into()),
         works: 3,
         ended: 3,
         seconds: 4.5,
@@ -233,7 +234,8 @@ fn searched(trials: u64) -> Stage {
     };
     Stage {
         name: "search".into(),
-        verb: "search",
+        verb: "search".into(),
+        group: None,
         works: search.trials.len() as u64,
         ended: search.trials.len() as u64,
         seconds: 100.0,

@@ -14,7 +14,7 @@ use crate::cards::Catalog;
 use crate::experiment::{self, Experiment, Verb};
 use crate::journal::{Entry, Journal};
 use crate::lock::Lock;
-use crate::protocol::Done;
+use crate::protocol::{Done, Step};
 use crate::run::{Environment, Run, Status};
 use crate::study::best;
 use crate::summary::Summary;
@@ -68,8 +68,10 @@ pub struct Report {
 pub struct Stage {
     /// Its name.
     pub name: String,
-    /// What it does: `search`, `train`, …
-    pub verb: &'static str,
+    /// What it does: `search`, or its steps, such as `train, prune`.
+    pub verb: String,
+    /// The group whose arm it is, if one.
+    pub group: Option<String>,
     /// How many works it is.
     pub works: u64,
     /// How many of them have ended, failed ones included.
@@ -122,6 +124,7 @@ impl Report {
     /// # Errors
     /// Where a file of the run cannot be read, or nothing of it has begun.
     pub fn of(run: &Run, folder: &Path, program: Option<Program>) -> Result<Self, Error> {
+        let shown = folder.display();
         let lock = Lock::read(run.folder())?;
         let catalog = Catalog::locked(&lock, program);
         let source = run.source()?;
@@ -129,9 +132,8 @@ impl Report {
             Error::new("the experiment of the run cannot be read").found(refused.render(false))
         })?;
         let goal = run.goal()?.ok_or_else(|| {
-            let folder = run.folder().display();
-            Error::new(format!("nothing is known yet of the run `{folder}`"))
-                .help(format!("to begin its work: pleach resume {folder}"))
+            Error::new(format!("no stage of the run `{shown}` has begun"))
+                .help(format!("to begin: pleach resume {shown}"))
         })?;
         let journal = Journal::open(&run.journal())?;
         let mut stages = vec![];
@@ -145,7 +147,6 @@ impl Report {
         }
         let name = run.folder().file_name().unwrap_or_default();
         let begun = DateTime::<Utc>::from(run.begun()?);
-        let shown = folder.display();
         Ok(Report {
             name: name.to_string_lossy().into_owned(),
             status: run.status()?,
@@ -184,6 +185,7 @@ impl Stage {
         Stage {
             name: stage.name.clone(),
             verb: verb(&stage.verb),
+            group: stage.arm().map(|(group, _)| group.into()),
             works: works.get(&stage.name).copied().unwrap_or_default(),
             ended: entries.iter().filter(|e| e.result.is_some()).count() as u64,
             seconds: entries.iter().filter_map(seconds).sum(),
@@ -214,13 +216,11 @@ fn done(entry: &Entry) -> Option<(u64, &Entry, &Done)> {
     Some((entry.seed, entry, done))
 }
 
-fn verb(verb: &Verb) -> &'static str {
+/// `search`, or what the steps do: `train, prune`.
+fn verb(verb: &Verb) -> String {
     match verb {
-        Verb::Search(_) | Verb::Relax(_) => "search",
-        Verb::Steps(_, steps) => match &steps[..] {
-            [step] => step.verb(),
-            _ => "each",
-        },
+        Verb::Search(_) | Verb::Relax(_) => "search".into(),
+        Verb::Steps(_, steps) => steps.iter().map(Step::verb).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -256,13 +256,14 @@ fn network(stage: &experiment::Stage, entries: &[Entry], goal: &Goal, networks: 
         }
         _ => { entries.iter().find_map(done) }.map(|(_, _, done)| done.arch.clone()),
     };
+    let name = &stage.name;
     let Some(arch) = arch.filter(|arch| !arch.nodes.is_empty()) else {
         return;
     };
     match networks.iter_mut().find(|network| network.arch == arch) {
-        Some(network) => network.stages.push(stage.name.clone()),
+        Some(network) => network.stages.push(name.clone()),
         None => networks.push(Network {
-            stages: vec![stage.name.clone()],
+            stages: vec![name.clone()],
             arch,
         }),
     }

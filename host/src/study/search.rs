@@ -338,6 +338,7 @@ mod tests {
                 arch: Arch::new(Named::new()),
                 metrics: Named::new(),
                 reports: vec![report],
+                answers: None,
             };
             thin(&mut done);
             let tables = &done.reports[0].tables;

@@ -6,9 +6,6 @@ use serde::Serialize;
 use super::Stage;
 use crate::spread::Spread;
 
-/// What stands between the name of a group of stages and that of an arm.
-const ARM: char = '.';
-
 /// A group of stages that ran with the same seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Arms {
@@ -56,10 +53,10 @@ impl Arms {
     pub(super) fn of(stages: &[Stage], goal: &Goal) -> Vec<Self> {
         let mut groups: Vec<(&str, Vec<&Stage>)> = vec![];
         for stage in stages {
-            let Some((group, _)) = stage.name.split_once(ARM) else {
+            let Some(group) = &stage.group else {
                 continue;
             };
-            match groups.iter_mut().find(|(name, _)| *name == group) {
+            match groups.iter_mut().find(|(name, _)| name == group) {
                 Some((_, arms)) => arms.push(stage),
                 None => groups.push((group, vec![stage])),
             }
@@ -119,7 +116,8 @@ mod tests {
     fn stages_of_a_name_are_a_group() {
         let stage = |name: &str, value: f64| Stage {
             name: name.into(),
-            verb: "train",
+            verb: "train".into(),
+            group: name.split_once('.').map(|(group, _)| group.into()),
             works: 1,
             ended: 1,
             seconds: 0.0,

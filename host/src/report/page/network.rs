@@ -71,7 +71,12 @@ struct Placed {
 /// The network's nodes with their components, names and parameters.
 pub(super) fn draw(id: String, title: String, arch: &Arch) -> Result<Option<Figure>, Error> {
     let boxes = boxes(arch);
-    let Some((places, width, height)) = places(&boxes) else {
+    let Some(Layout {
+        places,
+        width,
+        height,
+    }) = layout(&boxes)
+    else {
         return Ok(None);
     };
     let edges = boxes.iter().enumerate().flat_map(|(to, drawn)| {
@@ -202,8 +207,17 @@ fn cut(line: &str) -> String {
     }
 }
 
-/// The middle of each box, and the size of the whole.
-fn places(boxes: &[Drawn]) -> Option<(Vec<(f64, f64)>, f64, f64)> {
+/// Where boxes stand.
+struct Layout {
+    /// The middle of each.
+    places: Vec<(f64, f64)>,
+    /// Size of the whole.
+    width: f64,
+    height: f64,
+}
+
+/// Feeders above what they feed; nothing where a box has no place.
+fn layout(boxes: &[Drawn]) -> Option<Layout> {
     let vertices: Vec<(u32, (f64, f64))> = { boxes.iter().enumerate() }
         .map(|(i, drawn)| (i as u32, (drawn.width(), drawn.height())))
         .collect();
@@ -239,11 +253,11 @@ fn places(boxes: &[Drawn]) -> Option<(Vec<(f64, f64)>, f64, f64)> {
         (x + drawn.width() / 2.0, y + drawn.height() / 2.0)
     });
     let (width, height) = ends.fold((0.0_f64, 0.0_f64), |(w, h), (x, y)| (w.max(x), h.max(y)));
-    Some((
-        places.into_values().collect(),
-        width + MARGIN,
-        height + MARGIN,
-    ))
+    Some(Layout {
+        places: places.into_values().collect(),
+        width: width + MARGIN,
+        height: height + MARGIN,
+    })
 }
 
 fn edge((above, from): (&Drawn, (f64, f64)), (below, to): (&Drawn, (f64, f64))) -> Edge {
