@@ -169,3 +169,20 @@ score   = "baselines/saliency"
     let again = place.folder.path().join("runs/second-2");
     assert_eq!(weights(&again), weights(&second));
 }
+
+/// While a trial measures time, those beside it stand still; afterwards they go on.
+#[test]
+fn a_trial_measures_alone() {
+    let place = place(
+        "task = 'baselines/digits-graph'\nseeds = 2\n[[stage]]\narch = 'mlp.json'\n\
+         train = { use = 'faulty/measuring', count = 'count' }\n",
+    )
+    .with_faulty();
+    let run = place.run(&["--plugins", "plugins", "--jobs", "2"]);
+    let both = [0, 1].map(|seed| done(&run, 0, seed).metrics);
+    let measured = { both.iter() }.find(|metrics| metrics.contains("train.during"));
+    let measured = measured.expect("one of them measures");
+    let (during, took) = (measured["train.during"], measured["train.milliseconds"]);
+    // What it does between two measurements the other one sees.
+    assert!(during < 0.1 * took, "{during} of {took}");
+}

@@ -526,7 +526,7 @@ pub trait Session {
     fn cost(&self, what: &str, probabilities: &Tensors) -> Result<Tensor>;
 
     /// How long one evaluation of this batch takes: after a warm-up, on one thread that stays on its processor, so many
-    /// times.
+    /// times. Meanwhile other trials of the study stand still, and nobody else on the machine measures.
     fn latency(&self, batch: &Batch, runs: i64) -> Result<Latency>;
     /// Has running statistics settle on the weights as they are: so many passes as in training over the split's next
     /// batches of this size, which change buffers and nothing else.

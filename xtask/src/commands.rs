@@ -6,11 +6,11 @@ use std::env;
 use std::ffi::OsString;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::libtorch::Flavour;
 use crate::setup::setup;
-use crate::shell::run;
+use crate::shell::{read, run};
 use crate::workspace::{self, cargo, root};
 
 /// The workspace, then the third-party plugins.
@@ -20,10 +20,15 @@ pub fn build() -> Result<()> {
     in_third_party("build")
 }
 
-/// `examples/demo.toml`, from nothing to its report.
+/// `examples/demo.toml`, from nothing to its report, and to a network that PyTorch can load.
 pub fn demo() -> Result<()> {
     build()?;
-    run(program("pleach")?.args(["run", "examples/demo.toml", "--runs", "runs"]))
+    let said = read(program("pleach")?.args(["run", "examples/demo.toml", "--runs", "runs"]))?;
+    let made = said.lines().find_map(|line| line.strip_prefix("run: "));
+    let made = made.context("`pleach run` has named no run")?;
+    let mut export = program("pleach")?;
+    export.args(["export", made, "--stage", "tuned", "--to", "pytorch"]);
+    run(export.arg("--out").arg(format!("{made}/tuned.py")))
 }
 
 /// Every test; `args` are for `cargo test`, `harness` for the test programs.

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -40,6 +41,25 @@ pub fn run(command: &mut Command) -> Result<()> {
         Ok(())
     } else {
         Err(Failed(status).into())
+    }
+}
+
+/// The same, for a command whose standard output is wanted as well as shown.
+pub fn read(command: &mut Command) -> Result<String> {
+    eprintln!("$ {}", line(command));
+    let name = command.get_program().display().to_string();
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("starting {name}"))?;
+    let mut text = String::new();
+    for line in BufReader::new(child.stdout.take().context("it is a pipe")?).lines() {
+        let line = line.with_context(|| format!("reading what {name} prints"))?;
+        println!("{line}");
+        text += &format!("{line}\n");
+    }
+    let status = child.wait()?;
+    match status.success() {
+        true => Ok(text),
+        false => Err(Failed(status).into()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{BinaryBytes, ProgressBar, ProgressStyle};
-use pleach::study::{Event, value};
+use pleach::study::{Event, is_better, value};
 
 use super::mix;
 
@@ -62,9 +62,13 @@ pub(super) fn advance(bar: &ProgressBar, done: u64, total: Option<u64>) {
 }
 
 fn bar() -> Box<dyn FnMut(Event)> {
-    let style = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}")
-        .expect("the template is constant");
+    let style = ProgressStyle::with_template(
+        "{prefix} {bar:24} {pos}/{len} {elapsed}, {eta} left  {wide_msg}",
+    )
+    .expect("the template is constant");
     let mut bar = ProgressBar::hidden();
+    // The best work of the stage so far, and its value.
+    let mut best: Option<(String, f64)> = None;
     Box::new(move |event| match event {
         Event::Fetching { file, done, total } => {
             if bar.message() != file {
@@ -79,6 +83,7 @@ fn bar() -> Box<dyn FnMut(Event)> {
         }
         Event::Stage { name, works, done } => {
             bar.finish();
+            best = None;
             bar = ProgressBar::new(works)
                 .with_style(style.clone())
                 .with_prefix(name.to_owned())
@@ -86,12 +91,22 @@ fn bar() -> Box<dyn FnMut(Event)> {
             bar.tick();
         }
         Event::Changed { .. } => bar.println(line(&event)),
-        Event::Ended { result, .. } => {
+        Event::Ended { name, result, goal } => {
             bar.inc(1);
-            match result {
-                Ok(_) => bar.set_message(line(&event)),
+            if let Ok(value) = value(result, goal)
+                && best
+                    .as_ref()
+                    .is_none_or(|(_, best)| is_better(value, *best, goal))
+            {
+                best = Some((name.to_owned(), value));
+            }
+            match (result, &best) {
+                (Ok(_), Some((best, value))) => {
+                    bar.set_message(format!("{}; best {best} {value:.4}", line(&event)));
+                }
+                (Ok(_), None) => bar.set_message(line(&event)),
                 // A reason to look at should not be overwritten by the next trial.
-                Err(_) => bar.println(line(&event)),
+                (Err(_), _) => bar.println(line(&event)),
             }
         }
     })

@@ -40,9 +40,10 @@ impl Command {
     }
 }
 
-/// Writes the page of a run into its folder; `shown` is what the user calls that.
-pub(super) fn write_beside(run: &Run, shown: &Path) -> Result<(), Error> {
-    write(run, shown, &run.folder().join(PAGE))
+/// Writes the page of a run into its folder, and says where; `shown` is what the user calls that folder.
+pub(super) fn write_beside(run: &Run, shown: &Path) -> Result<PathBuf, Error> {
+    write(run, shown, &run.folder().join(PAGE))?;
+    Ok(shown.join(PAGE))
 }
 
 fn write(run: &Run, shown: &Path, file: &Path) -> Result<(), Error> {

@@ -267,12 +267,17 @@ impl Manner {
             let by = "`keep` in the experiment";
             Spare::of(run, experiment.keep)?.remove(run, by)?;
         }
-        match self.json {
-            true => print_json(&summary)?,
-            false => print(&summary.render(shown)),
+        if self.json {
+            print_json(&summary)?;
+        } else {
+            print(&summary.render(shown));
         }
         // Last, so that what came out is there whatever becomes of the page.
-        Ok(report::write_beside(run, shown)?)
+        let page = report::write_beside(run, shown)?;
+        if !self.json {
+            print(&format!("report: {}", page.display()));
+        }
+        Ok(())
     }
 }
 

@@ -23,7 +23,7 @@ use crate::worker::{Heard, Program, Worker};
 use pool::{Ended, Pool};
 
 pub use saved::{Purpose, saved};
-pub use search::{best, value};
+pub use search::{best, is_better, value};
 
 /// How often something is tried that ends with the worker's death.
 const ATTEMPTS: u32 = 3;

@@ -286,13 +286,17 @@ pub fn best<'a>(results: &'a Results, goal: &Goal) -> Option<(u64, f64, &'a Done
         .iter()
         .filter_map(|(number, result)| Some((*number, worth(result)?, result.as_ref().ok()?)));
     valued.reduce(|best, next| {
-        let better = if goal.higher_is_better {
-            next.1 > best.1
-        } else {
-            next.1 < best.1
-        };
+        let better = is_better(next.1, best.1, goal);
         if better { next } else { best }
     })
+}
+
+/// Whether a value is better than another; of equals none is.
+pub fn is_better(value: f64, than: f64, goal: &Goal) -> bool {
+    match goal.higher_is_better {
+        true => value > than,
+        false => value < than,
+    }
 }
 
 /// The failure of a search without a winner, with each reason once.

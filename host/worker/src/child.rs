@@ -21,7 +21,7 @@ use rustix::process::{
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout, stdin};
 use serde::de::DeserializeOwned;
 
-use crate::crumb;
+use crate::{alone, crumb};
 
 /// A limit that nobody waits for, and that a clock can still count to.
 const YEARS: f64 = 1e9;
@@ -196,6 +196,11 @@ impl Child {
         }
     }
 
+    /// Has it go on, should a sibling have had it stand still and then died.
+    pub(crate) fn wake(&self) -> Result<()> {
+        Ok(pidfd_send_signal(&self.alive, Signal::CONT)?)
+    }
+
     /// What to poll: it sent something, it ended.
     pub(crate) fn watched(&self) -> [PollFd<'_>; 2] {
         [
@@ -327,6 +332,7 @@ fn prepare(parent: Pid, limits: &Limits, output: &File) -> Result<()> {
     if getppid() != Some(parent) {
         leave(1);
     }
+    alone::set_parent(parent);
     dup2_stdin(File::open("/dev/null")?)?;
     dup2_stdout(output)?;
     dup2_stderr(output)?;

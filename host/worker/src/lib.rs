@@ -17,6 +17,7 @@
 //! # use plugin_api::{host::Services as _, role::Trainer as _};
 //! ```
 
+mod alone;
 mod bench;
 mod chain;
 mod check;

@@ -209,7 +209,8 @@ impl Server {
 
     fn ended(&mut self) -> Result<Vec<(String, End)>> {
         let mut ended = vec![];
-        let mut running = vec![];
+        let mut running: Vec<Running> = vec![];
+        let before = self.running.len();
         for mut batch in self.running.drain(..) {
             let Running { child, names } = &mut batch;
             let mut gone = child.look()?;
@@ -232,6 +233,9 @@ impl Server {
             let end = gone.why.map_or(End::Killed, End::Failed);
             ended.extend(names.pop_front().map(|name| (name, end)));
             ended.extend(names.drain(..).map(|name| (name, End::Unbegun)));
+        }
+        if running.len() < before {
+            running.iter().try_for_each(|batch| batch.child.wake())?;
         }
         self.running = running;
         Ok(ended)

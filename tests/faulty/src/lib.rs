@@ -3,6 +3,7 @@
 mod how;
 mod in_place;
 mod layer;
+mod measuring;
 mod opening;
 mod scored;
 mod scorer;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::experiment;
 use crate::journal::Entry;
-use crate::study::value;
+use crate::study::{is_better, value};
 
 /// A search so far.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -137,12 +137,7 @@ fn best_so_far<'t>(trials: impl Iterator<Item = &'t Trial>, goal: &Goal) -> Vec<
     let mut steps: Vec<(u64, f64)> = vec![];
     for trial in trials {
         let Some(value) = trial.value else { continue };
-        let is_better = steps
-            .last()
-            .is_none_or(|(_, best)| match goal.higher_is_better {
-                true => value > *best,
-                false => value < *best,
-            });
+        let is_better = { steps.last() }.is_none_or(|(_, best)| is_better(value, *best, goal));
         if is_better {
             steps.push((trial.number, value));
         }

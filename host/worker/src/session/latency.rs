@@ -6,6 +6,7 @@ use plugin_api::{Ask, Batch, Error, Latency, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use super::NetSession;
+use crate::alone::Alone;
 
 /// Runs before the first that counts, at least: allocators and caches have seen everything by then.
 const WARM_UP: i64 = 3;
@@ -18,9 +19,11 @@ impl NetSession {
                 .expected("1 or more")
                 .into());
         }
+        let mut alone = Alone::here()?;
         let _pinned = Pinned::here()?;
         let batch = self.on_device(batch.clone())?;
-        let run = || -> Result<f64> {
+        let mut run = || -> Result<f64> {
+            alone.again()?;
             let began = Instant::now();
             tch::no_grad(|| self.run(&batch, &Ask::eval()))?;
             if let tch::Device::Cuda(device) = self.device {
