@@ -116,6 +116,11 @@ fn promise(task: &Rc<TaskObj>, ports: &Ports, split: &'static str, at: At) -> Pr
                 .expected("an error")
                 .into());
         }
+        if task.inputs("no such file").is_ok() {
+            return Err(Error::new("a file that is not there gives samples")
+                .expected("an error")
+                .into());
+        }
         let past = At {
             index: PAST_THE_END,
             size: SIZE,
