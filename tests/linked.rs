@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 // A library that nobody names would be left out without a word: these lines are the list of plugins.
 use baselines as _;
 use dgmlp as _;
+use pleach::journal::Journal;
 use pleach_tests::{Place, plugin, root, weights};
-use pleach_worker::{NetSession, host};
+use pleach_worker::{AskTell, NetSession, host};
 use plugin_api::host::Services;
 use plugin_api::plugin::{Plugin, linked};
 use plugin_api::role::Trainer;
-use plugin_api::{Arch, PluginCard, Recipe, Result, Session};
+use plugin_api::{Arch, Ask, Error, PluginCard, Recipe, Result, Session, TrialId};
 use tch::{Device, Kind};
 
 #[test]
@@ -93,5 +94,59 @@ fn trap_12_linked_and_loaded_plugins_list_their_components_in_one_order() -> Res
         assert_eq!(linked, loaded);
         assert!(linked.components.is_sorted_by_key(|c| (&c.role, &c.name)));
     }
+    Ok(())
+}
+
+/// Asked and told by hand, a strategy proposes what it does in a study, and what it is told is the same.
+#[test]
+fn a_search_by_hand_is_that_of_a_study() -> Result<()> {
+    let place = Place::new(
+        "task = 'baselines/digits'\nseed = 4\n[[stage]]\nname = 'found'\n\
+         search = { use = 'baselines/evolution', population = 3, sample = 2 }\nspace = 'baselines/mlp-space'\n\
+         each = [{ train = { use = 'baselines/backprop', epochs = 2 } }]\nbudget = 8\n",
+    );
+    let run = place.run(&[]);
+    let journal = Journal::open(&run.join("journal.sqlite"))?;
+    let studied = journal.entries(0)?;
+
+    tch::set_num_threads(1);
+    let task = host().task(&Recipe::new("baselines/digits"))?;
+    let trainer = host().trainer(&Recipe::new("baselines/backprop").with("epochs", 2))?;
+    let strategy = Recipe::new("baselines/evolution")
+        .with("population", 3)
+        .with("sample", 2);
+    let space = Recipe::new("baselines/mlp-space");
+    let mut search = AskTell::new(&strategy, &space, task.into(), 4, Device::Cpu)?;
+    for trial in &studied {
+        let [id] = search.ask(1)?[..] else {
+            panic!("one was asked for");
+        };
+        assert_eq!(Some(search.proposal(id)?), trial.proposal.as_ref());
+        let mut session = search.session(id)?;
+        trainer.fit(&mut session)?;
+        let value = session.evaluate("val", &Ask::eval())?["accuracy"];
+        let done = trial.result.clone().expect("it has ended")?;
+        assert_eq!(value, done.metrics["val.accuracy"], "{id}");
+        search.tell(id, Ok::<_, Error>(value))?;
+    }
+    let values = studied
+        .iter()
+        .map(|trial| trial.result.clone().unwrap().unwrap());
+    let best = values
+        .map(|done| done.metrics["val.accuracy"])
+        .fold(0.0, f64::max);
+    assert_eq!(search.best().map(|(_, value)| value), Some(best));
+
+    let [id] = search.ask(1)?[..] else {
+        panic!("one was asked for");
+    };
+    search.tell(id, Err(Error::new("out of luck")))?;
+    let refused = search.tell(id, Ok::<_, Error>(f64::NAN)).unwrap_err();
+    assert!(refused.to_string().contains("is worth NaN"), "{refused}");
+    let unknown = search.session(TrialId(99)).map(|_| ()).unwrap_err();
+    assert!(
+        unknown.to_string().contains("nothing was asked for as t99"),
+        "{unknown}"
+    );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Mean, standard deviation and interval of a sample, as of a metric over seeds.
+//! Mean, standard deviation and interval of a sample, as of a metric over seeds, and of what two differ by, seed by seed.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -45,6 +45,35 @@ impl Spread {
             Some(sd) => format!("{mean:.digits$} ± {sd:.digits$}"),
         }
     }
+}
+
+/// A stage less the reference.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// The stage.
+    pub stage: String,
+    /// Of its values less those of the reference, over the seeds that both have; nothing where there is none.
+    pub difference: Option<Spread>,
+}
+
+/// Each of these samples less the first, over the seeds that both have: what the seeds share, such as the order of the data,
+/// falls out.
+pub fn compare(samples: &[(String, Vec<(u64, f64)>)]) -> Vec<Difference> {
+    let Some(((_, reference), others)) = samples.split_first() else {
+        return vec![];
+    };
+    let paired = |values: &[(u64, f64)]| {
+        let pair = |(seed, value): &(u64, f64)| {
+            let (_, other) = reference.iter().find(|(of, _)| of == seed)?;
+            Some(value - other)
+        };
+        Spread::over(values.iter().filter_map(pair))
+    };
+    let difference = |(stage, values): &(String, Vec<(u64, f64)>)| Difference {
+        stage: stage.clone(),
+        difference: paired(values),
+    };
+    others.iter().map(difference).collect()
 }
 
 /// How many standard errors an interval reaches to either side.

@@ -6,10 +6,10 @@ use comfy_table::{CellAlignment, presets};
 use plugin_api_data::{Error, Goal, Named, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{Experiment, Verb};
+use crate::experiment::{Experiment, Stage, Verb};
 use crate::journal::{Journal, Results};
 use crate::run::Run;
-use crate::spread::Spread;
+use crate::spread::{Difference, Spread, compare};
 use crate::study::best;
 
 /// What came out of a run.
@@ -25,8 +25,21 @@ pub struct Summary {
     pub searches: Vec<Found>,
     /// The other stages, in order.
     pub stages: Vec<Row>,
+    /// By how much the arms of a stage differ from the first of them, seed by seed.
+    pub comparisons: Vec<Compared>,
     /// What analyses measured, in order.
     pub analyses: Vec<Measured>,
+}
+
+/// By how much arms differ from the first of their group.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// The arm that the others are compared with.
+    pub reference: String,
+    /// What is compared, such as `test.accuracy`.
+    pub metric: String,
+    /// The others, in order.
+    pub differences: Vec<Difference>,
 }
 
 /// What others want to know of a run that is complete.
@@ -92,8 +105,10 @@ impl Summary {
             best: None,
             searches: vec![],
             stages: vec![],
+            comparisons: vec![],
             analyses: vec![],
         };
+        let mut of_stages = vec![];
         for (index, stage) in experiment.stages.iter().enumerate() {
             let results = journal.results(index)?;
             match &stage.verb {
@@ -114,14 +129,24 @@ impl Summary {
                             value,
                         }))
                 }
-                Verb::Steps(..) => summary.stages.push(Row {
-                    stage: stage.name.clone(),
-                    seeds: results.len(),
-                    val: Spread::of(&results, &format!("val.{}", goal.metric)),
-                    test: Spread::of(&results, &format!("test.{}", goal.metric)),
-                    parameters: Spread::of(&results, "parameters"),
-                    alive: Spread::of(&results, "alive"),
-                }),
+                Verb::Steps(..) => {
+                    summary.stages.push(Row {
+                        stage: stage.name.clone(),
+                        seeds: results.len(),
+                        val: Spread::of(&results, &format!("val.{}", goal.metric)),
+                        test: Spread::of(&results, &format!("test.{}", goal.metric)),
+                        parameters: Spread::of(&results, "parameters"),
+                        alive: Spread::of(&results, "alive"),
+                    });
+                    of_stages.push((stage, results));
+                }
+            }
+        }
+        let group = |stage: &Stage| stage.arm().map(|(group, _)| group.to_owned());
+        let together = |a: &Stage, b: &Stage| group(a).is_some() && group(a) == group(b);
+        for arms in of_stages.chunk_by(|(a, _), (b, _)| together(a, b)) {
+            if arms.len() > 1 {
+                summary.comparisons.extend(Compared::of(arms, goal));
             }
         }
         let of_stage = summary.stages.iter().rev();
@@ -164,11 +189,46 @@ impl Summary {
             });
             lines.push(aligned(header.into(), rows));
         }
+        lines.extend(self.comparisons.iter().flat_map(Compared::lines));
         for measured in &self.analyses {
             lines.extend(measured.lines());
         }
         lines.push(format!("run: {}", folder.display()));
         lines.join("\n")
+    }
+}
+
+impl Compared {
+    /// On `val` and on `test`, as far as they were measured there.
+    fn of(arms: &[(&Stage, Results)], goal: &Goal) -> Vec<Self> {
+        let on = |split: &str| {
+            let metric = format!("{split}.{}", goal.metric);
+            let samples = arms.iter().map(|(stage, results)| {
+                let values = results.iter().filter_map(|(number, result)| {
+                    Some((*number, *result.as_ref().ok()?.metrics.get(&metric)?))
+                });
+                (stage.name.clone(), values.collect())
+            });
+            Compared {
+                reference: arms[0].0.name.clone(),
+                differences: compare(&samples.collect::<Vec<_>>()),
+                metric,
+            }
+        };
+        ["val", "test"].map(on).into()
+    }
+
+    /// As text for people.
+    fn lines(&self) -> impl Iterator<Item = String> {
+        self.differences.iter().filter_map(|of| {
+            let Spread { n, mean, .. } = of.difference?;
+            let (arm, reference, metric) = (&of.stage, &self.reference, &self.metric);
+            let difference = format!("{arm} less {reference}: {metric} {mean:+.4}");
+            Some(match of.difference?.interval {
+                Some((low, high)) => format!("{difference} ({low:+.4} to {high:+.4}), {n} seeds"),
+                None => difference,
+            })
+        })
     }
 }
 

@@ -20,7 +20,7 @@ use crate::study::best;
 use crate::summary::Summary;
 use crate::worker::Program;
 
-pub use arms::{Arms, Difference, compare};
+pub use arms::Arms;
 pub use search::{Credit, Failure, Search, Trial};
 pub use used::{Contribution, Used};
 

@@ -7,7 +7,7 @@ mod data;
 mod page;
 
 pub use data::{
-    Arms, Contribution, Credit, Difference, Failure, Network, Report, Reported, Search, Seed,
-    Stage, Trial, Used, compare,
+    Arms, Contribution, Credit, Failure, Network, Report, Reported, Search, Seed, Stage, Trial,
+    Used,
 };
 pub use page::page;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::data::{Report, Reported, Search, Stage, Trial};
 use crate::error::Context;
+use crate::spread::Difference;
 use plot::{Axes, Figure, Group, Line};
 use text::{duration, interval, mean, number};
 
@@ -236,7 +237,7 @@ fn seeds(report: &Report, id: &mut impl FnMut() -> String) -> Vec<Figure> {
 
 fn arms(report: &Report) -> Vec<Arm> {
     let of = |arms: &super::Arms| {
-        let row = |of: &super::Difference| Arm {
+        let row = |of: &Difference| Arm {
             metric: arms.metric.clone(),
             stage: of.stage.clone(),
             reference: arms.reference.clone(),

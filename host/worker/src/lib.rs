@@ -18,6 +18,7 @@
 //! ```
 
 mod alone;
+mod ask_tell;
 mod bench;
 mod chain;
 mod check;
@@ -47,6 +48,7 @@ mod variation;
 mod weights;
 mod work;
 
+pub use ask_tell::AskTell;
 pub use bench::SubjectBench;
 pub use check::check;
 pub use load::{load, open};

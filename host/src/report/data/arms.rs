@@ -4,7 +4,7 @@ use plugin_api_data::Goal;
 use serde::Serialize;
 
 use super::Stage;
-use crate::spread::Spread;
+use crate::spread::{Difference, compare};
 
 /// A group of stages that ran with the same seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,35 +17,6 @@ pub struct Arms {
     pub reference: String,
     /// The others, in order.
     pub differences: Vec<Difference>,
-}
-
-/// A stage less the reference.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Difference {
-    /// The stage.
-    pub stage: String,
-    /// Of its values less those of the reference, over the seeds that both have; nothing where there is none.
-    pub difference: Option<Spread>,
-}
-
-/// Each of these samples less the first, over the seeds that both have: what the seeds share, such as the order of the data,
-/// falls out.
-pub fn compare(samples: &[(String, Vec<(u64, f64)>)]) -> Vec<Difference> {
-    let Some(((_, reference), others)) = samples.split_first() else {
-        return vec![];
-    };
-    let paired = |values: &[(u64, f64)]| {
-        let pair = |(seed, value): &(u64, f64)| {
-            let (_, other) = reference.iter().find(|(of, _)| of == seed)?;
-            Some(value - other)
-        };
-        Spread::over(values.iter().filter_map(pair))
-    };
-    let difference = |(stage, values): &(String, Vec<(u64, f64)>)| Difference {
-        stage: stage.clone(),
-        difference: paired(values),
-    };
-    others.iter().map(difference).collect()
 }
 
 impl Arms {
