@@ -268,7 +268,7 @@ impl Reader<'_> {
             let stage = fields.and_then(|fields| {
                 let verb = self.verb(node, fields, ARM_VERBS, "arm")?;
                 self.refuse_keys(fields, verb, "arm", &[&SUBJECT, keys(verb)].concat());
-                let name = arm_name(&name, arm);
+                let name = arm_name(name, arm);
                 let origin = match has_subject(fields) {
                     true => self.origin(node, fields, &name, earlier),
                     false => shared.clone(),
