@@ -142,9 +142,11 @@ impl Checker<'_> {
     ) -> Json {
         if is_decision(value) {
             if !scope.open {
-                let error =
-                    Diagnostic::new(place.value(), "there is no search here that decides this");
-                let help = "only parameters of the layers in a `space` are left to a search";
+                let error = Diagnostic::new(
+                    place.value(),
+                    "a search decides only parameters of the layers in its `space`",
+                );
+                let help = "give it a value here";
                 self.errors.push(error.help(help));
             }
             scope.decided.push(place.clone());
