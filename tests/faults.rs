@@ -1,8 +1,11 @@
 //! A plugin that misbehaves costs its trial and nothing else, and the trial says what happened.
 
-use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
+use pleach::journal::{Entry, Journal};
 use pleach_tests::{Place, both};
+use plugin_api::Decided;
 use serde_json::Value;
 
 /// How the faulty layer can misbehave, and what its trial says; nothing where it must do no harm. `…` is a number.
@@ -18,8 +21,17 @@ const FAULTS: &[(&str, &str)] = &[
         "payload",
         "panicked at tests/faulty/src/how.rs:…:…: with something that is no text",
     ),
+    ("panic-twice", "died of SIGABRT"),
+    (
+        "panic-without-grad",
+        "panicked at tests/faulty/src/how.rs:…:…: on purpose",
+    ),
     (
         "libtorch",
+        "libtorch: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)",
+    ),
+    (
+        "libtorch-error",
         "libtorch: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)",
     ),
     ("exception", "threw a C++ exception: thrown on purpose"),
@@ -33,31 +45,52 @@ const FAULTS: &[(&str, &str)] = &[
     ("stack", "died of SIGABRT"),
     ("loop", "ran longer than 3 s and was killed"),
     ("memory", "died of SIGABRT"),
+    (
+        "tensor-memory",
+        "libtorch: [enforce fail at alloc_cpu.cpp:…] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to \
+         allocate … bytes. Error code … (Cannot allocate memory)",
+    ),
+    ("threads", "libtorch has 3 threads"),
+    ("thread", ""),
+    ("parallel", ""),
 ];
 
-/// What a trial says after this fault: those that a process survives come through the trainer, the others from outside.
+/// Layers of the trials around a fault, which are healthy and worth something different.
+const HEALTHY: [&str; 3] = ["baselines/gcn", "baselines/linear", "baselines/gin"];
+
+/// What a trial says after this fault: of those that end the process, from outside; of the others, through the trainer.
 fn message(how: &str, says: &str) -> String {
     match how {
-        "error" | "panic" | "payload" | "libtorch" | "exception" | "odd-exception" => {
-            format!(
-                "`baselines/backprop`: `faulty/faulty` failed\n  caused by `faulty/faulty`: {says}"
-            )
+        "panic-twice" | "abort" | "exit" | "segv" | "stack" | "loop" | "memory" => {
+            format!("`faulty/faulty`: {says}\n  help: what it printed is in logs/search-t….log")
         }
-        _ => format!("`faulty/faulty`: {says}\n  help: what it printed is in logs/search-t….log"),
+        _ => format!(
+            "`baselines/backprop`: `faulty/faulty` failed\n  caused by `faulty/faulty`: {says}"
+        ),
     }
 }
 
-/// A search over networks with one faulty layer, long enough to meet every fault.
+/// The layers that are tried in turn: a healthy one, a fault, a healthy one, a fault, …, and a healthy one.
+fn layers() -> Vec<String> {
+    let healthy = (0..).map(|i| format!("'{}'", HEALTHY[i % HEALTHY.len()]));
+    let faulty = FAULTS.iter();
+    let faulty = faulty.map(|(how, _)| format!("{{ use = 'faulty/faulty', how = '{how}' }}"));
+    let pairs = healthy.clone().zip(faulty).flat_map(|(a, b)| [a, b]);
+    pairs
+        .chain([healthy.clone().next().expect("it is endless")])
+        .collect()
+}
+
+/// A search that meets every fault once, and a stage that goes on with what it found.
 fn experiment() -> String {
-    let layers: Vec<String> = FAULTS
-        .iter()
-        .map(|(how, _)| format!("{{ use = 'faulty/faulty', how = '{how}' }}"))
-        .collect();
+    let layers = layers();
     format!(
         "task = 'baselines/digits-graph'\nlimits = {{ seconds = 3, memory = '1 GiB' }}\n[[stage]]\nname = 'search'\n\
-         search = 'baselines/random'\nspace = {{ use = 'baselines/gnn', depth = 1, layers = [{}] }}\n\
-         each = [{{ train = {{ use = 'baselines/backprop', epochs = 1 }} }}]\nbudget = 70\nahead = 2\n",
-        layers.join(", ")
+         search = 'faulty/in-turn'\nspace = {{ use = 'baselines/gnn', depth = 1, layers = [{}] }}\n\
+         each = [{{ train = {{ use = 'baselines/backprop', epochs = 1 }} }}]\nbudget = {}\nahead = 2\n\
+         [[stage]]\nname = 'found'\ntrain = {{ use = 'baselines/backprop', epochs = 1 }}\n",
+        layers.join(", "),
+        layers.len()
     )
 }
 
@@ -72,44 +105,117 @@ fn matches(text: &str, pattern: &str) -> bool {
     }
 }
 
+/// A trial that ended.
+struct Trial {
+    /// Which of the layers it tried.
+    layer: usize,
+    /// What it is worth, or why it failed.
+    result: Result<f64, plugin_api::Error>,
+}
+
+/// The trials of the search, which knows no others.
+fn trials(run: &Path) -> Vec<Trial> {
+    let journal = Journal::open(&run.join("journal.sqlite")).expect("a journal");
+    let entries = journal.entries(0).expect("trials");
+    let trial = |entry: Entry| {
+        let point = entry.proposal.expect("a proposal").point;
+        let Decided::Option(layer) = point["layer-0"] else {
+            panic!("a layer is an option: {point:?}");
+        };
+        let result = entry.result.expect("it has ended");
+        let result = result.map(|done| done.metrics["val.accuracy"]);
+        Trial { layer, result }
+    };
+    entries.into_iter().map(trial).collect()
+}
+
 #[test]
 fn each_fault_costs_its_trial_and_nothing_else() {
     let place = Place::new(&experiment()).with_faulty();
-    let run = place.run(&["--jobs", "2", "--plugins", "plugins"]);
-    let db = rusqlite::Connection::open(run.join("journal.sqlite")).unwrap();
-    let mut rows = db
-        .prepare("SELECT proposal, outcome, result FROM trial ORDER BY number")
-        .unwrap();
-    let rows = rows
-        .query_map([], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, String>(2)?,
-            ))
-        })
-        .unwrap();
-    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows {
-        let (proposal, outcome, result) = row.unwrap();
-        let proposal: Value = serde_json::from_str(&proposal).unwrap();
-        let option = proposal["point"]["layer-0"]["option"].as_u64().unwrap() as usize;
-        let (how, says) = FAULTS[option];
-        *met.entry(how).or_default() += 1;
-        if says.is_empty() {
-            assert_eq!(outcome, "done", "{how}: {result}");
-            continue;
-        }
-        assert_eq!(outcome, "failed", "{how}: {result}");
-        let error: plugin_api::Error = serde_json::from_str(&result).unwrap();
-        let wanted = message(how, says);
+    let run = place.run(&["--jobs", "2", "--plugins", "plugins", "--json"]);
+    let log = fs::read_to_string(run.join("logs/search-strategy.log")).expect("a log");
+    let trials = trials(&run);
+    let order: Vec<usize> = trials.iter().map(|trial| trial.layer).collect();
+    assert_eq!(order, (0..2 * FAULTS.len() + 1).collect::<Vec<_>>());
+    for (number, Trial { layer, result }) in trials.iter().enumerate() {
+        let (how, says) = match layer % 2 {
+            0 => ("healthy", ""),
+            _ => FAULTS[layer / 2],
+        };
+        let told = match result {
+            Ok(_) => "done".to_owned(),
+            Err(error) => format!("failed, {}", error.what),
+        };
+        let told = format!("told of t{number}: {told}");
+        // The search ends with its last results.
+        let is_asked_after = number + 2 < trials.len();
         assert!(
-            matches(&error.to_string(), &wanted),
-            "{how} says\n{error}\ninstead of\n{wanted}"
+            !is_asked_after || log.contains(&told),
+            "{how}: no `{told}` in\n{log}"
         );
+        match result {
+            Ok(_) => assert_eq!(says, "", "{how} did no harm"),
+            Err(error) => {
+                let wanted = message(how, says);
+                assert!(
+                    !says.is_empty() && matches(&error.to_string(), &wanted),
+                    "{how} says\n{error}\ninstead of\n{wanted}"
+                );
+            }
+        }
     }
-    assert_eq!(met.values().sum::<usize>(), 70, "{met:?}");
-    assert_eq!(met.len(), FAULTS.len(), "not every fault was met: {met:?}");
+    // Of equals the first; the stage behind has gone on with it.
+    let worth = |trial: &Trial| trial.result.as_ref().copied().unwrap_or(f64::NEG_INFINITY);
+    let best = (0..trials.len())
+        .rev()
+        .max_by(|a, b| worth(&trials[*a]).total_cmp(&worth(&trials[*b])));
+    let resumed = place
+        .pleach(&["resume", "runs/experiment-1", "--json"])
+        .output()
+        .unwrap();
+    let summary: Value = serde_json::from_slice(&resumed.stdout).unwrap();
+    assert_eq!(
+        summary["searches"][0]["best"].as_u64(),
+        best.map(|best| best as u64)
+    );
+    assert_eq!(
+        summary["searches"][0]["trials"].as_u64(),
+        Some(trials.len() as u64)
+    );
+    assert_eq!(summary["stages"][0]["seeds"], 1);
+}
+
+/// The table above knows every way to misbehave.
+#[test]
+fn no_fault_is_left_out() {
+    let place = Place::new("").with_faulty();
+    let described = place
+        .pleach(&[
+            "describe",
+            "faulty/faulty",
+            "--json",
+            "--plugins",
+            "plugins",
+        ])
+        .output()
+        .unwrap();
+    let described: Value = serde_json::from_slice(&described.stdout).expect("JSON");
+    let mut known: Vec<&str> = FAULTS.iter().map(|(how, _)| *how).collect();
+    let mut all = options(&described["schema"]["properties"]["how"]);
+    (known.sort_unstable(), all.sort_unstable());
+    assert_eq!(all, known);
+}
+
+/// The texts that a schema allows.
+fn options(schema: &Value) -> Vec<&str> {
+    let one = schema["const"].as_str();
+    let lists = ["enum", "oneOf"].map(|key| schema[key].as_array());
+    let [of_texts, of_schemas] = lists.map(|list| list.into_iter().flatten());
+    let texts = of_texts.filter_map(Value::as_str);
+    one.into_iter()
+        .chain(texts)
+        .chain(of_schemas.flat_map(options))
+        .collect()
 }
 
 /// A strategy lives in a process of its own: it is started anew, and given up with a reason.

@@ -6,22 +6,32 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use pleach_tests::{Place, STUDY, journal, weights};
+use pleach_tests::{Place, STUDY, both, journal, weights};
 use plugin_api::{random, stream};
+use serde_json::Value;
 
+/// From which the moments are drawn at which somebody is killed.
+const SEED: u64 = 0;
+/// How many there are for each victim.
 const MOMENTS: u64 = 10;
 
 /// The study, never killed.
 struct Whole {
     journal: Vec<String>,
     weights: Vec<(String, Vec<u8>)>,
+    report: Value,
     took: Duration,
+}
+
+/// The study with checkpoints as often as can be, for work to go on from.
+fn place() -> Place {
+    Place::new(&format!("checkpoint = 0\n{STUDY}")).with_faulty()
 }
 
 fn whole() -> &'static Whole {
     static WHOLE: OnceLock<Whole> = OnceLock::new();
     WHOLE.get_or_init(|| {
-        let place = Place::new(STUDY).with_faulty();
+        let place = place();
         let start = Instant::now();
         let run = place.run(&["--jobs", "2", "--plugins", "plugins"]);
         let took = start.elapsed();
@@ -36,9 +46,39 @@ fn whole() -> &'static Whole {
         Whole {
             journal,
             weights,
+            report: report(&place),
             took,
         }
     })
+}
+
+/// What the page of a run shows, without what clocks say and where its folder is.
+fn report(place: &Place) -> Value {
+    let output = place
+        .pleach(&["report", "runs/experiment-1", "--json"])
+        .output()
+        .expect("pleach can be started");
+    assert!(output.status.success(), "{}", both(&output));
+    let folder = place.folder.path().canonicalize().expect("a folder");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let text = text.replace(folder.to_str().expect("text"), "DIR");
+    without_clocks(serde_json::from_str(&text).expect("JSON"))
+}
+
+fn without_clocks(value: Value) -> Value {
+    const CLOCKS: [&str; 3] = ["begun", "last", "seconds"];
+    match value {
+        Value::Object(fields) => {
+            let timeless = fields
+                .into_iter()
+                .filter(|(key, _)| !CLOCKS.contains(&&**key));
+            timeless
+                .map(|(key, value)| (key, without_clocks(value)))
+                .collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_clocks).collect(),
+        plain => plain,
+    }
 }
 
 fn same(run: &Path, what: &str) {
@@ -119,63 +159,62 @@ fn start(place: &Place, arguments: &[&str]) -> Child {
 
 /// Runs the study, kills somebody at each of ten moments, each in a run of its own, and sees that nothing came of it.
 fn killed_at_ten_moments(victim: &str, strike: impl Fn(&mut Child, usize) -> bool) {
-    let took = whole().took;
-    for moment in 0..MOMENTS {
-        let (place, _) = (0..)
-            .map(|attempt| struck_at(victim, moment, attempt, took, &strike))
-            .find(|(_, struck)| *struck)
+    let whole = whole();
+    for number in 0..MOMENTS {
+        let (place, moment) = (0..)
+            .find_map(|attempt| {
+                let name = format!("{victim}, moment {number}, attempt {attempt}");
+                let part = random::uniform(&[1], stream(SEED, &name)).double_value(&[0]);
+                let moment = whole.took.mul_f64(part);
+                let place = struck_at(moment, |pleach| strike(pleach, number as usize))?;
+                Some((place, moment))
+            })
             .expect("some moment has somebody to kill");
+        let what = format!("{victim} killed after {moment:?}, number {number} of seed {SEED}");
         let run: PathBuf = place.folder.path().join("runs/experiment-1");
         let arguments: &[&str] = match run.join("experiment.toml").exists() {
-            true => &["resume", "runs/experiment-1"],
+            true => &["resume", "runs/experiment-1", "--jobs", "2"],
             // Killed before there was anything to resume.
             false => {
                 std::fs::remove_dir_all(place.folder.path().join("runs")).ok();
-                &["run", "experiment.toml", "--plugins", "plugins"]
+                &RUN
             }
         };
         let resumed = place
             .pleach(arguments)
             .output()
             .expect("pleach can be started");
-        assert!(
-            resumed.status.success(),
-            "moment {moment}: {}",
-            pleach_tests::both(&resumed)
-        );
-        same(&run, &format!("{victim} killed at moment {moment}"));
+        assert!(resumed.status.success(), "{what}: {}", both(&resumed));
+        same(&run, &what);
+        let report = report(&place);
+        for (key, then) in whole.report.as_object().expect("a report") {
+            assert_eq!(report.get(key), Some(then), "{what}: `{key}` of the report");
+        }
     }
 }
 
-/// A run of the study in which somebody was killed at a random moment, if there was anybody from then on.
-fn struck_at(
-    victim: &str,
-    moment: u64,
-    attempt: u64,
-    took: Duration,
-    strike: impl Fn(&mut Child, usize) -> bool,
-) -> (Place, bool) {
-    let place = Place::new(&format!("checkpoint = 0\n{STUDY}")).with_faulty();
-    let mut pleach = start(
-        &place,
-        &[
-            "run",
-            "experiment.toml",
-            "--jobs",
-            "2",
-            "--plugins",
-            "plugins",
-        ],
-    );
-    let seed = stream(moment, &format!("{victim}{attempt}"));
-    sleep(took.mul_f64(0.05 + 0.9 * random::uniform(&[1], seed).double_value(&[0])));
+/// The study with two trials at once.
+const RUN: [&str; 6] = [
+    "run",
+    "experiment.toml",
+    "--jobs",
+    "2",
+    "--plugins",
+    "plugins",
+];
+
+/// A run of the study in which somebody was killed, if there was anybody to kill from this moment on.
+fn struck_at(moment: Duration, strike: impl Fn(&mut Child) -> bool) -> Option<Place> {
+    let place = place();
+    let mut pleach = start(&place, &RUN);
+    sleep(moment);
     let mut struck = false;
     while !struck && pleach.try_wait().expect("a child").is_none() {
-        struck = strike(&mut pleach, moment as usize);
+        struck = strike(&mut pleach);
         sleep(Duration::from_millis(2));
     }
     pleach.wait().expect("a child");
-    (place, struck)
+    struck.then_some(place)
 }
 
 /// A study whose works take long enough to be cut off: a relaxation's search, trials of several steps, a trainer that has
@@ -246,11 +285,7 @@ fn work_goes_on_from_its_checkpoint() {
             .env("PLEACH_LOG", "info")
             .output()
             .expect("pleach can be started");
-        assert!(
-            resumed.status.success(),
-            "{work}: {}",
-            pleach_tests::both(&resumed)
-        );
+        assert!(resumed.status.success(), "{work}: {}", both(&resumed));
         let log = std::fs::read_to_string(run.join(format!("logs/{work}.log"))).expect("a log");
         assert!(log.contains("goes on from"), "{work}: {log}");
         assert_eq!(journal(&run), journal_then, "{work}");
@@ -362,7 +397,7 @@ fn stopped_and_resumed() {
         sleep(Duration::from_millis(5));
     }
     let stop = place.pleach(&["stop", "runs/experiment-1"]).output();
-    let said = pleach_tests::both(&stop.expect("pleach can be started"));
+    let said = both(&stop.expect("pleach can be started"));
     let status = running.wait().expect("it ends");
     assert_eq!(status.code(), Some(130), "{said}");
     assert!(
@@ -371,7 +406,7 @@ fn stopped_and_resumed() {
     );
     let resumed = place.pleach(&["resume", "runs/experiment-1"]).output();
     let resumed = resumed.expect("pleach can be started");
-    assert!(resumed.status.success(), "{}", pleach_tests::both(&resumed));
+    assert!(resumed.status.success(), "{}", both(&resumed));
     same(&run, "stopped");
 }
 

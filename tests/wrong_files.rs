@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use expect_test::expect_file;
 use pleach_tests::{Place, built, example, patched, plugin, root};
@@ -23,18 +24,26 @@ fn golden(path: impl AsRef<Path>) -> std::path::PathBuf {
     root().join("tests/golden").join(path)
 }
 
+/// Each `NAME.toml` in the folder of wrong experiments beside its `NAME.stderr`; `beside` holds the files that some of them
+/// name.
 #[test]
-fn ten_wrong_experiments() {
-    let mut experiments: Vec<_> = fs::read_dir(golden("experiments"))
+fn wrong_experiments() {
+    let folder = golden("experiments");
+    let mut experiments: Vec<_> = fs::read_dir(&folder)
         .unwrap()
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|e| e == "toml"))
         .collect();
     experiments.sort();
-    assert_eq!(experiments.len(), 10);
+    assert!(experiments.len() >= 40, "{} of them", experiments.len());
+    let place = Place::new("");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .args([&folder.join("beside"), place.folder.path()])
+        .status();
+    assert!(copied.unwrap().success());
     for path in experiments {
         let name = path.file_name().unwrap().to_str().unwrap();
-        let place = Place::new("");
         fs::copy(&path, place.folder.path().join(name)).unwrap();
         expect_file![path.with_extension("stderr")].assert_eq(&said(&place, &["run", name], 2));
         assert!(

@@ -136,7 +136,10 @@ impl Catalog {
                 .components()
                 .map(|(plugin, card)| format!("{}/{}", plugin.name, card.name))
                 .collect();
-            match nearest(name, all.iter().map(String::as_str)) {
+            let of_a_plugin =
+                |full: &&str| full.split_once('/').is_some_and(|(_, own)| own == name);
+            let all = all.iter().map(String::as_str);
+            match all.clone().find(of_a_plugin).or(nearest(name, all)) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error.help("`pleach components` shows all of them"),
             }

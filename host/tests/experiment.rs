@@ -362,11 +362,13 @@ fn values() {
     check_stage(
         "search = \"baselines/random\"\nspace = { use = \"baselines/gnn\", depth = { decide = \"d\" } }\nbudget = 1",
         expect![[r#"
-            error: `depth` of `baselines/gnn` must be a whole number
+            error: a search decides only parameters of the layers in its `space`
              --> e.toml:4:42
               |
             4 | space = { use = "baselines/gnn", depth = { decide = "d" } }
-              |                                          ^^^^^^^^^^^^^^^^ found a table"#]],
+              |                                          ^^^^^^^^^^^^^^^^
+              |
+              = help: give it a value here"#]],
     );
     check_stage(
         "search = \"baselines/random\"\nspace = { use = \"baselines/gnn\", layers = [{ use = \"baselines/gat\", reduce = \"maen\", heads = 0 }] }\nbudget = 1",
@@ -451,11 +453,13 @@ fn stages() {
     check(
         "task = \"baselines/digits-graph\"",
         expect![[r#"
-        error: an experiment needs `stage`
-         --> e.toml:1:1
-          |
-        1 | task = "baselines/digits-graph"
-          | ^"#]],
+            error: an experiment needs a stage
+             --> e.toml:1:1
+              |
+            1 | task = "baselines/digits-graph"
+              | ^
+              |
+              = help: begin each with [[stage]]"#]],
     );
     check_stage(
         "name = \"empty\"",
@@ -749,6 +753,7 @@ subjects = ["found", "rates"]
         seeds = 2
         threads = 1
         checkpoint = 60.0
+        keep = "all"
 
         [task]
         use = "baselines/digits-graph"
@@ -959,6 +964,7 @@ fn budgets() {
         seeds = 1
         threads = 1
         checkpoint = 60.0
+        keep = "all"
 
         [task]
         use = "baselines/digits-graph"
@@ -1157,6 +1163,8 @@ fn networks_in_files() {
           |
         5 | from = { run = "runs/second-1", stage = "found" }
           |                ^^^^^^^^^^^^^^^
+          |
+          = help: write it as seen from the folder of this file, such as "runs/first-1"
 
         error: the run `runs/first-1` has no network of stage `fuond`, seed 0
          --> e.toml:5:8

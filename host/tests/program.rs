@@ -99,11 +99,13 @@ fn errors() {
         &["run", "e.toml", "--plugins", "."],
         expect![[r#"
             2
-            error: an experiment needs `stage`
+            error: an experiment needs a stage
              --> e.toml:1:1
               |
             1 | task = "fake/task"
               | ^
+              |
+              = help: begin each with [[stage]]
 
             error: the plugin `fake` cannot be used: the worker cannot find libtorch
              --> e.toml:1:8

@@ -1,4 +1,4 @@
-//! What follows the set-up: build, demo, test, bench.
+//! What follows the set-up: build, demo, test, bench, soak.
 //!
 //! Always the dev profile: in a second one, torch-sys would be built a second time, which takes minutes.
 
@@ -69,6 +69,15 @@ pub fn bench(name: &str, args: &[OsString]) -> Result<()> {
     }
     build()?;
     run(program(name)?.args(args))
+}
+
+/// Ten thousand trials with faults among them.
+pub fn soak() -> Result<()> {
+    build()?;
+    for example in ["faulty", "soak"] {
+        run(&mut cargo(["build", "--workspace", "--example", example]))?;
+    }
+    run(&mut program("examples/soak")?)
 }
 
 /// The names that [`bench()`] takes.

@@ -61,6 +61,10 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+    /// Builds everything and runs ten thousand trials with faults among them, which takes minutes
+    ///
+    /// Fails where a trial is not accounted for, memory grows, or a process or checkpoint is left.
+    Soak,
 }
 
 impl Task {
@@ -76,6 +80,7 @@ impl Task {
                 args,
             } => commands::bench(&name, &args),
             Task::Bench { name: None, .. } => commands::list_benches(),
+            Task::Soak => commands::soak(),
         }
     }
 }

@@ -112,10 +112,9 @@ impl Checker<'_> {
         // Checked as it was written: a default is the plugin's own affair.
         match jsonschema::validator_for(&card.schema) {
             Ok(validator) => {
-                let decided = &scope.decided;
                 let found = validator
                     .iter_errors(&Json::Object(params))
-                    .filter_map(|e| explain(&e, recipe, place, at, decided))
+                    .filter_map(|e| explain(&e, recipe, (place, at), &scope))
                     .collect::<Vec<_>>();
                 self.errors.extend(found);
             }
@@ -141,7 +140,15 @@ impl Checker<'_> {
         place: &Place<'p>,
         scope: &mut Scope<'_, 'p>,
     ) -> Json {
-        if scope.open && is_decision(value) {
+        if is_decision(value) {
+            if !scope.open {
+                let error = Diagnostic::new(
+                    place.value(),
+                    "a search decides only parameters of the layers in its `space`",
+                );
+                let help = "give it a value here";
+                self.errors.push(error.help(help));
+            }
             scope.decided.push(place.clone());
             return value.clone();
         }
@@ -222,9 +229,8 @@ fn missing(at: &Place, error: &Error) -> Diagnostic {
 fn explain(
     error: &ValidationError,
     recipe: &Recipe,
-    place: &Place,
-    at: &Place,
-    decided: &[Place],
+    (place, at): (&Place, &Place),
+    scope: &Scope,
 ) -> Option<Diagnostic> {
     let path: Vec<String> = error
         .instance_path()
@@ -232,7 +238,7 @@ fn explain(
         .map(|s| s.to_string())
         .collect();
     let here = path.iter().fold(place.clone(), |p, step| p.child(step));
-    if decided.iter().any(|d| here.within(d)) {
+    if scope.decided.iter().any(|d| here.within(d)) {
         return None;
     }
     let component = &recipe.component;
@@ -274,6 +280,9 @@ fn explain(
         other => other.to_string(),
     };
     let (expected, help) = expectation(error);
+    let is_table = error.instance().is_object();
+    let to_a_search = "what is left to the search is { decide = \"NAME\" }";
+    let help = help.or((scope.open && is_table).then(|| to_a_search.into()));
     let diagnostic = Diagnostic::new(here.value(), format!("{subject} {expected}"))
         .label(format!("found {found}"));
     Some(match help {
@@ -334,11 +343,14 @@ fn expectation(error: &ValidationError) -> (String, Option<String>) {
                 .filter(|e| !is_null(e))
                 .collect();
             let all: Vec<(String, Option<String>)> = telling.into_iter().map(expectation).collect();
+            let words = all.iter().map(|(what, _)| what.as_str());
+            let each: Option<Vec<&str>> =
+                words.clone().map(|w| w.strip_prefix("must be ")).collect();
             (
-                all.iter()
-                    .map(|(what, _)| what.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", or "),
+                match each {
+                    Some(each) => format!("must be {}", each.join(" or ")),
+                    None => words.collect::<Vec<_>>().join(", or "),
+                },
                 all.into_iter().find_map(|(_, help)| help),
             )
         }

@@ -21,13 +21,11 @@ impl Reader<'_> {
         let given = table(node, "limits", &mut self.errors)?;
         refuse_unknown(given, "`limits`", &["seconds", "memory"], &mut self.errors);
         if let Some(seconds) = given.get("seconds") {
-            limits.seconds = number(
-                seconds,
-                "seconds",
-                "a number greater than 0",
-                |x| x > 0.0 && x.is_finite(),
-                &mut self.errors,
-            )?;
+            let fits = |x: f64| x > 0.0 && x.is_finite();
+            let expected = "a number greater than 0";
+            // A wrong one is an error, so it does not matter what goes on.
+            limits.seconds = number(seconds, "seconds", expected, fits, &mut self.errors)
+                .unwrap_or(limits.seconds);
         }
         if let Some(memory) = given.get("memory") {
             limits.memory = match memory.get_ref().as_str() {

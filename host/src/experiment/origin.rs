@@ -227,8 +227,9 @@ impl Reader<'_> {
         let folder = self.source.folder().join(run);
         if !folder.join("experiment.toml").is_file() {
             let what = format!("`{}` is not the folder of a run", folder.display());
-            self.errors
-                .push(Diagnostic::new(fields["run"].span(), what));
+            let error = Diagnostic::new(fields["run"].span(), what);
+            let help = "write it as seen from the folder of this file, such as \"runs/first-1\"";
+            self.errors.push(error.help(help));
             return None;
         }
         let found = format!("{run}/arch/{stage}.json");

@@ -74,6 +74,8 @@ pub fn read(source: &Source, catalog: &Catalog) -> Result<Experiment, Refused> {
         }
     }
     diagnostics.sort_by_key(|d| d.span.start);
+    // One component may stand twice in a file that is named.
+    diagnostics.dedup();
     Err(Refused {
         source: source.clone(),
         diagnostics,
@@ -121,6 +123,12 @@ impl Reader<'_> {
     /// `None` where something is missing; what is wrong stands in `errors`.
     fn experiment(&mut self, top: &DeTable) -> Option<Experiment> {
         refuse_unknown(top, "an experiment", &TOP, &mut self.errors);
+        for (key, _) in VERBS.iter().filter_map(|verb| top.get_key_value(*verb)) {
+            let mut errors = self.errors.iter_mut();
+            if let Some(error) = errors.find(|error| error.span == key.span()) {
+                error.help = Some("it belongs to a stage, below [[stage]]".into());
+            }
+        }
         let task = self
             .required(top, 0..0, "an experiment", "task")
             .and_then(|n| self.component(n, "task"));
@@ -143,14 +151,7 @@ impl Reader<'_> {
         let keep = top
             .get("keep")
             .map_or(Some(Keep::default()), |n| self.keep(n));
-        let stages = self
-            .required(top, 0..0, "an experiment", "stage")
-            .and_then(|n| array(n, "stage", &mut self.errors));
-        if stages.is_some_and(|stages| stages.is_empty()) {
-            let what = "an experiment needs a stage";
-            self.errors
-                .push(Diagnostic::new(0..0, what).help("begin one with [[stage]]"));
-        }
+        let stages = self.listed(top.get("stage"));
         self.seeds = seed.zip(seeds);
         let stages: Vec<Option<Vec<Stage>>> = stages
             .unwrap_or_default()
@@ -168,6 +169,18 @@ impl Reader<'_> {
             keep: keep?,
             stages: stages.into_iter().collect::<Option<Vec<_>>>()?.concat(),
         })
+    }
+
+    /// The tables of the stages.
+    fn listed<'n>(&mut self, stages: Option<&'n Node<'n>>) -> Option<&'n [Node<'n>]> {
+        let list = stages.and_then(|node| node.get_ref().as_array());
+        let error = match (stages, list) {
+            (_, Some(list)) if !list.is_empty() => return Some(list),
+            (Some(node), None) => Diagnostic::new(node.span(), "stages are a list"),
+            _ => Diagnostic::new(0..0, "an experiment needs a stage"),
+        };
+        self.errors.push(error.help("begin each with [[stage]]"));
+        None
     }
 
     fn keep(&mut self, node: &Node) -> Option<Keep> {
@@ -255,7 +268,7 @@ impl Reader<'_> {
             let stage = fields.and_then(|fields| {
                 let verb = self.verb(node, fields, ARM_VERBS, "arm")?;
                 self.refuse_keys(fields, verb, "arm", &[&SUBJECT, keys(verb)].concat());
-                let name = arm_name(&name, arm);
+                let name = arm_name(name, arm);
                 let origin = match has_subject(fields) {
                     true => self.origin(node, fields, &name, earlier),
                     false => shared.clone(),
@@ -396,8 +409,17 @@ impl Reader<'_> {
     }
 
     pub(super) fn component(&mut self, node: &Node, role: &str) -> Option<Recipe> {
-        let value = json(node, &mut self.errors);
-        self.check(&value, node, role)
+        let mut unreadable = vec![];
+        let value = json(node, &mut unreadable);
+        let first = self.errors.len();
+        let recipe = self.check(&value, node, role);
+        // What cannot be read stands as another number in the value, of which there is nothing to be said.
+        let found = self.errors.split_off(first);
+        let is_read = |e: &Diagnostic| unreadable.iter().all(|other| other.span != e.span);
+        self.errors.extend(found.into_iter().filter(is_read));
+        let is_whole = unreadable.is_empty();
+        self.errors.append(&mut unreadable);
+        recipe.filter(|_| is_whole)
     }
 
     pub(super) fn check(&mut self, value: &Json, node: &Node, role: &str) -> Option<Recipe> {

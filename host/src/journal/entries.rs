@@ -3,6 +3,7 @@
 use plugin_api_data::{Error, Proposal};
 use rusqlite::Row;
 
+use super::failing::Attempt;
 use super::{Journal, Timing, ended};
 use crate::error::Context;
 use crate::protocol::Done;
@@ -30,12 +31,14 @@ impl Journal {
     /// # Errors
     /// Where they cannot be read.
     pub fn entries(&self, stage: usize) -> Result<Vec<Entry>, Error> {
-        let attempt = || "cannot read the journal".to_owned();
         let sql = "SELECT number, seed, proposal, outcome, result, attempts, seconds, finished
             FROM trial LEFT JOIN timing USING (stage, number) WHERE stage = ? ORDER BY number";
-        let mut statement = self.db.prepare(sql).context(attempt)?;
-        let rows = statement.query_map([stage], read).context(attempt)?;
-        rows.map(|row| row.context(attempt)?.parse()).collect()
+        let mut statement = self.db.prepare(sql).attempting("read", &self.file)?;
+        let rows = statement
+            .query_map([stage], read)
+            .attempting("read", &self.file)?;
+        rows.map(|row| row.attempting("read", &self.file)?.parse())
+            .collect()
     }
 }
 

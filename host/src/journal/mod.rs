@@ -8,15 +8,18 @@
 
 mod entries;
 mod exact;
+mod failing;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use plugin_api_data::{Error, Proposal};
-use rusqlite::{Connection, OptionalExtension, Params, params};
+use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
 
 use crate::error::Context;
 use crate::protocol::{Change, Done};
+
+use failing::{Attempt, attempt};
 
 pub use entries::Entry;
 
@@ -58,6 +61,7 @@ const CHANGES: &str = "
 #[derive(Debug)]
 pub struct Journal {
     db: Connection,
+    file: PathBuf,
 }
 
 /// A piece of work: a trial of a search, or a seed of another stage.
@@ -97,14 +101,13 @@ impl Journal {
     /// # Errors
     /// Where it cannot be read, or was written by a newer pleach.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let attempt = || format!("cannot open the journal `{}`", path.display());
-        let mut db = Connection::open(path).context(attempt)?;
+        let mut db = Connection::open(path).attempting("open", path)?;
         db.pragma_update(None, "journal_mode", "WAL")
-            .context(attempt)?;
-        let change = db.transaction().context(attempt)?;
+            .attempting("open", path)?;
+        let change = db.transaction().attempting("open", path)?;
         let version: i64 = change
             .pragma_query_value(None, "user_version", |row| row.get(0))
-            .context(attempt)?;
+            .attempting("open", path)?;
         let missing = match version {
             0 => [TABLES, CHANGES].concat(),
             1 => CHANGES.into(),
@@ -122,13 +125,16 @@ impl Journal {
             }
         };
         if !missing.is_empty() {
-            change.execute_batch(&missing).context(attempt)?;
             change
-                .pragma_update(None, "user_version", VERSION)
-                .context(attempt)?;
+                .execute_batch(&missing)
+                .and_then(|()| change.pragma_update(None, "user_version", VERSION))
+                .attempting("set up", path)?;
         }
-        change.commit().context(attempt)?;
-        Ok(Journal { db })
+        change.commit().attempting("open", path)?;
+        Ok(Journal {
+            db,
+            file: path.into(),
+        })
     }
 
     /// Writes proposals down before anything is done with them, from `first` on. Where the journal knows a trial
@@ -137,10 +143,14 @@ impl Journal {
     /// # Errors
     /// Where it is not, or is no plain data, or cannot be written.
     pub fn propose(&mut self, first: Key, proposals: &[Proposal]) -> Result<(), Error> {
-        let attempt = || "cannot write proposals into the journal".to_owned();
-        let change = self.db.transaction().context(attempt)?;
+        let what = "write proposals into";
+        // Immediate: one that begins by reading would fail, and not wait, where `pleach mix` writes in between.
+        let change = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .attempting(what, &self.file)?;
         for (number, proposal) in (first.number..).zip(proposals) {
-            let text = serde_json::to_string(proposal).context(attempt)?;
+            let text = serde_json::to_string(proposal).context(|| attempt(what, &self.file))?;
             if serde_json::from_str::<Proposal>(&text).ok().as_ref() != Some(proposal) {
                 return Err(Error::new(format!(
                     "the strategy proposed a number that is not finite, for trial t{number}"
@@ -154,13 +164,13 @@ impl Journal {
                     let row = params![first.stage, number];
                     known.query_row(row, |row| row.get(0)).optional()
                 })
-                .context(attempt)?;
+                .attempting(what, &self.file)?;
             match known {
                 None => {
                     let row = params![first.stage, number, first.seed, text];
                     let sql =
                         "INSERT INTO trial (stage, number, seed, proposal) VALUES (?, ?, ?, ?)";
-                    write(&change, sql, row).context(attempt)?;
+                    write(&change, sql, row).attempting(what, &self.file)?;
                 }
                 Some(known) if known == text => {}
                 Some(known) => {
@@ -171,7 +181,7 @@ impl Journal {
                 }
             }
         }
-        change.commit().context(attempt)
+        change.commit().attempting(what, &self.file)
     }
 
     /// Writes down how works ended, all at once.
@@ -182,24 +192,27 @@ impl Journal {
         &mut self,
         results: impl IntoIterator<Item = (Key, &'r Result<Done, Error>, Timing)>,
     ) -> Result<(), Error> {
-        let attempt = || "cannot write results into the journal".to_owned();
-        let change = self.db.transaction().context(attempt)?;
+        let what = "write results into";
+        let change = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .attempting(what, &self.file)?;
         for (key, result, timing) in results {
             let (outcome, text) = match result {
                 Ok(done) => ("done", exact::to_json(done)),
                 Err(error) => ("failed", serde_json::to_string(error)),
             };
-            let text = text.context(attempt)?;
+            let text = text.context(|| attempt(what, &self.file))?;
             let row = params![key.stage, key.number, key.seed, outcome, text];
             let sql =
                 "INSERT INTO trial (stage, number, seed, outcome, result) VALUES (?, ?, ?, ?, ?)
                 ON CONFLICT DO UPDATE SET outcome = excluded.outcome, result = excluded.result";
-            write(&change, sql, row).context(attempt)?;
+            write(&change, sql, row).attempting(what, &self.file)?;
             let row = params![key.stage, key.number, timing.attempts, timing.seconds];
             let sql = "INSERT OR REPLACE INTO timing VALUES (?, ?, ?, ?, strftime('%FT%TZ'))";
-            write(&change, sql, row).context(attempt)?;
+            write(&change, sql, row).attempting(what, &self.file)?;
         }
-        change.commit().context(attempt)
+        change.commit().attempting(what, &self.file)
     }
 
     /// The results of a stage so far.
@@ -207,9 +220,8 @@ impl Journal {
     /// # Errors
     /// Where they cannot be read.
     pub fn results(&self, stage: usize) -> Result<Results, Error> {
-        let attempt = || "cannot read the journal".to_owned();
         let sql = "SELECT number, outcome, result FROM trial WHERE stage = ? AND outcome IS NOT NULL ORDER BY number";
-        let mut statement = self.db.prepare(sql).context(attempt)?;
+        let mut statement = self.db.prepare(sql).attempting("read", &self.file)?;
         let rows = statement
             .query_map([stage], |row| {
                 Ok((
@@ -218,10 +230,13 @@ impl Journal {
                     row.get::<_, String>(2)?,
                 ))
             })
-            .context(attempt)?;
+            .attempting("read", &self.file)?;
         rows.map(|row| {
-            let (number, outcome, text) = row.context(attempt)?;
-            Ok((number, ended(&outcome, &text).context(attempt)?))
+            let (number, outcome, text) = row.attempting("read", &self.file)?;
+            Ok((
+                number,
+                ended(&outcome, &text).context(|| attempt("read", &self.file))?,
+            ))
         })
         .collect()
     }
@@ -257,14 +272,14 @@ impl Journal {
     /// # Errors
     /// Where it cannot be written.
     pub fn want(&mut self, stage: usize, change: &Change) -> Result<i64, Error> {
-        let attempt = || "cannot write into the journal what is wanted".to_owned();
-        let text = serde_json::to_string(change).context(attempt)?;
+        let what = "write what is wanted into";
+        let text = serde_json::to_string(change).context(|| attempt(what, &self.file))?;
         self.db
             .execute(
                 "INSERT INTO change (stage, change) VALUES (?, ?)",
                 params![stage, text],
             )
-            .context(attempt)?;
+            .attempting(what, &self.file)?;
         Ok(self.db.last_insert_rowid())
     }
 
@@ -274,9 +289,8 @@ impl Journal {
     /// # Errors
     /// Where it cannot be read.
     pub fn wanted(&self, stage: usize) -> Result<Vec<Wanted>, Error> {
-        let attempt = || "cannot read the journal".to_owned();
         let sql = "SELECT id, change, number, refused FROM change WHERE stage = ? ORDER BY id";
-        let mut statement = self.db.prepare_cached(sql).context(attempt)?;
+        let mut statement = self.db.prepare_cached(sql).attempting("read", &self.file)?;
         let rows = statement
             .query_map([stage], |row| {
                 Ok((
@@ -286,16 +300,18 @@ impl Journal {
                     row.get::<_, Option<String>>(3)?,
                 ))
             })
-            .context(attempt)?;
+            .attempting("read", &self.file)?;
         rows.map(|row| {
-            let (id, change, number, refused) = row.context(attempt)?;
+            let (id, change, number, refused) = row.attempting("read", &self.file)?;
             let outcome = match (number, refused) {
-                (_, Some(why)) => Some(Err(serde_json::from_str(&why).context(attempt)?)),
+                (_, Some(why)) => Some(Err(
+                    serde_json::from_str(&why).context(|| attempt("read", &self.file))?
+                )),
                 (number, None) => number.map(Ok),
             };
             Ok(Wanted {
                 id,
-                change: serde_json::from_str(&change).context(attempt)?,
+                change: serde_json::from_str(&change).context(|| attempt("read", &self.file))?,
                 outcome,
             })
         })
@@ -307,17 +323,20 @@ impl Journal {
     /// # Errors
     /// Where it cannot be written.
     pub fn settle(&mut self, id: i64, outcome: &Result<u64, Error>) -> Result<(), Error> {
-        let attempt = || "cannot write into the journal what came of a change".to_owned();
+        let what = "write what came of a change into";
         let (number, refused) = match outcome {
             Ok(number) => (Some(*number), None),
-            Err(why) => (None, Some(serde_json::to_string(why).context(attempt)?)),
+            Err(why) => (
+                None,
+                Some(serde_json::to_string(why).context(|| attempt(what, &self.file))?),
+            ),
         };
         self.db
             .execute(
                 "UPDATE change SET number = ?, refused = ? WHERE id = ?",
                 params![number, refused, id],
             )
-            .context(attempt)?;
+            .attempting(what, &self.file)?;
         Ok(())
     }
 
@@ -329,7 +348,7 @@ impl Journal {
         let sql = "SELECT count(outcome) FROM trial";
         self.db
             .query_row(sql, [], |row| row.get(0))
-            .context(|| "cannot read the journal".into())
+            .attempting("read", &self.file)
     }
 
     /// How many trials of a stage were proposed.
@@ -340,7 +359,7 @@ impl Journal {
         let sql = "SELECT count(*) FROM trial WHERE stage = ? AND proposal IS NOT NULL";
         self.db
             .query_row(sql, [stage], |row| row.get(0))
-            .context(|| "cannot read the journal".into())
+            .attempting("read", &self.file)
     }
 }
 

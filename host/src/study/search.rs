@@ -13,7 +13,7 @@ use super::equal::Twins;
 use super::pool::Ended;
 use super::strategy::Strategy;
 use super::{Event, Halt, Study};
-use crate::experiment::{Budget, Search};
+use crate::experiment::{Budget, Equal, Search};
 use crate::journal::{Journal, Key, Results, Timing};
 use crate::protocol::{Change, Done, Subject, Work};
 
@@ -45,6 +45,7 @@ impl Study<'_> {
             let (mut asked, mut told): (Vec<Proposal>, u64) = (vec![], 0);
             let mut twins = Twins::new(search.equal);
             let mut spent = Spent::default();
+            let mut best_so_far = None;
             // How many of those asked for are at work.
             let mut begun = 0;
             loop {
@@ -133,6 +134,10 @@ impl Study<'_> {
                 };
                 strategy.tell(Observation::of(TrialId(told), proposal, outcome));
                 spent.add(&results[&told]);
+                // Only a trial that is reused is looked at again.
+                if search.equal != Equal::Reuse {
+                    best_so_far = outdo(&mut results, best_so_far, told, &self.goal);
+                }
                 told += 1;
             }
         }
@@ -297,6 +302,26 @@ pub fn is_better(value: f64, than: f64, goal: &Goal) -> bool {
         true => value > than,
         false => value < than,
     }
+}
+
+/// The best trial so far once this one was told. The loser keeps its metrics alone: nobody goes on with its architecture,
+/// and those of thousands of trials would be most of what is held in memory.
+fn outdo(results: &mut Results, best: Option<u64>, told: u64, goal: &Goal) -> Option<u64> {
+    let worth = |trial: u64| value(&results[&trial], goal).ok();
+    let wins = match (best.and_then(worth), worth(told)) {
+        (Some(best), Some(told)) => is_better(told, best, goal),
+        (None, told) => told.is_some(),
+        (Some(_), None) => false,
+    };
+    let (winner, loser) = match wins {
+        true => (Some(told), best),
+        false => (best, Some(told)),
+    };
+    if let Some(Ok(done)) = loser.and_then(|loser| results.get_mut(&loser)) {
+        done.arch = Arch::new(Named::new());
+        done.reports = vec![];
+    }
+    winner
 }
 
 /// The failure of a search without a winner, with each reason once.

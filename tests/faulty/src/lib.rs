@@ -2,6 +2,7 @@
 
 mod how;
 mod in_place;
+mod in_turn;
 mod layer;
 mod measuring;
 mod opening;

@@ -180,11 +180,11 @@ impl NetSession {
             start: keeper.start.as_ref().map(head),
             midst: midst.map(|(_, midst)| (keeper.asked, midst.head)),
         };
-        weights::save(
-            &keeper.file,
-            &tensors,
-            (SAID, &serde_json::to_string(&said)?),
-        )?;
+        let said = serde_json::to_string(&said)?;
+        if let Err(why) = weights::save(&keeper.file, &tensors, (SAID, &said)) {
+            // A full disk is no outcome of the work. Where it is killed now, more of it is lost, and nothing else.
+            tracing::warn!("the work goes on without a checkpoint: {why}");
+        }
         if let Some(keeper) = &mut self.keeper {
             keeper.last = Instant::now();
         }
