@@ -50,7 +50,7 @@ enum Command {
     Trials(trials::Trials),
     /// Show a run on one page: results, searches, learning curves, architectures, who contributed what
     Report(report::Command),
-    /// Write the network of a run for other programs, as weights or as a PyTorch module
+    /// Write the network of a run for other programs: weights, a PyTorch module, or ONNX
     Export(export::Export),
     /// Have strategies join a running search and leave it
     Mix(mix::Mix),

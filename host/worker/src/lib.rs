@@ -48,6 +48,7 @@ mod work;
 
 pub use bench::SubjectBench;
 pub use check::check;
+pub use export::Onnx;
 pub use load::{load, open};
 pub use memory::keep_memory;
 pub use native::Script;
