@@ -213,6 +213,15 @@ fn each_bad_component_fails_its_own_check() {
                    ~~~~~~~~ <--- HERE"#]],
     );
     check(
+        "misnamed",
+        expect![[r#"
+        exported: failed
+        input: features: x [5, 8]
+        the ONNX of the network is not sound, line 1
+          caused by `Copy` is no operator that a layer may use
+          expected  one of ONNX's operators, opset 18"#]],
+    );
+    check(
         "misshapen",
         expect![[r#"
         exported: failed

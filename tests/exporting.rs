@@ -10,7 +10,7 @@ use pleach_tests::{Place, both, root};
 use pleach_worker::{NetSession, Script, host};
 use plugin_api::host::Services;
 use plugin_api::role::{Task, TaskObj};
-use plugin_api::{Arch, Ask, At, Batch, Json, Recipe, Session, Shapes, Tensors, axis};
+use plugin_api::{Arch, Ask, At, Batch, Json, Recipe, Session, Shapes, Source, Tensors, axis};
 use serde_json::json;
 use tch::{Device, Tensor};
 
@@ -78,7 +78,10 @@ fn check(task: &str, recipe: Recipe, net: &Json) -> String {
     let session = NetSession::open(&saved, task.into(), 0, Device::Cpu).expect("a network");
     let expected = session.forward(&batch, &Ask::eval()).expect("outputs");
 
-    let (source, specs) = (session.source().expect("PyTorch"), session.specs("all"));
+    let (source, specs) = (
+        session.source(Source::PYTORCH).expect("PyTorch"),
+        session.specs("all"),
+    );
     let weights = read(&out.join("net.safetensors"));
     let (inputs, y) = (&session.arch().expect("an architecture").inputs, "y");
     let batch = batch.iter().filter(|(port, _)| inputs.contains(port));
@@ -369,6 +372,13 @@ fn what_cannot_be_exported_is_named() {
           help: `--to safetensors` writes its weights alone
     "#]]
     .assert_eq(&refused(&["--to", "pytorch"], 1));
+    expect![[r#"
+        error: the network cannot be written in ONNX
+          found     `kept`: `baselines/kernel-machine` does not say how ONNX writes it
+          expected  layers that say how ONNX writes them, and no open mix
+          help: `--to safetensors` writes its weights alone
+    "#]]
+    .assert_eq(&refused(&["--to", "onnx"], 1));
     expect![[r#"
         error: stage `no-such-stage` has handed on no weights of seed 3
           expected  fit, cut, seeds 3 to 3, of a run that has come so far

@@ -131,6 +131,8 @@ pub enum Format {
     Safetensors,
     /// The same, and a module of Python.
     Pytorch,
+    /// A file of ONNX, with the architecture in the metadata.
+    Onnx,
 }
 
 /// Where work writes down how far it has come.

@@ -41,6 +41,7 @@ mod episode;
 pub mod grad;
 pub mod graph;
 pub mod host;
+pub mod onnx;
 pub mod optimizer;
 pub mod pass;
 pub mod plugin;

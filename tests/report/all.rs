@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use pleach::report::{
-    Arms, Contribution, Credit, Difference, Failure, Network, Report, Reported, Search, Seed,
-    Stage, Trial, Used,
+    Arms, Contribution, Credit, Failure, Network, Report, Reported, Search, Seed, Stage, Trial,
+    Used,
 };
 use pleach::run::{Environment, Status};
-use pleach::spread::Spread;
+use pleach::spread::{Difference, Spread};
 use pleach::summary::{Found, Measured, Row, Summary};
 use plugin_api::{Arch, Generated, Goal, Named, Recipe, Table};
 use serde_json::json;
@@ -63,6 +63,7 @@ pub fn report(trials: u64) -> Report {
                 value: 0.95,
             }],
             stages: stages[1..4].iter().map(row).collect(),
+            comparisons: vec![],
             analyses: vec![Measured {
                 stage: "looked".into(),
                 metrics: Named::new().with(NASTY, Spread::over([0.5, 0.25]).unwrap()),

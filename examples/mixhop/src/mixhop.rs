@@ -8,7 +8,7 @@
 //! and so is one width for all powers together, split as evenly as it goes, the lower powers first.
 
 use plugin_api::prelude::*;
-use plugin_api::pytorch;
+use plugin_api::{onnx, pytorch};
 
 /// Graph convolution over several powers of the adjacency, side by side (Abu-El-Haija et al. 2019).
 #[component(layer = "mixhop")]
@@ -99,6 +99,32 @@ parts = [h]
 {normalised}
 {powers}return torch.cat(parts, 1) + self.bias"
         );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
+        match to {
+            Source::PYTORCH => Ok(Some(Source::new(inputs, forward))),
+            Source::ONNX => Ok(Some(Source::new(inputs, self.onnx()))),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl MixHop {
+    fn onnx(&self) -> String {
+        let (looped, normalised) = (onnx::with_self_loops("graph"), onnx::normalised("graph"));
+        let around = onnx::matmul("graph", "h", "h");
+        let of_power = |power: i64| {
+            let hops = format!("{around}\n").repeat(usize::try_from(power).unwrap_or_default());
+            format!("h = x @ getattr(self, \"weight-{power}\")\n{hops}part_{power} = h\n")
+        };
+        let powers: String = (0..=self.powers).map(of_power).collect();
+        let parts: Vec<String> = (0..=self.powers)
+            .map(|power| format!("part_{power}"))
+            .collect();
+        let parts = parts.join(", ");
+        format!(
+            "\
+{looped}
+{normalised}
+{powers}return Concat({parts}, axis=1) + self.bias"
+        )
     }
 }

@@ -16,7 +16,7 @@ use super::{Failure, print, print_json};
 /// What `--help` says below the options.
 const MORE: &str = "\
 The weights are those that evaluation uses: masked ones are zeros, and what a hypernet makes is made. Their names are \
-pleach's paths, and so are the keys of the PyTorch module's `state_dict`. Files that are there already are replaced.
+pleach's paths, and so are the keys of the PyTorch module's `state_dict` and the initializers of ONNX. Files that are there already are replaced.
 
 Example:
   pleach export runs/lenet-mnist-1 --to pytorch --out lenet
@@ -24,7 +24,14 @@ Example:
   from safetensors.torch import load_file
   from lenet import Network
   network = Network()
-  network.load_state_dict(load_file(\"lenet.safetensors\"))'";
+  network.load_state_dict(load_file(\"lenet.safetensors\"))'
+
+  pleach export runs/lenet-mnist-1 --to onnx --out lenet
+  python -c '
+  import numpy, onnxruntime
+  network = onnxruntime.InferenceSession(\"lenet.onnx\")
+  images = numpy.zeros([5, 1, 28, 28], \"float32\")
+  print(network.run(None, {\"x\": images}))'";
 
 #[derive(Args)]
 #[command(after_long_help = MORE)]
@@ -54,6 +61,8 @@ enum To {
     Safetensors,
     /// The same beside a Python file with the network as `nn.Module`
     Pytorch,
+    /// One file for ONNX Runtime and others, opset 18, with the architecture in the metadata
+    Onnx,
 }
 
 impl Export {
@@ -67,6 +76,7 @@ impl Export {
             format: match self.to {
                 To::Safetensors => Format::Safetensors,
                 To::Pytorch => Format::Pytorch,
+                To::Onnx => Format::Onnx,
             },
             file: absolute(&file).context(|| "there is no working directory".into())?,
             about: format!(
@@ -86,6 +96,7 @@ impl Export {
         let endings: &[&str] = match self.to {
             To::Safetensors => &["safetensors"],
             To::Pytorch => &["py", "safetensors"],
+            To::Onnx => &["onnx"],
         };
         let files = endings
             .iter()
@@ -116,7 +127,7 @@ impl Export {
                 .context(|| format!("cannot make the folder `{}`", folder.display()))?;
         }
         match out.extension().and_then(|e| e.to_str()) {
-            Some("py" | "safetensors") => Ok(out.with_extension("")),
+            Some("py" | "safetensors" | "onnx") => Ok(out.with_extension("")),
             _ => Ok(out.clone()),
         }
     }

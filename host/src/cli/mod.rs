@@ -57,7 +57,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Have a network of a run say what new samples are
     Predict(predict::Predict),
-    /// Write the network of a run for other programs, as weights or as a PyTorch module
+    /// Write the network of a run for other programs: weights, a PyTorch module, or ONNX
     Export(export::Export),
     /// Have strategies join a running search and leave it
     Mix(mix::Mix),

@@ -1,5 +1,6 @@
-//! Networks for other programs: their weights as evaluation uses them, and how PyTorch writes them.
+//! Networks for other programs: their weights as evaluation uses them, and how PyTorch and ONNX write them.
 
+mod onnx;
 mod python;
 
 use std::collections::{BTreeSet, HashMap};
@@ -12,6 +13,8 @@ use plugin_api::{
     WeightSpec,
 };
 
+pub use onnx::Onnx;
+
 use crate::network::{Built, Network};
 use crate::session::NetSession;
 use crate::weights;
@@ -23,8 +26,29 @@ use crate::weights;
 pub(crate) fn export(session: &NetSession, task: &TaskObj, to: &Export) -> Result<()> {
     let network = session.network();
     let weights = effective(session)?;
+    // What hypernets make is made: there is nothing left to generate.
+    let arch = Arch {
+        generated: vec![],
+        ..network.arch.clone()
+    };
+    let arch = serde_json::to_string(&arch)?;
+    if to.format == Format::Onnx {
+        let onnx = Onnx {
+            source: &source(network, Source::ONNX)?,
+            weights: &weights,
+            inputs: &network.arch.inputs,
+            sample: &task.batch("train", &At::ALL)?.unwrap_or_default(),
+            outputs: &network.shapes_out(),
+            floats: network.arch.dtype,
+            about: &to.about,
+            metadata: &[(weights::ARCH, &arch)],
+        };
+        let file = to.file.with_added_extension("onnx");
+        return write_whole(&file, &onnx.bytes()?)
+            .with_context(|| format!("writing {}", file.display()));
+    }
     if to.format == Format::Pytorch {
-        let source = source(network)?;
+        let source = source(network, Source::PYTORCH)?;
         let module = python::Module {
             source: &source,
             specs: &specs(network),
@@ -38,12 +62,6 @@ pub(crate) fn export(session: &NetSession, task: &TaskObj, to: &Export) -> Resul
         write_whole(&file, module.to_string().as_bytes())
             .with_context(|| format!("writing {}", file.display()))?;
     }
-    // What hypernets make is made: there is nothing left to generate.
-    let arch = Arch {
-        generated: vec![],
-        ..network.arch.clone()
-    };
-    let arch = serde_json::to_string(&arch)?;
     let file = to.file.with_added_extension("safetensors");
     weights::save(&file, &weights, (weights::ARCH, &arch))
 }
@@ -100,14 +118,15 @@ fn graphs(arch: &Arch, task: &TaskObj) -> Result<BTreeSet<String>> {
         .collect())
 }
 
-/// How PyTorch writes a network: a part for each node, by its name, and a body that runs them.
+/// How a language writes a network: a part for each node, by its name, and a body that runs them.
 ///
 /// # Errors
 /// Where something cannot be written: all of it is named.
-pub(crate) fn source(network: &Network) -> Result<Source> {
+pub(crate) fn source(network: &Network, to: &str) -> Result<Source> {
     let nodes = network.nodes.iter();
     let mut writer = Writer {
         network,
+        to,
         nodes: nodes.map(|node| (node.name.as_str(), node)).collect(),
         faults: vec![],
     };
@@ -115,15 +134,30 @@ pub(crate) fn source(network: &Network) -> Result<Source> {
     if writer.faults.is_empty() {
         return Ok(source);
     }
-    Err(Error::new("the network cannot be written in PyTorch")
-        .found(writer.faults.join("\n"))
-        .expected("layers that say how PyTorch writes them, and no open mix")
-        .help("`--to safetensors` writes its weights alone")
-        .into())
+    let language = language(to);
+    Err(
+        Error::new(format!("the network cannot be written in {language}"))
+            .found(writer.faults.join("\n"))
+            .expected(format!(
+                "layers that say how {language} writes them, and no open mix"
+            ))
+            .help("`--to safetensors` writes its weights alone")
+            .into(),
+    )
+}
+
+/// What people call a language.
+pub(crate) fn language(to: &str) -> &str {
+    match to {
+        Source::PYTORCH => "PyTorch",
+        Source::ONNX => "ONNX",
+        other => other,
+    }
 }
 
 struct Writer<'a> {
     network: &'a Network,
+    to: &'a str,
     nodes: HashMap<&'a str, &'a Built>,
     /// What cannot be written, and why.
     faults: Vec<String>,
@@ -188,8 +222,8 @@ impl Writer<'_> {
                 let built = self.nodes[path.as_str()];
                 let (layer, ports) = (&built.layers[0], built.outputs.iter());
                 let shapes = self.network.shapes_into(layer);
-                let Some(source) = layer.layer.export(Source::PYTORCH, &shapes)? else {
-                    let what = "does not say how PyTorch writes it";
+                let Some(source) = layer.layer.export(self.to, &shapes)? else {
+                    let what = format!("does not say how {} writes it", language(self.to));
                     self.faults
                         .push(format!("`{path}`: `{}` {what}", layer.component));
                     return Ok(());
@@ -208,7 +242,7 @@ impl Writer<'_> {
         (path, source, ports): (&str, Source, Vec<String>),
         scope: &mut Scope,
     ) {
-        if MEMBERS.contains(&node.name.as_str()) {
+        if self.to == Source::PYTORCH && MEMBERS.contains(&node.name.as_str()) {
             self.faults.push(format!(
                 "`{path}`: its name is one that every `nn.Module` has; call it otherwise"
             ));

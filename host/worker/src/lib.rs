@@ -51,6 +51,7 @@ mod work;
 pub use ask_tell::AskTell;
 pub use bench::SubjectBench;
 pub use check::check;
+pub use export::Onnx;
 pub use load::{load, open};
 pub use memory::keep_memory;
 pub use native::Script;

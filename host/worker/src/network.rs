@@ -200,6 +200,14 @@ impl Network {
         shapes.extend(layer.joins.clone());
         shapes
     }
+
+    /// The shapes that come out.
+    pub(crate) fn shapes_out(&self) -> Shapes {
+        let slots = self.outputs.iter();
+        slots
+            .map(|(port, slot)| (port, self.slots[*slot].clone()))
+            .collect()
+    }
 }
 
 /// Whether a weight is a window that slides over images: `[out, in, height, width]`.

@@ -118,12 +118,13 @@ impl NetSession {
         &self.network
     }
 
-    /// How PyTorch writes the network: a part for each node, by its name, and a body that runs them.
+    /// How a language, such as [`Source::PYTORCH`], writes the network: a part for each node, by its name, and a body that
+    /// runs them.
     ///
     /// # Errors
     /// Where something cannot be written: all of it is named.
-    pub fn source(&self) -> Result<Source> {
-        export::source(&self.network)
+    pub fn source(&self, to: &str) -> Result<Source> {
+        export::source(&self.network, to)
     }
 
     /// The same on what the caller names; `same` is the task around it.

@@ -16,6 +16,22 @@ use crate::{Named, Shapes};
 /// `Graph(nodes: int, sources: Tensor, targets: Tensor, weight: Optional[Tensor])`: `nodes` counts the nodes to which
 /// edges go, `sources` and `targets` hold the ends of each edge, `[edges]`, int64, in any order, and `weight` its weight,
 /// `[edges]`, `None` where each is 1.
+///
+/// In [ONNX](Source::ONNX) a body is lines that read as Python does, too, and are read by the host when it writes the
+/// file:
+///
+/// ```text
+/// h, state = RNN(Transpose(x, perm=[1, 0, 2]), Unsqueeze(self.input, [0]), …, hidden_size=self.recurrent.size(1))
+/// y = self.inner(x) @ Transpose(self.weight, perm=[1, 0]) + getattr(self, "input-bias")
+/// return {"x": y, "state": state}
+/// ```
+///
+/// A call is an operator of ONNX, opset 18: its inputs, `None` for one that is left out, then its attributes by name. `+`,
+/// `-`, `*`, `/` and `@` are `Add`, `Sub`, `Mul`, `Div` and `MatMul`. Weights, parts and outputs are written as in PyTorch;
+/// one of several outputs of a part is `y["state"]`. `1` and `[0, -1]` are int64, `1.0` has the kind of the network's
+/// floats, and `self.weight.size(0)` is a length of a weight, which may stand as an attribute. A graph's parts are
+/// `graph.nodes`, a single int64, `graph.sources`, `graph.targets` and `graph.weight`, `[edges]` each. It computes what the
+/// layer does in evaluation. A name, operator, attribute or number of inputs that does not exist is refused with its line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// The ports of what comes in, in the order of the arguments: see [`Source::argument`].
@@ -32,6 +48,8 @@ pub struct Source {
 impl Source {
     /// The language `pytorch`: Python with PyTorch 2.
     pub const PYTORCH: &str = "pytorch";
+    /// The language `onnx`: operators of ONNX.
+    pub const ONNX: &str = "onnx";
 
     /// A layer for these inputs, with this body.
     pub fn new(inputs: &Shapes, forward: impl Into<String>) -> Self {

@@ -46,7 +46,7 @@ pub trait Layer: Send + Sync {
     }
 
     /// How it is written in another language for inputs of these shapes; `None` where that cannot be, or nobody has done
-    /// it. `to` is [`Source::PYTORCH`] today. What is not there is not written: a layer without a bias has none.
+    /// it. `to` is [`Source::PYTORCH`] or [`Source::ONNX`], and may be another one day. What is not there is not written: a layer without a bias has none.
     #[since(1.1)]
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let _ = (to, inputs);

@@ -237,8 +237,8 @@ impl Layer for Mistranslated {
         Identity.forward(w, x, pass)
     }
 
-    fn export(&self, _: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        Ok(Some(Source::new(inputs, "return 2 * x")))
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return 2 * x")))
     }
 }
 
@@ -255,8 +255,30 @@ impl Layer for Misspelt {
         Identity.forward(w, x, pass)
     }
 
-    fn export(&self, _: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        Ok(Some(Source::new(inputs, "y = x\nreturn y.clonee()")))
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "y = x\nreturn y.clonee()")))
+    }
+}
+
+/// `exported`: names an operator that ONNX does not have.
+#[component(layer = "misnamed")]
+struct Misnamed {}
+
+impl Layer for Misnamed {
+    fn shapes(&self, inputs: &Shapes) -> Result<Shapes> {
+        same(inputs)
+    }
+
+    fn forward(&self, w: &Tensors, x: &Batch, pass: &dyn Pass) -> Result<Batch> {
+        Identity.forward(w, x, pass)
+    }
+
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let y = match to {
+            Source::PYTORCH => "return x",
+            _ => "return Copy(x)",
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }
 
@@ -273,7 +295,7 @@ impl Layer for Misshapen {
         Identity.forward(w, x, pass)
     }
 
-    fn export(&self, _: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        Ok(Some(Source::new(inputs, "return x.unsqueeze(0)")))
+    fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return x.unsqueeze(0)")))
     }
 }

@@ -1,15 +1,19 @@
-//! What a component exports, compiled by TorchScript, against the component itself.
+//! What a component exports: to PyTorch, compiled by TorchScript, against the component itself; to ONNX, whether a file
+//! can be made of it.
 
 use std::cell::Cell;
 
 use plugin_api::boundary::as_error;
 use plugin_api::role::Layer;
 use plugin_api::testing::Alone;
-use plugin_api::{Batch, Choice, Error, Pass, Result, Source, Tensor, Tensors, Value, stream};
+use plugin_api::{
+    Batch, Choice, Dtype, Error, Pass, Result, Source, Tensor, Tensors, Value, stream,
+};
 use tch::Kind;
 
 use super::inputs::layer::{Tried, tried};
 use super::{Case, Skip, differs};
+use crate::export::Onnx;
 use crate::native::Script;
 
 /// In which kinds it is run, and how far numbers may be apart.
@@ -23,6 +27,9 @@ pub(super) fn exported(case: &Case<'_>) -> Result<()> {
     let mut written = false;
     for tried in tried(case, &recipe, stream(case.seed, case.name), 1)? {
         case.trying(&tried.input)?;
+        if let Some(source) = tried.layer.export(Source::ONNX, &tried.shapes)? {
+            written_in_onnx(&tried, &source)?;
+        }
         let Some(source) = tried.layer.export(Source::PYTORCH, &tried.shapes)? else {
             continue;
         };
@@ -40,6 +47,22 @@ pub(super) fn exported(case: &Case<'_>) -> Result<()> {
         true => Ok(()),
         false => Err(Skip("it does not say how PyTorch writes it".into()).into()),
     }
+}
+
+/// Whether a source makes a file. What that computes, no library here can tell.
+fn written_in_onnx(tried: &Tried, source: &Source) -> Result<()> {
+    let onnx = Onnx {
+        source,
+        weights: &tried.weights,
+        inputs: &tried.shapes,
+        sample: &tried.batch,
+        outputs: &tried.promised,
+        floats: Dtype::F32,
+        about: "",
+        metadata: &[],
+    };
+    onnx.bytes()?;
+    Ok(())
 }
 
 /// A layer and what it is given, in one kind of numbers.

@@ -108,7 +108,7 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "exported",
-        about: "what it exports, compiled by TorchScript, computes what it does itself",
+        about: "what it exports, compiled by TorchScript, computes what it does itself; its ONNX can be written",
         concerns: inputs::is_exported,
         make: exported::exported,
         ..Check::OF_ALL

@@ -54,7 +54,18 @@ impl Layer for Activation {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        let y = match self.kind {
+        let y = match to {
+            Source::PYTORCH => self.kind.pytorch(),
+            Source::ONNX => self.kind.onnx(),
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, format!("return {y}"))))
+    }
+}
+
+impl Function {
+    fn pytorch(self) -> String {
+        match self {
             Function::Relu => "torch.relu(x)".into(),
             Function::LeakyRelu => "torch.where(x > 0, x, 0.01 * x)".into(),
             // The same at its default `alpha` of 1.
@@ -63,12 +74,28 @@ impl Layer for Activation {
             Function::Silu => "x * torch.sigmoid(x)".into(),
             Function::Tanh => "torch.tanh(x)".into(),
             Function::Sigmoid => "torch.sigmoid(x)".into(),
-        };
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, format!("return {y}"))))
+        }
+    }
+
+    fn onnx(self) -> String {
+        match self {
+            Function::Relu => "Relu(x)".into(),
+            Function::LeakyRelu => "LeakyRelu(x, alpha=0.01)".into(),
+            Function::Elu => "Elu(x, alpha=1.0)".into(),
+            Function::Gelu => onnx_gelu("x"),
+            Function::Silu => "x * Sigmoid(x)".into(),
+            Function::Tanh => "Tanh(x)".into(),
+            Function::Sigmoid => "Sigmoid(x)".into(),
+        }
     }
 }
 
 /// How PyTorch writes `gelu` of a name, without `nn`.
 pub(super) fn gelu(x: &str) -> String {
     format!("0.5 * {x} * (1 + torch.erf({x} / 2 ** 0.5))")
+}
+
+/// How ONNX writes it; an operator of its own came later than opset 18.
+pub(super) fn onnx_gelu(x: &str) -> String {
+    format!("0.5 * {x} * (1.0 + Erf({x} / {:?}))", 2_f64.sqrt())
 }

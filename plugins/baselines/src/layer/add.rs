@@ -38,6 +38,7 @@ impl Layer for Add {
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let parts: Vec<String> = inputs.names().map(Source::argument).collect();
         let sum = format!("return {}", parts.join(" + "));
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, sum)))
+        let written = matches!(to, Source::PYTORCH | Source::ONNX);
+        Ok(written.then(|| Source::new(inputs, sum)))
     }
 }

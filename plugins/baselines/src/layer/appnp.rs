@@ -8,7 +8,7 @@
 //! after all hops. Source: Klicpera et al. 2019, equation 5.
 
 use plugin_api::prelude::*;
-use plugin_api::pytorch;
+use plugin_api::{onnx, pytorch};
 
 /// Averages over neighbours again and again, each time with a share of what a node began with (Klicpera et al. 2019).
 #[component(layer = "appnp")]
@@ -57,6 +57,21 @@ for _ in range({hops}):
     z = {stay:?} * {around} + {teleport:?} * x
 return z"
         );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
+        match to {
+            Source::PYTORCH => Ok(Some(Source::new(inputs, forward))),
+            Source::ONNX => Ok(Some(Source::new(inputs, self.onnx()))),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Appnp {
+    fn onnx(&self) -> String {
+        let (looped, normalised) = (onnx::with_self_loops("graph"), onnx::normalised("graph"));
+        let around = onnx::matmul("graph", "around", "z");
+        let (stay, teleport) = (1.0 - self.teleport, self.teleport);
+        let hop = format!("{around}\nz = {stay:?} * around + {teleport:?} * x\n");
+        let hops = hop.repeat(usize::try_from(self.hops).unwrap_or_default());
+        format!("{looped}\n{normalised}\nz = x\n{hops}return z")
     }
 }

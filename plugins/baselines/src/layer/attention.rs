@@ -174,6 +174,61 @@ attention = attention.masked_fill(~seen, 0.0)  # where no key is seen
         }))
     }
 
+    /// How ONNX writes it, likewise.
+    pub(super) fn onnx(&self, from: [&str; 3], inputs: &Shapes) -> Source {
+        let heads = self.heads;
+        let map = |name: &str, x: &str| match self.bias {
+            true => format!(
+                "{x} @ Transpose(self.{name}, perm=[1, 0]) + getattr(self, \"{name}-bias\")"
+            ),
+            false => format!("{x} @ Transpose(self.{name}, perm=[1, 0])"),
+        };
+        let split = |(short, name, x): (&str, &str, &str)| {
+            let y = map(name, x);
+            format!("{short} = Transpose(Reshape({y}, [0, 0, {heads}, -1]), perm=[0, 2, 1, 3])\n")
+        };
+        let maps = [
+            ("q", "query", from[0]),
+            ("k", "key", from[1]),
+            ("v", "value", from[2]),
+        ];
+        let maps: String = maps.map(split).concat();
+        let masked = self.onnx_masked(inputs.contains("lengths"));
+        let output = map("output", "y");
+        let forward = format!(
+            "\
+{maps}scale = Sqrt(CastLike(Shape(q, start=3), q))
+scores = q @ Transpose(k, perm=[0, 1, 3, 2]) / scale
+{masked}
+y = Reshape(Transpose(attention @ v, perm=[0, 2, 1, 3]), [0, 0, -1])
+return {output}"
+        );
+        Source::new(inputs, forward)
+    }
+
+    /// How ONNX makes `attention` of `scores`.
+    fn onnx_masked(&self, lengths: bool) -> String {
+        let keys = "keys = Range(0, Squeeze(Shape(scores, start=3)), 1)\n";
+        let earlier = "\
+steps = Range(0, Squeeze(Shape(scores, start=2, end=3)), 1)
+earlier = GreaterOrEqual(Unsqueeze(steps, [1]), keys)
+";
+        let theirs = "theirs = Less(keys, Reshape(lengths, [-1, 1, 1, 1]))\n";
+        let seen = match (self.causal, lengths) {
+            (false, false) => return "attention = Softmax(scores, axis=-1)".into(),
+            (true, false) => format!("{earlier}seen = earlier"),
+            (false, true) => format!("{theirs}seen = theirs"),
+            (true, true) => format!("{earlier}{theirs}seen = And(earlier, theirs)"),
+        };
+        // The second line is for steps that see no key.
+        format!(
+            "\
+{keys}{seen}
+attention = Softmax(Where(seen, scores, -3.0e38), axis=-1)
+attention = Where(seen, attention, 0.0)"
+        )
+    }
+
     /// The attention of each head times its values: `[batch, heads, steps, numbers of a value]`.
     fn attend(
         &self,

@@ -71,9 +71,15 @@ impl Layer for BatchNorm {
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let (momentum, eps) = (self.momentum, self.eps);
-        let y = format!(
-            "return torch.batch_norm(x, self.weight, self.bias, self.mean, self.var, self.training, {momentum:?}, {eps:?}, False)"
-        );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        let y = match to {
+            Source::PYTORCH => format!(
+                "return torch.batch_norm(x, self.weight, self.bias, self.mean, self.var, self.training, {momentum:?}, {eps:?}, False)"
+            ),
+            Source::ONNX => format!(
+                "return BatchNormalization(x, self.weight, self.bias, self.mean, self.var, epsilon={eps:?})"
+            ),
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }

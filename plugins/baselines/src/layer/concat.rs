@@ -50,7 +50,11 @@ impl Layer for Concat {
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let parts: Vec<String> = inputs.names().map(Source::argument).collect();
-        let whole = format!("return torch.cat([{}], {})", parts.join(", "), self.axis);
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, whole)))
+        let whole = match to {
+            Source::PYTORCH => format!("return torch.cat([{}], {})", parts.join(", "), self.axis),
+            Source::ONNX => format!("return Concat({}, axis={})", parts.join(", "), self.axis),
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, whole)))
     }
 }

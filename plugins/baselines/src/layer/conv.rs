@@ -102,9 +102,17 @@ impl Layer for Conv {
         let axes = port(inputs, "x")?.len() - 2;
         let bias = if self.bias { "self.bias" } else { "None" };
         let (stride, padding) = (self.stride, self.padding());
-        let y = format!(
-            "return torch.conv{axes}d(x, self.weight, {bias}, stride={stride}, padding={padding})"
-        );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        let y = match to {
+            Source::PYTORCH => format!(
+                "return torch.conv{axes}d(x, self.weight, {bias}, stride={stride}, padding={padding})"
+            ),
+            Source::ONNX => format!(
+                "return Conv(x, self.weight, {bias}, strides={:?}, pads={:?})",
+                vec![stride; axes],
+                vec![padding; 2 * axes]
+            ),
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }

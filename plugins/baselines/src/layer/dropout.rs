@@ -30,7 +30,11 @@ impl Layer for Dropout {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        let y = format!("return torch.dropout(x, {:?}, self.training)", self.rate);
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        let y = match to {
+            Source::PYTORCH => format!("return torch.dropout(x, {:?}, self.training)", self.rate),
+            Source::ONNX => "return x".into(),
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }

@@ -43,8 +43,12 @@ impl Layer for Embedding {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        Ok((to == Source::PYTORCH)
-            .then(|| Source::new(inputs, "return torch.embedding(self.weight, x)")))
+        let y = match to {
+            Source::PYTORCH => "return torch.embedding(self.weight, x)",
+            Source::ONNX => "return Gather(self.weight, x)",
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }
 

@@ -23,6 +23,11 @@ impl Layer for Flatten {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return x.flatten(1)")))
+        let y = match to {
+            Source::PYTORCH => "return x.flatten(1)",
+            Source::ONNX => "return Flatten(x, axis=1)",
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }

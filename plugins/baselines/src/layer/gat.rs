@@ -10,7 +10,7 @@
 //! `[edges + nodes, heads]`, ordered by target. Source: Velickovic et al. 2018, equations 3 to 5.
 
 use plugin_api::prelude::*;
-use plugin_api::pytorch;
+use plugin_api::{onnx, pytorch};
 
 /// Graph attention (Velickovic et al. 2018): a learned average over neighbours, by several heads side by side.
 #[component(layer = "gat")]
@@ -131,6 +131,36 @@ attention = attention / none.index_add(0, targets, attention)[targets]
 {dropped}y = torch.zeros_like(h).index_add(0, targets, attention.unsqueeze(-1) * h[sources])
 return y.flatten(1) + self.bias"
         );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
+        match to {
+            Source::PYTORCH => Ok(Some(Source::new(inputs, forward))),
+            Source::ONNX => Ok(Some(Source::new(inputs, onnx(slope)))),
+            _ => Ok(None),
+        }
     }
+}
+
+fn onnx(slope: f64) -> String {
+    let looped = onnx::with_self_loops("graph");
+    // Below all scores; a float32 holds it.
+    let lowest = -3e38;
+    let largest = onnx::gathered("graph", "largest", "score", "max", lowest);
+    let sum = onnx::gathered("graph", "sum", "attention", "add", 0.0);
+    let y = onnx::gathered("graph", "y", "messages", "add", 0.0);
+    format!(
+        "\
+h = Reshape(x @ self.weight, [0, self.source.size(0), self.source.size(1)])
+{looped}
+theirs = Gather(ReduceSum(h * self.source, [-1], keepdims=0), sources)
+score = theirs + Gather(ReduceSum(h * self.target, [-1], keepdims=0), targets)
+score = LeakyRelu(score, alpha={slope:?})
+# The largest score of each node keeps exponentials finite.
+score = Where(Equal(weight, 0.0), {lowest:?}, score)
+{largest}
+attention = weight * Exp(score - Gather(largest, targets))
+{sum}
+attention = attention / Gather(sum, targets)
+messages = Reshape(Unsqueeze(attention, [-1]) * Gather(h, sources), [0, -1])
+{y}
+return y + self.bias"
+    )
 }

@@ -3,7 +3,7 @@
 //! `x`: `[nodes, in]` to `[nodes, out]`, over `graph`. Source: Kipf & Welling 2017, equation 2.
 
 use plugin_api::prelude::*;
-use plugin_api::pytorch;
+use plugin_api::{onnx, pytorch};
 
 /// Graph convolution (Kipf & Welling 2017): `y = D^-1/2 (A + I) D^-1/2 x W + b`.
 #[component(layer = "gcn")]
@@ -63,6 +63,16 @@ impl Layer for Gcn {
         let y = pytorch::matmul("graph", "h");
         let forward =
             format!("h = x @ self.weight\n{looped}\n{normalised}\nreturn {y} + self.bias");
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
+        match to {
+            Source::PYTORCH => Ok(Some(Source::new(inputs, forward))),
+            Source::ONNX => Ok(Some(Source::new(inputs, onnx()))),
+            _ => Ok(None),
+        }
     }
+}
+
+fn onnx() -> String {
+    let (looped, normalised) = (onnx::with_self_loops("graph"), onnx::normalised("graph"));
+    let y = onnx::matmul("graph", "y", "h");
+    format!("h = x @ self.weight\n{looped}\n{normalised}\n{y}\nreturn y + self.bias")
 }

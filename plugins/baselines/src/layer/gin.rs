@@ -5,7 +5,7 @@
 //! al. 2019, equation 4.1.
 
 use plugin_api::prelude::*;
-use plugin_api::pytorch;
+use plugin_api::{onnx, pytorch};
 
 /// Any layer on the sum of a node and its neighbours (Xu et al. 2019).
 #[component(layer = "gin")]
@@ -68,13 +68,22 @@ impl Layer for Gin {
         let Some(inner) = self.inner.export(to, &Self::summed(inputs)?)? else {
             return Ok(None);
         };
-        let (edges, sum) = (pytorch::edges("graph", "x"), pytorch::matmul("graph", "x"));
         let own = match (self.train_eps, self.eps) {
-            (true, _) => "(1 + self.eps) * x".into(),
+            (true, _) => "(1.0 + self.eps) * x".into(),
             (false, 0.0) => "x".into(),
             (false, eps) => format!("{:?} * x", 1.0 + eps),
         };
-        let forward = format!("{edges}\nreturn self.inner({own} + {sum})");
+        let forward = match to {
+            Source::PYTORCH => {
+                let (edges, sum) = (pytorch::edges("graph", "x"), pytorch::matmul("graph", "x"));
+                format!("{edges}\nreturn self.inner({own} + {sum})")
+            }
+            Source::ONNX => {
+                let (edges, sum) = (onnx::edges("graph"), onnx::matmul("graph", "sum", "x"));
+                format!("{edges}\n{sum}\nreturn self.inner({own} + sum)")
+            }
+            _ => return Ok(None),
+        };
         Ok(Some(Source::new(inputs, forward).part("inner", inner)))
     }
 }

@@ -5,7 +5,7 @@
 //! Source: the readouts of Xu et al. 2019, section 4.2.
 
 use plugin_api::prelude::*;
-use plugin_api::pytorch;
+use plugin_api::{onnx, pytorch};
 use plugin_api::{schemars, serde};
 
 /// The sum, mean or largest of the rows of each group, such as the nodes of each graph.
@@ -61,12 +61,43 @@ impl Layer for GraphPool {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let forward = match to {
+            Source::PYTORCH => self.kind.pytorch(),
+            Source::ONNX => self.kind.onnx(),
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, forward)))
+    }
+}
+
+impl Kind {
+    fn pytorch(self) -> String {
         let edges = pytorch::edges("groups", "x");
-        let forward = match self.kind {
+        match self {
             Kind::Sum => format!("{edges}\nreturn {}", pytorch::matmul("groups", "x")),
             Kind::Mean => format!("{edges}\n{}\nreturn mean", pytorch::mean("groups", "x")),
             Kind::Max => LARGEST.into(),
-        };
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
+        }
+    }
+
+    fn onnx(self) -> String {
+        let edges = onnx::edges("groups");
+        match self {
+            Kind::Sum => format!("{edges}\n{}\nreturn y", onnx::matmul("groups", "y", "x")),
+            Kind::Mean => format!("{edges}\n{}\nreturn mean", onnx::mean("groups", "x")),
+            Kind::Max => {
+                // Below all features; what keeps it has no rows.
+                let lowest = -3e38;
+                let largest = onnx::gathered("groups", "y", "rows", "max", lowest);
+                format!(
+                    "\
+there = Not(Equal(groups.weight, 0.0))
+targets = Compress(groups.targets, there, axis=0)
+rows = Gather(x, Compress(groups.sources, there, axis=0))
+{largest}
+return Where(Equal(y, {lowest:?}), 0.0, y)"
+                )
+            }
+        }
     }
 }

@@ -63,7 +63,23 @@ impl Layer for GroupNorm {
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let (groups, eps) = (self.groups, self.eps);
-        let y = format!("return torch.group_norm(x, {groups}, self.weight, self.bias, {eps:?})");
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        let y = match to {
+            Source::PYTORCH => {
+                format!("return torch.group_norm(x, {groups}, self.weight, self.bias, {eps:?})")
+            }
+            Source::ONNX => {
+                // A factor for each channel: in opset 18 an operator of its own has one for each group.
+                let channels = [vec![-1], vec![1; port(inputs, "x")?.len() - 2]].concat();
+                format!(
+                    "\
+ones = Expand(1.0, [{groups}])
+whole = InstanceNormalization(Reshape(x, [0, {groups}, -1]), ones, 0.0 * ones, epsilon={eps:?})
+y = Reshape(whole, Shape(x)) * Reshape(self.weight, {channels:?})
+return y + Reshape(self.bias, {channels:?})"
+                )
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }

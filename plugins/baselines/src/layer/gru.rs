@@ -13,7 +13,7 @@
 
 use plugin_api::prelude::*;
 
-use super::recurrent::{Recurrent, given, start, written};
+use super::recurrent::{Recurrent, given, onnx, start, written};
 
 const GATES: i64 = 3;
 
@@ -58,6 +58,10 @@ impl Layer for Gru {
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let run =
             "y, last = torch.gru(x, begin, weights, True, 1, 0.0, self.training, False, True)";
-        Ok((to == Source::PYTORCH).then(|| written(run, inputs)))
+        Ok(match to {
+            Source::PYTORCH => Some(written(run, inputs)),
+            Source::ONNX => Some(onnx("GRU", &[1, 0, 2], ", linear_before_reset=1", inputs)),
+            _ => None,
+        })
     }
 }

@@ -18,6 +18,7 @@ impl Layer for Identity {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return x")))
+        let written = matches!(to, Source::PYTORCH | Source::ONNX);
+        Ok(written.then(|| Source::new(inputs, "return x")))
     }
 }

@@ -37,10 +37,16 @@ impl Layer for LayerNorm {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        let y = format!(
-            "return torch.layer_norm(x, [x.size(-1)], self.weight, self.bias, {:?})",
-            self.eps
-        );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        let eps = self.eps;
+        let y = match to {
+            Source::PYTORCH => {
+                format!("return torch.layer_norm(x, [x.size(-1)], self.weight, self.bias, {eps:?})")
+            }
+            Source::ONNX => {
+                format!("return LayerNormalization(x, self.weight, self.bias, epsilon={eps:?})")
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }

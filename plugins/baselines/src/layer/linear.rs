@@ -61,10 +61,13 @@ impl Layer for Linear {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        let y = match self.bias {
-            true => "return x @ self.weight.t() + self.bias",
-            false => "return x @ self.weight.t()",
+        let y = match (to, self.bias) {
+            (Source::PYTORCH, true) => "return x @ self.weight.t() + self.bias",
+            (Source::PYTORCH, false) => "return x @ self.weight.t()",
+            (Source::ONNX, true) => "return x @ Transpose(self.weight, perm=[1, 0]) + self.bias",
+            (Source::ONNX, false) => "return x @ Transpose(self.weight, perm=[1, 0])",
+            _ => return Ok(None),
         };
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        Ok(Some(Source::new(inputs, y)))
     }
 }

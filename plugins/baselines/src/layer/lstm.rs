@@ -13,7 +13,7 @@
 
 use plugin_api::prelude::*;
 
-use super::recurrent::{Recurrent, given, start, written};
+use super::recurrent::{Recurrent, given, onnx, start, written};
 
 const GATES: i64 = 4;
 
@@ -58,6 +58,10 @@ impl Layer for Lstm {
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let run = "y, last, _ = torch.lstm(x, [begin, begin], weights, True, 1, 0.0, self.training, False, True)";
-        Ok((to == Source::PYTORCH).then(|| written(run, inputs)))
+        Ok(match to {
+            Source::PYTORCH => Some(written(run, inputs)),
+            Source::ONNX => Some(onnx("LSTM", &[0, 3, 1, 2], "", inputs)),
+            _ => None,
+        })
     }
 }

@@ -90,7 +90,10 @@ impl Layer for MultiHeadAttention {
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let sides = sides(|port| inputs.contains(port));
-        let written = || self.attention().written(sides, inputs);
-        Ok((to == Source::PYTORCH).then(written))
+        Ok(match to {
+            Source::PYTORCH => Some(self.attention().written(sides, inputs)),
+            Source::ONNX => Some(self.attention().onnx(sides, inputs)),
+            _ => None,
+        })
     }
 }

@@ -53,12 +53,16 @@ impl Layer for Pairs {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        let product = "x[pairs[:, 0]] * x[pairs[:, 1]]";
-        let y = match self.kind {
-            Kind::Product => format!("return {product}"),
-            Kind::Inner => format!("return ({product}).sum(1, keepdim=True)"),
+        let pytorch = "x[pairs[:, 0]] * x[pairs[:, 1]]";
+        let onnx = "Gather(x, Gather(pairs, 0, axis=1)) * Gather(x, Gather(pairs, 1, axis=1))";
+        let y = match (to, self.kind) {
+            (Source::PYTORCH, Kind::Product) => format!("return {pytorch}"),
+            (Source::PYTORCH, Kind::Inner) => format!("return ({pytorch}).sum(1, keepdim=True)"),
+            (Source::ONNX, Kind::Product) => format!("return {onnx}"),
+            (Source::ONNX, Kind::Inner) => format!("return ReduceSum({onnx}, [1], keepdims=1)"),
+            _ => return Ok(None),
         };
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        Ok(Some(Source::new(inputs, y)))
     }
 }
 

@@ -91,7 +91,18 @@ impl Layer for Pool {
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let axes = 2..port(inputs, "x")?.len();
-        let y = match (self.kind, self.kernel) {
+        let y = match to {
+            Source::PYTORCH => self.pytorch(axes),
+            Source::ONNX => self.onnx(axes.len()),
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
+    }
+}
+
+impl Pool {
+    fn pytorch(&self, axes: Range<usize>) -> String {
+        match (self.kind, self.kernel) {
             (Kind::Mean, None) => format!("return x.mean({}, keepdim=True)", list(axes)),
             (Kind::Max, None) => format!("return x.amax({}, keepdim=True)", list(axes)),
             (Kind::Mean, Some(kernel)) => self.mean(kernel, axes),
@@ -101,12 +112,26 @@ impl Layer for Pool {
                 self.stride.unwrap_or(kernel),
                 self.padding
             ),
-        };
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, y)))
+        }
     }
-}
 
-impl Pool {
+    fn onnx(&self, axes: usize) -> String {
+        let Some(kernel) = self.kernel else {
+            return match self.kind {
+                Kind::Mean => "return GlobalAveragePool(x)".into(),
+                Kind::Max => "return GlobalMaxPool(x)".into(),
+            };
+        };
+        let each = |n: i64| vec![n; axes];
+        let (length, strides) = (each(kernel), each(self.stride.unwrap_or(kernel)));
+        let pads = [each(self.padding), each(self.padding)].concat();
+        let windows = format!("kernel_shape={length:?}, strides={strides:?}, pads={pads:?}");
+        match self.kind {
+            Kind::Mean => format!("return AveragePool(x, {windows}, count_include_pad=0)"),
+            Kind::Max => format!("return MaxPool(x, {windows})"),
+        }
+    }
+
     /// How PyTorch writes the mean of each window, which `torch` itself has for one axis alone.
     fn mean(&self, kernel: i64, axes: Range<usize>) -> String {
         let stride = self.stride.unwrap_or(kernel);

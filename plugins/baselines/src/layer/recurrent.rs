@@ -120,6 +120,54 @@ pub(super) fn given(y: Tensor, last: &Tensor, inputs: &Batch) -> Result<Batch> {
     Ok(Batch::new().with("x", y).with("state", state))
 }
 
+/// How ONNX writes it all: by this operator, whose gates stand in another order, that of these numbers.
+pub(super) fn onnx(operator: &str, gates: &[usize], more: &str, inputs: &Shapes) -> Source {
+    let ordered = |name: &str, weight: &str| {
+        let names: Vec<String> = (0..gates.len())
+            .map(|gate| format!("{name}{gate}"))
+            .collect();
+        let order: Vec<&str> = gates.iter().map(|gate| names[*gate].as_str()).collect();
+        let (names, order, count) = (names.join(", "), order.join(", "), gates.len());
+        match count {
+            1 => format!("{name} = {weight}\n"),
+            _ => format!(
+                "\
+{names} = Split({weight}, axis=0, num_outputs={count})
+{name} = Concat({order}, axis=0)
+"
+            ),
+        }
+    };
+    let weights = [
+        ordered("from_input", "self.input"),
+        ordered("from_state", "self.recurrent"),
+        ordered("input_bias", "getattr(self, \"input-bias\")"),
+        ordered("state_bias", "getattr(self, \"recurrent-bias\")"),
+    ]
+    .concat();
+    let given = match inputs.contains("lengths") {
+        false => "return {\"x\": y, \"state\": Squeeze(last, [0])}",
+        true => {
+            "\
+within = Less(Range(0, Squeeze(Shape(x, start=1, end=2)), 1), Unsqueeze(lengths, [1]))
+y = Where(Unsqueeze(within, [2]), y, 0.0)
+end = Reshape(Max(lengths - 1, 0), [-1, 1, 1])
+end = Expand(end, Concat([1, 1], Shape(y, start=2), axis=0))
+return {\"x\": y, \"state\": Squeeze(GatherElements(y, end, axis=1), [1])}"
+        }
+    };
+    // Of one direction: `[steps, directions, batch, out]` comes out.
+    let forward = format!(
+        "\
+{weights}bias = Unsqueeze(Concat(input_bias, state_bias, axis=0), [0])
+steps = Transpose(x, perm=[1, 0, 2])
+y, last = {operator}(steps, Unsqueeze(from_input, [0]), Unsqueeze(from_state, [0]), bias, hidden_size=self.recurrent.size(1){more})
+y = Transpose(Squeeze(y, [1]), perm=[1, 0, 2])
+{given}"
+    );
+    Source::new(inputs, forward)
+}
+
 /// How PyTorch writes it all, where `run` makes `y` and `last` of `x`, `begin` and `weights`.
 pub(super) fn written(run: &str, inputs: &Shapes) -> Source {
     let given = match inputs.contains("lengths") {

@@ -6,7 +6,7 @@
 
 use plugin_api::prelude::*;
 
-use super::recurrent::{Recurrent, given, start, written};
+use super::recurrent::{Recurrent, given, onnx, start, written};
 
 const GATES: i64 = 1;
 
@@ -51,6 +51,10 @@ impl Layer for Rnn {
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
         let run =
             "y, last = torch.rnn_tanh(x, begin, weights, True, 1, 0.0, self.training, False, True)";
-        Ok((to == Source::PYTORCH).then(|| written(run, inputs)))
+        Ok(match to {
+            Source::PYTORCH => Some(written(run, inputs)),
+            Source::ONNX => Some(onnx("RNN", &[0], "", inputs)),
+            _ => None,
+        })
     }
 }

@@ -7,7 +7,7 @@
 //! Geometric has it.
 
 use plugin_api::prelude::*;
-use plugin_api::pytorch;
+use plugin_api::{onnx, pytorch};
 
 /// Graph convolution with maps of their own for a node and for the mean of its neighbours (Hamilton et al. 2017).
 #[component(layer = "sage")]
@@ -66,6 +66,21 @@ h = x @ self.neighbours.t()
 {mean}
 return x @ self.self.t() + mean + self.bias"
         );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
+        match to {
+            Source::PYTORCH => Ok(Some(Source::new(inputs, forward))),
+            Source::ONNX => Ok(Some(Source::new(inputs, onnx()))),
+            _ => Ok(None),
+        }
     }
+}
+
+fn onnx() -> String {
+    let (edges, mean) = (onnx::edges("graph"), onnx::mean("graph", "h"));
+    format!(
+        "\
+h = x @ Transpose(self.neighbours, perm=[1, 0])
+{edges}
+{mean}
+return x @ Transpose(self.self, perm=[1, 0]) + mean + self.bias"
+    )
 }

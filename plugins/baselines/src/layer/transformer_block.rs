@@ -15,7 +15,7 @@
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
-use super::activation::gelu;
+use super::activation::{gelu, onnx_gelu};
 use super::attention::{Attention, lengths, steps};
 
 /// Attention and a network on each step, with sums and normalisation (Vaswani et al. 2017).
@@ -160,6 +160,25 @@ impl Layer for TransformerBlock {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
+        let ports = ["x", "lengths"].into_iter();
+        let ports = ports.filter_map(|port| Some((port, inputs.get(port)?.clone())));
+        let ports: Shapes = ports.collect();
+        let sides = ["x", "x", "x"];
+        let (forward, attention) = match to {
+            Source::PYTORCH => (
+                self.pytorch(inputs),
+                self.attention().written(sides, &ports),
+            ),
+            Source::ONNX => (self.onnx(inputs), self.attention().onnx(sides, &ports)),
+            _ => return Ok(None),
+        };
+        let source = Source::new(inputs, forward).part("attention", attention);
+        Ok(Some(source))
+    }
+}
+
+impl TransformerBlock {
+    fn pytorch(&self, inputs: &Shapes) -> String {
         let norm = |name: &str, x: &str| {
             let (weight, bias) = (format!("self.{name}.weight"), format!("self.{name}.bias"));
             let eps = self.eps;
@@ -192,18 +211,45 @@ impl Layer for TransformerBlock {
             Function::Relu => "torch.relu(h)".into(),
             Function::Gelu => gelu("h"),
         });
-        let forward = format!(
+        format!(
             "\
 y = {y}
 h = {h} @ self.linear1.weight.t() + self.linear1.bias
 h = {activated}
 return {z}"
-        );
-        let ports = ["x", "lengths"].into_iter();
-        let ports = ports.filter_map(|port| Some((port, inputs.get(port)?.clone())));
-        let ports: Shapes = ports.collect();
-        let attention = self.attention().written(["x", "x", "x"], &ports);
-        let source = || Source::new(inputs, forward).part("attention", attention);
-        Ok((to == Source::PYTORCH).then(source))
+        )
+    }
+
+    fn onnx(&self, inputs: &Shapes) -> String {
+        let eps = self.eps;
+        let norm = |name: &str, x: &str| {
+            format!(
+                "LayerNormalization({x}, self.{name}.weight, self.{name}.bias, epsilon={eps:?})"
+            )
+        };
+        let others = if inputs.contains("lengths") {
+            ", lengths"
+        } else {
+            ""
+        };
+        let attention = |x: &str| format!("x + self.attention({x}{others})");
+        let linear = |name: &str, x: &str| {
+            format!("{x} @ Transpose(self.{name}.weight, perm=[1, 0]) + self.{name}.bias")
+        };
+        let network = format!("y + {}", linear("linear2", "h"));
+        let (y, h, z) = match self.norm_first {
+            true => (attention(&norm("norm1", "x")), norm("norm2", "y"), network),
+            false => (
+                norm("norm1", &attention("x")),
+                "y".into(),
+                norm("norm2", &network),
+            ),
+        };
+        let activated = match self.activation {
+            Function::Relu => "Relu(h)".into(),
+            Function::Gelu => onnx_gelu("h"),
+        };
+        let hidden = linear("linear1", &h);
+        format!("y = {y}\nh = {hidden}\nh = {activated}\nreturn {z}")
     }
 }

@@ -23,6 +23,11 @@ impl Layer for Zero {
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, "return 0 * x")))
+        let y = match to {
+            Source::PYTORCH => "return 0 * x",
+            Source::ONNX => "return 0.0 * x",
+            _ => return Ok(None),
+        };
+        Ok(Some(Source::new(inputs, y)))
     }
 }

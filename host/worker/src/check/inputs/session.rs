@@ -25,9 +25,12 @@ pub(super) fn pruner(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         })
     };
     let promise = move |output: &Output| {
-        let weights = session(seed)?.effective("all", &Ask::eval())?;
+        let session = session(seed)?;
+        let mut ranked = session.effective("all", &Ask::eval())?;
+        // Or units, by the axis at which they come into being.
+        ranked.extend(session.by_units(&ranked)?);
         for (path, scores) in output.tensors.iter() {
-            let weight = weights.get(path).ok_or_else(|| {
+            let weight = ranked.get(path).ok_or_else(|| {
                 Error::new(format!("`{path}` has scores, but there is no such weight"))
             })?;
             if weight.size() != scores.size() {
