@@ -275,7 +275,7 @@ fn a_faulty_scorer_costs_its_own_scores_alone() {
         .folder
         .path()
         .join("runs/experiment-1/logs/search-strategy.log");
-    let said = std::fs::read_to_string(log).unwrap();
+    let said = fs::read_to_string(log).unwrap();
     let row = |scorer: &str| {
         let (_, row) = said
             .split_once(&format!("scores of {scorer}: "))

@@ -28,7 +28,8 @@ pub(super) fn pruner(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
         let session = session(seed)?;
         let mut ranked = session.effective("all", &Ask::eval())?;
         // Or units, by the axis at which they come into being.
-        ranked.extend(session.by_units(&ranked)?);
+        let units = session.by_units(&ranked)?;
+        ranked.extend(units);
         for (path, scores) in output.tensors.iter() {
             let weight = ranked.get(path).ok_or_else(|| {
                 Error::new(format!("`{path}` has scores, but there is no such weight"))
