@@ -368,14 +368,14 @@ fn the_schema_says_what_an_experiment_is() {
         ("baselines/digits-graph", "baselines/digits-grahp"),
         ("epochs = 100", "epochs = 0"),
         ("hops = 5", "hop = 5"),
-        ("sparsity = 0.9", ""),
-        ("sparsity = 0.9", "sparsity = 1.5"),
+        ("sparsity = 0.5", ""),
+        ("sparsity = 0.5", "sparsity = 1.5"),
         (
             "train = { use = \"baselines/backprop\", epochs = 200 }",
             "train = \"baselines/magnitude\"",
         ),
         ("depth = 2", "depth = { decide = \"depth\" }"),
-        ("arch  = \"gcn.json\"", "arch = 3"),
+        ("arch = \"gcn.json\"", "arch = 3"),
         ("seeds = 3", "seeds = \"three\""),
     ] {
         let demo = fs::read_to_string(root().join("examples/demo.toml")).expect("the demo");

@@ -51,6 +51,10 @@ pub fn editor_schema(catalog: &Catalog) -> Json {
                     "memory": { "type": ["string", "integer"], "description": "Bytes, or an amount such as \"4 GiB\"." },
                 },
             },
+            "keep": said(
+                "Whose weights a complete run keeps.",
+                json!({ "enum": ["all", "last", "best", "none"] }),
+            ),
             "checkpoint": said("Seconds of work that are lost at most where a trial is killed from outside.", json!({ "type": "number", "minimum": 0 })),
             "stage": said("What is done, in order.", json!({ "type": "array", "minItems": 1, "items": any(stages()) })),
         },
