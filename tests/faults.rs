@@ -202,7 +202,8 @@ fn no_fault_is_left_out() {
     let described: Value = serde_json::from_slice(&described.stdout).expect("JSON");
     let mut known: Vec<&str> = FAULTS.iter().map(|(how, _)| *how).collect();
     let mut all = options(&described["schema"]["properties"]["how"]);
-    (known.sort_unstable(), all.sort_unstable());
+    known.sort_unstable();
+    all.sort_unstable();
     assert_eq!(all, known);
 }
 
