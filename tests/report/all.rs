@@ -187,7 +187,7 @@ fn searched(trials: u64) -> Stage {
         Trial {
             number,
             by: names[(number % 3 == 1) as usize].into(),
-            from: (number > 10).then(|| number / 2),
+            from: (number > 10).then_some(number / 2),
             value: failure
                 .is_none()
                 .then(|| 0.95 - 1.0 / (number + 2) as f64 - 0.01 * (number % 5) as f64),
