@@ -6,6 +6,7 @@ use std::path::Path;
 use pleach::journal::Journal;
 use pleach::protocol::Done;
 use pleach_tests::{Place, both, root, weights};
+use plugin_api::Json;
 
 /// Half of the hidden units of a trained network leave; two arms go on from there, and one from before.
 const PRUNED: &str = r#"
@@ -163,11 +164,23 @@ score   = "baselines/saliency"
         cut(&second, "arch/worth-1.safetensors"),
         saved(&first, "cut-s1")
     );
+    // What a run begins with is compared by what is in its files.
+    let differ = |one: &str, other: &str| {
+        let output = place
+            .pleach(&["runs", "diff", one, other, "--json"])
+            .output();
+        let output = output.expect("pleach can be started");
+        assert!(output.status.success(), "{}", both(&output));
+        let said: Json = serde_json::from_slice(&output.stdout).expect("JSON");
+        said["experiment"].as_array().expect("a list").len()
+    };
+    assert!(differ("runs/experiment-1", "runs/second-1") > 0);
     // The same again, without the run that it began from.
     fs::remove_dir_all(&first).expect("it can go");
     run("runs/second-1");
     let again = place.folder.path().join("runs/second-2");
     assert_eq!(weights(&again), weights(&second));
+    assert_eq!(differ("runs/second-1", "runs/second-2"), 0);
 }
 
 /// While a trial measures time, those beside it stand still; afterwards they go on.

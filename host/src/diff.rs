@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::error::Context;
 use crate::journal::{Entry, Journal};
 use crate::lock::Lock;
+use crate::plugins::sha256;
 use crate::run::Run;
 use crate::spread::Spread;
 use crate::study::best;
@@ -112,14 +113,39 @@ fn experiment(run: &Run) -> Result<Json, Error> {
     let mut experiment = table(&run.source()?.text)?;
     let stages = experiment.get_mut("stage").and_then(Json::as_array_mut);
     for stage in stages.into_iter().flatten() {
-        if let Some(file) = stage.get("arch").and_then(Json::as_str) {
-            let file = run.folder().join(file);
-            let attempt = || format!("cannot read `{}`", file.display());
-            let text = fs::read_to_string(&file).context(attempt)?;
-            stage["arch"] = serde_json::from_str(&text).context(attempt)?;
+        fill_in(run, stage)?;
+        let arms = stage.get_mut("arms").and_then(Json::as_object_mut);
+        for (_, arm) in arms.into_iter().flatten() {
+            fill_in(run, arm)?;
         }
     }
     Ok(by_name(experiment))
+}
+
+/// Puts what files hold in the place of their names, with which a stage begins: an architecture itself, and of weights the hash.
+fn fill_in(run: &Run, stage: &mut Json) -> Result<(), Error> {
+    let in_file = |name: &Json| -> Result<Json, Error> {
+        let Some(name) = name.as_str() else {
+            // A point of a space stands in the experiment itself.
+            return Ok(name.clone());
+        };
+        let file = run.folder().join(name);
+        let attempt = || format!("cannot read `{}`", file.display());
+        let bytes = fs::read(&file).context(attempt)?;
+        match name.ends_with(".json") {
+            true => serde_json::from_slice(&bytes).context(attempt),
+            false => Ok(sha256(&bytes).into()),
+        }
+    };
+    for key in ["arch", "weights"] {
+        if let Some(named) = stage.get_mut(key) {
+            *named = match named.as_array() {
+                Some(names) => names.iter().map(in_file).collect::<Result<_, _>>()?,
+                None => in_file(named)?,
+            };
+        }
+    }
+    Ok(())
 }
 
 fn table(text: &str) -> Result<Json, Error> {
