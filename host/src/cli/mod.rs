@@ -18,6 +18,7 @@ mod runs;
 mod schema;
 mod stop;
 mod study;
+mod table;
 mod trials;
 
 use std::env;

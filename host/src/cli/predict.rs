@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::made::Made;
 use super::study::device;
-use super::{Failure, print, print_json};
+use super::{Failure, table};
 
 /// What `--help` says below the options.
 const MORE: &str = "\
@@ -69,24 +69,12 @@ impl Predict {
         let done = made.look(&settings, (stage, &seeds), &Purpose::Predict(input), quiet)?;
         let answers = done.first().and_then(|done| done.answers.as_ref());
         let answers = answers.ok_or_else(|| Error::new("the worker gave no answers"))?;
-        let table = Frame::from(answers);
-        match self.out.zip(format) {
-            None if self.json => print_json(&table.to_json()),
-            None => {
-                print(table.to_csv()?.trim_end_matches('\n'));
-                Ok(())
-            }
-            Some((out, format)) => {
-                table.write(&out, format)?;
-                if self.json {
-                    let rows = table.rows();
-                    return print_json(
-                        &json!({ "stage": stage, "seed": seed, "rows": rows, "file": out }),
-                    );
-                }
-                print(&out.display().to_string());
-                Ok(())
-            }
-        }
+        let about = json!({ "stage": stage, "seed": seed });
+        table::show(
+            &Frame::from(answers),
+            self.out.zip(format),
+            about,
+            self.json,
+        )
     }
 }

@@ -11,7 +11,7 @@ use pleach::trials;
 use plugin_api_data::Error;
 use serde_json::json;
 
-use super::{Failure, print, print_json};
+use super::{Failure, table};
 
 /// What `--help` says below the options.
 const MORE: &str = "\
@@ -54,23 +54,9 @@ impl Trials {
         }
         let journal = Journal::open(&run.journal())?;
         let stage = self.stage(&names, &journal)?;
-        let table = trials::table(&journal, stage, run.goal()?.as_ref())?;
-        match self.out.zip(format) {
-            None if self.json => print_json(&table.to_json()),
-            None => {
-                print(table.to_csv()?.trim_end_matches('\n'));
-                Ok(())
-            }
-            Some((out, format)) => {
-                table.write(&out, format)?;
-                if self.json {
-                    let (stage, rows) = (&names[stage], table.rows());
-                    return print_json(&json!({ "stage": stage, "rows": rows, "file": out }));
-                }
-                print(&out.display().to_string());
-                Ok(())
-            }
-        }
+        let rows = trials::table(&journal, stage, run.goal()?.as_ref())?;
+        let about = json!({ "stage": names[stage] });
+        table::show(&rows, self.out.zip(format), about, self.json)
     }
 
     /// The number of the stage.
