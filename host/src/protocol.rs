@@ -113,6 +113,26 @@ pub struct Work {
     pub predict: Option<PathBuf>,
 }
 
+impl Work {
+    /// Work that takes its subject and hands it on.
+    pub fn new(name: String, subject: Subject, seed: u64, limits: Limits) -> Self {
+        Work {
+            name,
+            subject,
+            steps: vec![],
+            seed,
+            evaluate: vec![],
+            save: None,
+            limits,
+            bench: vec![],
+            parent: None,
+            checkpoint: None,
+            export: None,
+            predict: None,
+        }
+    }
+}
+
 /// A network for other programs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Export {

@@ -149,20 +149,7 @@ fn trial_once(to: &mut ChildStdin, from: &mut ChildStdout, arch: &Arch) -> Resul
         seconds: 10.0,
         memory: 4 << 30,
     };
-    let work = Work {
-        name: "nothing".into(),
-        bench: vec![],
-        subject: Subject::Arch(arch.clone()),
-        steps: vec![],
-        seed: 0,
-        evaluate: vec![],
-        save: None,
-        limits,
-        parent: None,
-        checkpoint: None,
-        export: None,
-        predict: None,
-    };
+    let work = Work::new("nothing".into(), Subject::Arch(arch.clone()), 0, limits);
     let start = Instant::now();
     send(to, &Request::Run(vec![work]))?;
     let reply = receive(from)?;

@@ -13,7 +13,7 @@ pub(super) struct Twins {
     rule: Equal,
     /// The first trial of each point, by what it depends on.
     first: HashMap<String, u64>,
-    /// For each trial the first that is equal to it; itself where there is none.
+    /// For each trial the first that is equal to it, or itself; nothing where all are evaluated.
     origin: Vec<u64>,
 }
 
@@ -28,17 +28,16 @@ impl Twins {
 
     /// Looks at the next proposals. A trial that inherits is equal to one that inherits from the same.
     pub(super) fn extend(&mut self, proposals: &[Proposal], inherits: bool) -> Result<(), Error> {
+        if self.rule == Equal::Evaluate {
+            return Ok(());
+        }
         for proposal in proposals {
             let own = self.origin.len() as u64;
             let from = proposal.from.filter(|_| inherits);
             let from = from.map(|from| self.origin(from.0));
             let depends = serde_json::to_string(&(&proposal.point, from))
                 .context(|| format!("trial t{own} has no point that can be written"))?;
-            let origin = match self.rule {
-                Equal::Evaluate => own,
-                Equal::Reuse | Equal::Forbid => *self.first.entry(depends).or_insert(own),
-            };
-            self.origin.push(origin);
+            self.origin.push(*self.first.entry(depends).or_insert(own));
         }
         Ok(())
     }

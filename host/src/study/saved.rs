@@ -48,20 +48,9 @@ pub fn saved(
         .unwrap_or_else(|| jobs(experiment, seeds.len() as u64));
     for (number, &seed) in (0..).zip(seeds) {
         let work = format!("{stage}-s{seed}");
-        let mut looking = Work {
-            name: format!("{}-{work}", purpose.verb()),
-            subject: Subject::Saved(run.weights(&work)),
-            steps: vec![],
-            seed,
-            evaluate: vec![],
-            save: None,
-            limits: experiment.limits,
-            bench: vec![],
-            parent: None,
-            checkpoint: None,
-            export: None,
-            predict: None,
-        };
+        let subject = Subject::Saved(run.weights(&work));
+        let name = format!("{}-{work}", purpose.verb());
+        let mut looking = Work::new(name, subject, seed, experiment.limits);
         match purpose {
             Purpose::Evaluate(splits) => looking.evaluate = splits.clone(),
             Purpose::Export(export) => looking.export = Some(Box::new(export.clone())),

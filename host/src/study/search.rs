@@ -29,6 +29,11 @@ impl Study<'_> {
         search: &Search,
     ) -> Result<Arch, Halt> {
         let seed = self.experiment.seed;
+        let key = |number| Key {
+            stage,
+            number,
+            seed,
+        };
         let mut results = self.journal.results(stage)?;
         (self.watch)(Event::Stage {
             name,
@@ -70,11 +75,7 @@ impl Study<'_> {
                     break;
                 };
                 if !results.contains_key(&told) {
-                    let first = Key {
-                        stage,
-                        number: begun as u64,
-                        seed,
-                    };
+                    let first = key(begun as u64);
                     self.journal.propose(first, &asked[begun..])?;
                     let inherits = strategy.inherits();
                     for (number, proposal) in (first.number..).zip(&asked[begun..]) {
@@ -95,13 +96,7 @@ impl Study<'_> {
                         result: twins.result(twin, &results[&twin]),
                         timing: Timing::NONE,
                     };
-                    let number = told;
-                    let key = Key {
-                        stage,
-                        number,
-                        seed,
-                    };
-                    self.record(&[(key, &ended)])?;
+                    self.record(&[(key(told), &ended)])?;
                     self.tell_watcher(&ended);
                     results.insert(told, ended.result);
                 }
@@ -110,17 +105,7 @@ impl Study<'_> {
                     for done in ended.iter_mut().flat_map(|ended| &mut ended.result) {
                         thin(done);
                     }
-                    let keyed = ended.iter().map(|ended| {
-                        let number = ended.number;
-                        (
-                            Key {
-                                stage,
-                                number,
-                                seed,
-                            },
-                            ended,
-                        )
-                    });
+                    let keyed = ended.iter().map(|ended| (key(ended.number), ended));
                     self.record(&keyed.collect::<Vec<_>>())?;
                     for ended in ended {
                         self.run.forget_checkpoint(&ended.name)?;
@@ -158,20 +143,14 @@ impl Study<'_> {
         parent: Option<u64>,
     ) -> Work {
         let trial = |number| format!("{name}-{}", TrialId(number));
+        let subject = Subject::Proposal(search.space.clone(), proposal.clone());
         let own = trial(number);
         Work {
-            subject: Subject::Proposal(search.space.clone(), proposal.clone()),
             steps: search.each.clone(),
-            seed: self.experiment.seed,
             evaluate: vec!["val".into()],
-            save: None,
-            limits: self.experiment.limits,
-            bench: vec![],
             parent: parent.map(|parent| self.run.weights(&trial(parent))),
             checkpoint: self.checkpoint(&own),
-            export: None,
-            predict: None,
-            name: own,
+            ..Work::new(own, subject, self.experiment.seed, self.experiment.limits)
         }
     }
 }

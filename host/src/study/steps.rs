@@ -23,42 +23,35 @@ impl Study<'_> {
             true => &[],
             false => &["val", "test"],
         };
-        let work = |study: &Self, number: u64, work: &str| Work {
-            name: work.into(),
-            subject: study.subject(origin, number, handed),
-            steps: steps.to_vec(),
-            seed: study.experiment.seed + number,
-            evaluate: splits.iter().map(ToString::to_string).collect(),
-            save: Some(study.run.weights(work)),
-            limits: study.experiment.limits,
-            bench: study.bench(steps, number, handed),
-            parent: None,
-            checkpoint: study.checkpoint(work),
-            export: None,
-            predict: None,
+        let work = |study: &Self, number: u64, work: &str| {
+            let subject = study.subject(origin, number, handed);
+            let seed = study.experiment.seed + number;
+            Work {
+                steps: steps.to_vec(),
+                evaluate: splits.iter().map(ToString::to_string).collect(),
+                save: Some(study.run.weights(work)),
+                bench: study.bench(steps, number, handed),
+                checkpoint: study.checkpoint(work),
+                ..Work::new(work.into(), subject, seed, study.experiment.limits)
+            }
         };
         self.works(index, &stage.name, self.experiment.seeds, work)
     }
 
     /// Has a relaxation choose an architecture, as every search with the first seed.
     pub(super) fn relax(&mut self, stage: usize, name: &str, relax: &Relax) -> Result<Arch, Halt> {
-        let work = |study: &Self, _, work: &str| Work {
-            name: work.into(),
-            subject: Subject::Supernet(relax.space.clone()),
-            steps: vec![Step::Relax {
-                relaxation: relax.relaxation.clone(),
-                space: relax.space.clone(),
-                steps: relax.steps,
-            }],
-            seed: study.experiment.seed,
-            evaluate: vec![],
-            save: None,
-            limits: study.experiment.limits,
-            bench: vec![],
-            parent: None,
-            checkpoint: study.checkpoint(work),
-            export: None,
-            predict: None,
+        let work = |study: &Self, _, work: &str| {
+            let subject = Subject::Supernet(relax.space.clone());
+            let (seed, limits) = (study.experiment.seed, study.experiment.limits);
+            Work {
+                steps: vec![Step::Relax {
+                    relaxation: relax.relaxation.clone(),
+                    space: relax.space.clone(),
+                    steps: relax.steps,
+                }],
+                checkpoint: study.checkpoint(work),
+                ..Work::new(work.into(), subject, seed, limits)
+            }
         };
         let mut works = self.works(stage, name, 1, work)?;
         Ok(works.remove(0).done.arch)
