@@ -105,6 +105,31 @@ mod tests {
         }
     }
 
+    /// Against the one-sample t interval of the differences, written out by hand.
+    #[test]
+    fn differences_are_those_of_equal_seeds() {
+        let reference = vec![(0, 0.90), (1, 0.80), (2, 0.70), (9, 0.10)];
+        // 0.02, 0.04 and 0.03 better, in another order; seed 5 has nothing to compare with.
+        let other = vec![(2, 0.73), (0, 0.92), (5, 0.99), (1, 0.84)];
+        let samples = [
+            ("a".into(), reference),
+            ("b".into(), other),
+            ("c".into(), vec![]),
+        ];
+        let [b, c] = &compare(&samples)[..] else {
+            panic!("two are compared with the first");
+        };
+        let spread = b.difference.unwrap();
+        assert_eq!((b.stage.as_str(), spread.n), ("b", 3));
+        assert!((spread.mean - 0.03).abs() < 1e-12);
+        // sd 0.01, t(0.975, 2) = 4.3027
+        let half = 4.302_653 * 0.01 / 3.0_f64.sqrt();
+        let (low, high) = spread.interval.unwrap();
+        assert!((low - (0.03 - half)).abs() < 1e-8 && (high - (0.03 + half)).abs() < 1e-8);
+        assert_eq!(c.difference, None);
+        assert_eq!(compare(&[]), []);
+    }
+
     #[test]
     fn one_value_has_no_spread_and_none_has_no_mean() {
         let one = Spread::over([0.5]).unwrap();

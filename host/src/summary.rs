@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, presets};
 use plugin_api_data::{Error, Goal, Named, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::experiment::{Experiment, Stage, Verb};
+use crate::experiment::{ARM, Experiment, Stage, Verb};
 use crate::journal::{Journal, Results};
 use crate::run::Run;
 use crate::spread::{Difference, Spread, compare};
@@ -19,7 +19,8 @@ pub struct Summary {
     pub run: PathBuf,
     /// The task's main metric.
     pub metric: String,
-    /// Its value on `val`: the mean over seeds of the last stage that has one, else that of the best trial.
+    /// Its value on `val`: the mean over seeds of the stage that stands for the run ([`Summary::outcome`]), else that of the
+    /// best trial.
     pub best: Option<f64>,
     /// The searches, in order.
     pub searches: Vec<Found>,
@@ -142,18 +143,19 @@ impl Summary {
                 }
             }
         }
-        let group = |stage: &Stage| stage.arm().map(|(group, _)| group.to_owned());
-        let together = |a: &Stage, b: &Stage| group(a).is_some() && group(a) == group(b);
-        for arms in of_stages.chunk_by(|(a, _), (b, _)| together(a, b)) {
-            if arms.len() > 1 {
-                summary.comparisons.extend(Compared::of(arms, goal));
-            }
-        }
-        let of_stage = summary.stages.iter().rev();
-        let of_stage = { of_stage }.find_map(|row| row.val.map(|val| val.mean));
+        summary.comparisons = comparisons(&of_stages, goal);
+        let of_stage = summary.outcome().and_then(|row| Some(row.val?.mean));
         let of_search = summary.searches.last().map(|found| found.value);
         summary.best = of_stage.or(of_search);
         Ok(summary)
+    }
+
+    /// The stage that stands for the run: the last that has a value on `val`. An arm is one of several, and does so only where
+    /// there is nothing else.
+    pub fn outcome(&self) -> Option<&Row> {
+        let valued = || self.stages.iter().rev().filter(|row| row.val.is_some());
+        let alone = valued().find(|row| !row.stage.contains(ARM));
+        alone.or_else(|| valued().next())
     }
 
     /// As text for people; `folder` is how the run is called.
@@ -198,6 +200,15 @@ impl Summary {
     }
 }
 
+/// The groups among these stages whose arms are compared.
+fn comparisons(stages: &[(&Stage, Results)], goal: &Goal) -> Vec<Compared> {
+    let group = |stage: &Stage| stage.arm().map(|(group, _)| group.to_owned());
+    let together = |a: &Stage, b: &Stage| group(a).is_some() && group(a) == group(b);
+    let groups = stages.chunk_by(|(a, _), (b, _)| together(a, b));
+    let several = groups.filter(|arms| arms.len() > 1);
+    several.flat_map(|arms| Compared::of(arms, goal)).collect()
+}
+
 impl Compared {
     /// On `val` and on `test`, as far as they were measured there.
     fn of(arms: &[(&Stage, Results)], goal: &Goal) -> Vec<Self> {
@@ -215,7 +226,8 @@ impl Compared {
                 metric,
             }
         };
-        ["val", "test"].map(on).into()
+        let known = |of: &Compared| of.differences.iter().any(|of| of.difference.is_some());
+        ["val", "test"].map(on).into_iter().filter(known).collect()
     }
 
     /// As text for people.
@@ -320,9 +332,48 @@ fn show(spread: &Option<Spread>, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use plugin_api_data::Report;
+    use plugin_api_data::{Arch, Report};
 
     use super::*;
+    use crate::experiment::Origin;
+    use crate::protocol::Done;
+
+    #[test]
+    fn arms_of_a_group_are_compared() {
+        let stage = |name: &str| Stage {
+            name: name.into(),
+            verb: Verb::Steps(Origin::Stage("found".into()), vec![]),
+        };
+        let stages = ["first", "rate.low", "rate.high", "alone.x"].map(stage);
+        let values = [0.1, 0.5, 0.75, 0.2];
+        let result = |value: f64| {
+            let done = Done {
+                arch: Arch::new(Named::new()),
+                metrics: Named::new().with("val.accuracy", value),
+                reports: vec![],
+                answers: None,
+            };
+            Results::from([(0, Ok(done))])
+        };
+        let ran: Vec<_> = stages.iter().zip(values.map(result)).collect();
+        let goal = Goal {
+            metric: "accuracy".into(),
+            higher_is_better: true,
+        };
+        let [compared] = &comparisons(&ran, &goal)[..] else {
+            panic!("one group has two arms, and one split");
+        };
+        assert_eq!(
+            (&*compared.metric, &*compared.reference),
+            ("val.accuracy", "rate.low")
+        );
+        assert_eq!(compared.differences[0].stage, "rate.high");
+        assert_eq!(compared.differences[0].difference.unwrap().mean, 0.25);
+        assert_eq!(
+            compared.lines().collect::<Vec<_>>(),
+            ["rate.high less rate.low: val.accuracy +0.2500"]
+        );
+    }
 
     #[test]
     fn shows_tables_whose_rows_have_names() {

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use pleach::report::{
-    Arms, Contribution, Credit, Failure, Network, Report, Reported, Search, Seed, Stage, Trial,
-    Used,
+    Contribution, Credit, Failure, Network, Report, Reported, Search, Seed, Stage, Trial, Used,
 };
 use pleach::run::{Environment, Status};
 use pleach::spread::{Difference, Spread};
-use pleach::summary::{Found, Measured, Row, Summary};
+use pleach::summary::{Compared, Found, Measured, Row, Summary};
 use plugin_api::{Arch, Generated, Goal, Named, Recipe, Table};
 use serde_json::json;
 
@@ -63,22 +62,20 @@ pub fn report(trials: u64) -> Report {
                 value: 0.95,
             }],
             stages: stages[1..4].iter().map(row).collect(),
-            comparisons: vec![],
+            comparisons: vec![Compared {
+                metric: format!("val.{metric}"),
+                reference: "rate.low".into(),
+                differences: vec![Difference {
+                    stage: "rate.high".into(),
+                    difference: Spread::over([0.02, 0.01, 0.03]),
+                }],
+            }],
             analyses: vec![Measured {
                 stage: "looked".into(),
                 metrics: Named::new().with(NASTY, Spread::over([0.5, 0.25]).unwrap()),
                 tables: vec![],
             }],
         },
-        arms: vec![Arms {
-            group: "rate".into(),
-            metric: format!("val.{metric}"),
-            reference: "rate.low".into(),
-            differences: vec![Difference {
-                stage: "rate.high".into(),
-                difference: Spread::over([0.02, 0.01, 0.03]),
-            }],
-        }],
         networks: networks(),
         plugins: vec![Contribution {
             plugin: "baselines".into(),
@@ -131,7 +128,6 @@ fn stage(name: &str, value: impl Fn(u64) -> f64) -> Stage {
     Stage {
         name: name.into(),
         verb: "train".into(),
-        group: name.split_once('.').map(|(group, _)| group.into()),
         works: 3,
         ended: 3,
         seconds: 4.5,
@@ -236,7 +232,6 @@ fn searched(trials: u64) -> Stage {
     Stage {
         name: "search".into(),
         verb: "search".into(),
-        group: None,
         works: search.trials.len() as u64,
         ended: search.trials.len() as u64,
         seconds: 100.0,

@@ -38,7 +38,7 @@ pub use set::set;
 pub use write::write_point;
 
 /// What stands between the name of a group and that of an arm; no name that a person gives holds it.
-const ARM: char = '.';
+pub(crate) const ARM: char = '.';
 
 /// The full name of an arm.
 pub(crate) fn arm_name(group: &str, arm: &str) -> String {

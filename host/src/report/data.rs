@@ -1,6 +1,5 @@
 //! What a report says, as data.
 
-mod arms;
 mod search;
 mod used;
 
@@ -20,7 +19,6 @@ use crate::study::best;
 use crate::summary::Summary;
 use crate::worker::Program;
 
-pub use arms::Arms;
 pub use search::{Credit, Failure, Search, Trial};
 pub use used::{Contribution, Used};
 
@@ -51,8 +49,6 @@ pub struct Report {
     pub summary: Summary,
     /// Its stages, in order.
     pub stages: Vec<Stage>,
-    /// The stages that are compared seed by seed.
-    pub arms: Vec<Arms>,
     /// The architectures that stages have handed on, each once.
     pub networks: Vec<Network>,
     /// The plugins that took part, and with what.
@@ -70,8 +66,6 @@ pub struct Stage {
     pub name: String,
     /// What it does: `search`, or its steps, such as `train, prune`.
     pub verb: String,
-    /// The group whose arm it is, if one.
-    pub group: Option<String>,
     /// How many works it is.
     pub works: u64,
     /// How many of them have ended, failed ones included.
@@ -158,7 +152,6 @@ impl Report {
             seeds: experiment.seeds,
             repeat: format!("pleach run {shown} --locked {shown}"),
             summary: Summary::of(&experiment, run, &goal)?,
-            arms: Arms::of(&stages, &goal),
             plugins: used::contributions(&source.text, &networks, &lock, &catalog)?,
             stages,
             networks,
@@ -185,7 +178,6 @@ impl Stage {
         Stage {
             name: stage.name.clone(),
             verb: verb(&stage.verb),
-            group: stage.arm().map(|(group, _)| group.into()),
             works: works.get(&stage.name).copied().unwrap_or_default(),
             ended: entries.iter().filter(|e| e.result.is_some()).count() as u64,
             seconds: entries.iter().filter_map(seconds).sum(),

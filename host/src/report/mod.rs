@@ -7,7 +7,6 @@ mod data;
 mod page;
 
 pub use data::{
-    Arms, Contribution, Credit, Failure, Network, Report, Reported, Search, Seed, Stage, Trial,
-    Used,
+    Contribution, Credit, Failure, Network, Report, Reported, Search, Seed, Stage, Trial, Used,
 };
 pub use page::page;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::data::{Report, Reported, Search, Stage, Trial};
 use crate::error::Context;
 use crate::spread::Difference;
+use crate::summary::Compared;
 use plot::{Axes, Figure, Group, Line};
 use text::{duration, interval, mean, number};
 
@@ -153,13 +154,10 @@ pub fn page(report: &Report) -> Result<String, Error> {
 /// What the summary calls the best, and of which stage or search it is.
 fn best(report: &Report) -> Option<Best> {
     let value = number(report.summary.best?);
-    let stages = report.summary.stages.iter().rev();
-    let of_stage = { stages }
-        .find(|row| row.val.is_some())
-        .map(|row| match row.seeds {
-            1 => format!("of {}", row.stage),
-            seeds => format!("mean of {seeds} seeds of {}", row.stage),
-        });
+    let of_stage = report.summary.outcome().map(|row| match row.seeds {
+        1 => format!("of {}", row.stage),
+        seeds => format!("mean of {seeds} seeds of {}", row.stage),
+    });
     let of_search = || {
         report
             .summary
@@ -236,7 +234,7 @@ fn seeds(report: &Report, id: &mut impl FnMut() -> String) -> Vec<Figure> {
 }
 
 fn arms(report: &Report) -> Vec<Arm> {
-    let of = |arms: &super::Arms| {
+    let of = |arms: &Compared| {
         let row = |of: &Difference| Arm {
             metric: arms.metric.clone(),
             stage: of.stage.clone(),
@@ -252,7 +250,7 @@ fn arms(report: &Report) -> Vec<Arm> {
         };
         arms.differences.iter().map(row).collect::<Vec<_>>()
     };
-    report.arms.iter().flat_map(of).collect()
+    report.summary.comparisons.iter().flat_map(of).collect()
 }
 
 /// A difference says which way it goes.
