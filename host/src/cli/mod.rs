@@ -14,6 +14,7 @@ mod plugins;
 mod predict;
 mod progress;
 mod report;
+mod reproduce;
 mod runs;
 mod schema;
 mod stop;
@@ -60,6 +61,8 @@ enum Command {
     Predict(predict::Predict),
     /// Write the network of a run for other programs: weights, a PyTorch module, or ONNX
     Export(export::Export),
+    /// Show what a paper says beside what is measured here: run what its plugin claims
+    Reproduce(reproduce::Reproduce),
     /// Have strategies join a running search and leave it
     Mix(mix::Mix),
     /// Show, pack, install and remove plugins
@@ -134,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Reproduce(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),

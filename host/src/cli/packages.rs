@@ -22,7 +22,7 @@ pub(super) struct Pack {
     /// Where to put the package
     #[arg(long, value_name = "DIR", default_value = ".")]
     output: PathBuf,
-    /// The crate's folder, from which README*, LICENSE*, LICENCE* and claims.toml are taken
+    /// The crate's folder, from which README*, LICENSE* and LICENCE* are taken
     #[arg(long, value_name = "DIR", default_value = ".")]
     from: PathBuf,
     /// Take this file instead of the folder's README*
@@ -31,9 +31,6 @@ pub(super) struct Pack {
     /// Take these files instead of the folder's LICENSE* and LICENCE*; may be repeated
     #[arg(long, value_name = "FILE", visible_alias = "license", num_args = 1..)]
     licence: Vec<PathBuf>,
-    /// Take this file instead of the folder's claims.toml
-    #[arg(long, value_name = "FILE")]
-    claims: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -109,7 +106,6 @@ impl Pack {
         if !self.licence.is_empty() {
             extras.licences.clone_from(&self.licence);
         }
-        extras.claims = self.claims.clone().or(extras.claims);
         package::pack(library, &card, &extras)
     }
 
