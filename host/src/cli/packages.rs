@@ -16,6 +16,8 @@ use serde_json::json;
 use super::{Failure, print, print_json, progress};
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  pleach plugins pack target/debug/libscale.so --from . --output packages")]
 pub(super) struct Pack {
     /// The plugin's library
     file: PathBuf,
@@ -37,6 +39,9 @@ pub(super) struct Pack {
 }
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  pleach plugins install scale-0.1.0-x86_64-unknown-linux-gnu.pleach
+  pleach plugins install https://example.org/scale.pleach --sha256 HASH")]
 pub(super) struct Install {
     /// The package: a file, or a URL
     #[arg(value_name = "FILE|URL")]
@@ -53,6 +58,8 @@ pub(super) struct Install {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  pleach plugins remove scale")]
 pub(super) struct Remove {
     /// The plugin's name
     name: String,

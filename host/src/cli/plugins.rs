@@ -13,6 +13,9 @@ use super::{Failure, Search, check, print, print_json};
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List every plugin file that was found, and what is wrong with it
+    #[command(after_help = "Examples:
+  pleach plugins list
+  pleach plugins list --plugins target/debug")]
     List {
         #[command(flatten)]
         search: Search,
@@ -23,6 +26,8 @@ pub(super) enum Command {
     /// Hold a plugin to what hosts rely on
     Check(check::Check),
     /// Show one plugin in its own words
+    #[command(after_help = "Example:
+  pleach plugins info baselines")]
     Info {
         /// Its name
         name: String,

@@ -29,6 +29,11 @@ use super::estimate::Estimate;
 use super::{Failure, Search, print, print_json, progress, report};
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  pleach run first.toml
+  pleach run first.toml --dry-run
+  pleach run first.toml --set seeds=5 --set stage.0.budget=20 --jobs 2
+  pleach run runs/first-1 --locked runs/first-1")]
 pub(super) struct Run {
     /// The experiment, a TOML file; or the folder of a run, to do the same again
     #[arg(value_name = "FILE|RUN")]
@@ -58,6 +63,8 @@ pub(super) struct Run {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  pleach resume runs/first-1")]
 pub(super) struct Resume {
     /// The folder of the run
     run: PathBuf,

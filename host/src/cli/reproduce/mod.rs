@@ -23,6 +23,17 @@ use job::{Host, Job};
 const FOLDER: &str = "reproduce";
 
 #[derive(Args)]
+#[command(
+    after_help = "What was begun goes on, and what is complete is not run again, as long as the plugins are the same. `holds?` is NO where a \
+required claim does not hold; the command then exits with 1.
+
+Examples:
+  pleach reproduce
+  pleach reproduce dgmlp
+  pleach reproduce dgmlp --claim cora --seeds 3
+  pleach reproduce dgmlp --smoke
+  pleach reproduce --all --out docs/results.md"
+)]
 pub(super) struct Reproduce {
     /// The plugin whose claims are reproduced; without it, the claims of all plugins are listed
     #[arg(conflicts_with = "all")]

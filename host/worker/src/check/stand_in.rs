@@ -1,6 +1,6 @@
 //! Parameters that stand in where a component requires some, found from its schema.
 
-use plugin_api::{Json, Named, Params, PluginCard, Recipe, Result, serde_json::json};
+use plugin_api::{Json, Params, PluginCard, Recipe, Result, serde_json::json};
 
 use super::{Case, Skip};
 
@@ -260,7 +260,7 @@ mod tests {
             licence: String::new(),
             paper: String::new(),
             components: vec![layer],
-            claims: Named::new(),
+            claims: plugin_api::Named::new(),
         }]);
         let root = json!({ "$defs": { "How": { "oneOf": [{ "const": "first" }, { "const": "second" }] } } });
         let check = |schema: Json, value: Json| {
