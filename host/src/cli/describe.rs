@@ -129,7 +129,7 @@ fn is(role: &str) -> &'static str {
 }
 
 /// A line for an experiment that uses the component.
-fn example(component: &str, card: &Card, parameters: &[Parameter]) -> String {
+pub(super) fn example(component: &str, card: &Card, parameters: &[Parameter]) -> String {
     let key = match card.role.as_str() {
         "strategy" | "relaxation" => "search",
         "analysis" => "analyse",
@@ -152,7 +152,7 @@ fn example(component: &str, card: &Card, parameters: &[Parameter]) -> String {
 }
 
 /// A value as it is written in an experiment.
-fn toml_value(value: &Json) -> String {
+pub(super) fn toml_value(value: &Json) -> String {
     match value {
         Json::Object(members) => {
             let members: Vec<String> = members

@@ -11,6 +11,7 @@ mod made;
 mod mix;
 mod new;
 mod packages;
+mod plugin_page;
 mod plugins;
 mod predict;
 mod progress;
