@@ -16,20 +16,20 @@ impl Analysis for LearningCurves {
     fn measure(&self, bench: &dyn Bench, _: &dyn Host) -> Result<Report> {
         let mut report = Report::default();
         for subject in bench.subjects()? {
-            let Some((counted, curve)) = curve(&bench.reports(&subject)?)? else {
+            let Some(Curve { counted, points }) = curve(&bench.reports(&subject)?)? else {
                 continue;
             };
             let higher = bench.subject(&subject)?.ports()?.higher_is_better;
             let better = |a: f64, b: f64| if higher { a > b } else { a < b };
             let (mut best, mut reached) = (f64::NAN, 0.0);
             let mut rows = vec![];
-            for &(at, value) in &curve {
+            for &(at, value) in &points {
                 if best.is_nan() || better(value, best) {
                     (best, reached) = (value, at);
                 }
                 rows.push(vec![at, value, best]);
             }
-            let mean = curve.iter().map(|(_, value)| value).sum::<f64>() / curve.len() as f64;
+            let mean = points.iter().map(|(_, value)| value).sum::<f64>() / points.len() as f64;
             report = report
                 .metric(&format!("{subject}.best"), best)
                 .metric(&format!("{subject}.{counted}"), reached)
@@ -44,11 +44,18 @@ impl Analysis for LearningCurves {
     }
 }
 
-/// What the curves count, and the places and values of all of them, the places of a later one counted on from those of
-/// the earlier; `None` where there is no curve.
-fn curve(reports: &[Report]) -> Result<Option<(String, Vec<(f64, f64)>)>> {
+/// All curves of a subject, one behind the other.
+struct Curve {
+    /// What they count: `epoch`, or `step`.
+    counted: String,
+    /// Places and values, the places of a later curve counted on from those of the earlier.
+    points: Vec<(f64, f64)>,
+}
+
+/// The curves in these reports; `None` where there is none.
+fn curve(reports: &[Report]) -> Result<Option<Curve>> {
     let mut counted: Option<&String> = None;
-    let mut curve: Vec<(f64, f64)> = vec![];
+    let mut points: Vec<(f64, f64)> = vec![];
     let tables = reports.iter().filter_map(|r| r.tables.get("curve"));
     for table in tables.filter(|table| !table.rows.is_empty()) {
         let first = table.columns.first().context("a `curve` has no columns")?;
@@ -60,13 +67,14 @@ fn curve(reports: &[Report]) -> Result<Option<(String, Vec<(f64, f64)>)>> {
                 .help("have both trainers count epochs, or both steps")
                 .into());
         }
-        let before = curve.last().map_or(0.0, |(at, _)| *at);
+        let before = points.last().map_or(0.0, |(at, _)| *at);
         for row in &table.rows {
             let (Some(at), Some(value)) = (row.first(), row.last()) else {
                 return Err(Error::new("a row of a `curve` is empty").into());
             };
-            curve.push((before + at, *value));
+            points.push((before + at, *value));
         }
     }
-    Ok(counted.map(|counted| (counted.clone(), curve)))
+    let counted = counted.cloned();
+    Ok(counted.map(|counted| Curve { counted, points }))
 }
