@@ -502,7 +502,8 @@ pub trait Session {
     fn loss(&self, seen: &Seen, batch: &Batch) -> Result<Tensor>;
     /// The task's metrics on a whole split, from this pass, without gradients.
     fn evaluate(&self, split: &str, ask: &Ask<'_>) -> Result<Named<f64>>;
-    /// Hands the gradients of the selected weights to a sink, sample by sample.
+    /// Hands the gradients of the selected weights to a sink, sample by sample. Of the loss, a batch whose samples are not
+    /// alone, such as the nodes of a graph, names them as `split`; each is then the only one that counts.
     fn each_gradient(
         &self,
         batch: &Batch,

@@ -1,5 +1,11 @@
-//! Evaluating Deep Graph Neural Networks (DGMLP): propagation apart from transformation, each as deep as it needs to be.
+//! Evaluating Deep Graph Neural Networks (DGMLP): propagation apart from transformation, each as deep as it needs to be, and
+//! the study that shows why.
 
+mod depths;
 mod propagation;
+mod smoothing;
+mod smoothness;
+mod sweep;
+mod transformation;
 
 plugin_api::plugin!(paper = "Zhang et al. 2021, arXiv 2108.00955");

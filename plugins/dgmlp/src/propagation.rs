@@ -7,11 +7,16 @@
 //! z_i = sum_k w_i^k x_i^k,   w_i^k = softmax over k = 0..hops of a_i^k (1 - b_i^k)
 //! ```
 //!
+//! With `weights = "last"` it is what SGC smooths features by (Wu et al. 2019, equation 7), `x^hops`, with `"mean"` that of
+//! S2GC without its share of `x` (Zhu & Koniusz 2021, equation 7): arms of an experiment that differ by one word.
+//!
 //! `x`: `[nodes, features]`, which stays, over `graph`. Source: Zhang et al. 2021, arXiv 2108.00955, in the form in which
 //! the authors' code runs (commit 7578191 of zwt233/DGMLP).
 
 use plugin_api::prelude::*;
 use plugin_api::{pytorch, schemars, serde};
+
+use crate::smoothness::{Limit, Smoothness, blocks, step};
 
 /// Features smoothed over the graph, each node by as many hops as suit it (Zhang et al. 2021); nothing is learned.
 #[component(layer = "propagation")]
@@ -22,18 +27,22 @@ struct Propagation {
     /// What counts as the state that smoothing tends to.
     #[param(default = "reference")]
     limit: Limit,
+    /// What hops weigh: as suits each node, the last alone, or all alike.
+    #[param(default = "adaptive")]
+    weights: Weights,
 }
 
-/// What counts as the state that smoothing tends to.
+/// What hops weigh.
 #[derive(Clone, Copy, serde::Deserialize, schemars::JsonSchema)]
 #[serde(crate = "plugin_api::serde", rename_all = "kebab-case")]
 #[schemars(crate = "plugin_api::schemars", inline)]
-enum Limit {
-    /// As in the authors' code: that of the random walk, weighted by degree: `c_j = (deg_j + 1) / sum (deg + 1)`.
-    Reference,
-    /// That of `S` itself, weighted by the degree's root: `c_j = sqrt(deg_j + 1)`. A node's own factor and that of its
-    /// component are left out, as only the direction counts.
-    Symmetric,
+enum Weights {
+    /// As suits each node, by its smoothness.
+    Adaptive,
+    /// The last alone (SGC).
+    Last,
+    /// All alike (S2GC).
+    Mean,
 }
 
 impl Layer for Propagation {
@@ -46,24 +55,11 @@ impl Layer for Propagation {
         let (x, graph) = (x.tensor("x")?, x.graph("graph")?);
         let looped = graph.with_self_loops()?;
         let smoothing = looped.normalised()?;
-        let mut hops = vec![x.shallow_clone()];
-        for k in 0..self.hops as usize {
-            hops.push(smoothing.matmul(&hops[k])?);
-        }
-
-        let limit = self.limit.of(x, &looped, graph)?;
-        let scores = hops
-            .iter()
-            .map(
-                |hop| Ok(cosine(x, hop)?.f_mul(&cosine(&limit, hop)?.f_neg()?.f_add_scalar(1.0)?)?),
-            )
-            .collect::<Result<Vec<Tensor>>>()?;
-        let weights = Tensor::f_stack(&scores, -1)?.f_softmax(-1, None)?; // [nodes, hops + 1]
-
-        let mut z = x.f_zeros_like()?;
-        for (k, hop) in hops.iter().enumerate() {
-            z = z.f_add(&hop.f_mul(&weights.f_narrow(1, k as i64, 1)?)?)?;
-        }
+        let z = match self.weights {
+            Weights::Last => smoothing.power(&x.into(), self.hops)?,
+            Weights::Mean => self.mean(x, &smoothing)?.into(),
+            Weights::Adaptive => self.adaptive(x, &smoothing, graph)?.into(),
+        };
         Ok(Batch::new().with("x", z))
     }
 
@@ -81,7 +77,7 @@ impl Layer for Propagation {
             }
             Limit::Symmetric => "degrees.sqrt()",
         };
-        let forward = format!(
+        let smoothed = format!(
             "\
 {looped}
 {normalised}
@@ -91,7 +87,10 @@ for _ in range({hops}):
     hop = {hop}
     hops.append(hop)
 smoothed = torch.stack(hops)
-
+"
+        );
+        let adaptive = format!(
+            "
 # Each node takes the least number that a neighbour has, until those of a component are one.
 component = torch.arange(graph.nodes, device=x.device)
 before = component - 1
@@ -107,40 +106,50 @@ over = (limit * smoothed).sum(-1) / ((limit.norm(2, [-1]) + 1e-10) * norms)
 share = torch.softmax(near * (1 - over), 0)
 return (share.unsqueeze(-1) * smoothed).sum(0)"
         );
-        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, forward)))
-    }
-}
-
-impl Limit {
-    /// The state that smoothing tends to, for each node: `[nodes, features]`.
-    fn of(self, x: &Tensor, looped: &Graph, graph: &Graph) -> Result<Tensor> {
-        let degrees = looped.degrees().f_to_kind(x.kind())?.f_unsqueeze(-1)?; // deg + 1: [nodes, 1]
-        let share = match self {
-            Limit::Reference => degrees.f_div(&by_component(&degrees, graph)?)?,
-            Limit::Symmetric => degrees.f_sqrt()?,
+        let z = match self.weights {
+            Weights::Last => "return hop",
+            Weights::Mean => "return smoothed.mean(0)",
+            Weights::Adaptive => &adaptive,
         };
-        by_component(&x.f_mul(&share)?, graph)
+        Ok((to == Source::PYTORCH).then(|| Source::new(inputs, smoothed + z)))
     }
 }
 
-/// The sum over each node's component, at each of its nodes: `[nodes, features]`.
-fn by_component(x: &Tensor, graph: &Graph) -> Result<Tensor> {
-    let component = graph.components()?;
-    // There are no more components than nodes; sums of those that do not exist stay at zero and are not read.
-    Ok(x.f_zeros_like()?
-        .f_index_add(0, &component, x)?
-        .f_index_select(0, &component)?)
-}
+impl Propagation {
+    /// `z_i`, the hops one after the other, so that no more than two of them are held.
+    fn adaptive(&self, x: &Tensor, smoothing: &Graph, graph: &Graph) -> Result<Tensor> {
+        let smoothness = Smoothness::new(x, graph, self.limit)?;
+        let mut hop = blocks(x)?;
+        let mut z: Option<Vec<Tensor>> = None;
+        let mut total: Option<Tensor> = None;
+        for k in 0..=self.hops {
+            if k > 0 {
+                hop = step(smoothing, &hop)?;
+            }
+            // A score lies between -2 and 2, so that no power of e overflows.
+            let share = smoothness.of(&hop)?.f_exp()?.f_unsqueeze(-1)?; // [nodes, 1]
+            let parts = hop.iter().map(|hop| Ok(hop.f_mul(&share)?));
+            z = Some(match z {
+                None => parts.collect::<Result<_>>()?,
+                Some(z) => { z.iter().zip(&hop) }
+                    .map(|(z, hop)| Ok(z.f_addcmul(hop, &share)?))
+                    .collect::<Result<_>>()?,
+            });
+            total = Some(match total {
+                None => share,
+                Some(total) => total.f_add(&share)?,
+            });
+        }
+        let (z, total) = z.zip(total).context("there is a hop, that of no step")?;
+        Ok(Tensor::f_cat(&z, 1)?.f_div(&total)?)
+    }
 
-/// Cosine of the rows of `a` and `b`: `[nodes]`. The authors add 1e-10 to each norm: a row of zeros gives 0, not NaN.
-fn cosine(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let norms = norm(a)?.f_mul(&norm(b)?)?;
-    Ok(a.f_mul(b)?
-        .f_sum_dim_intlist(-1, false, None)?
-        .f_div(&norms)?)
-}
-
-fn norm(x: &Tensor) -> Result<Tensor> {
-    Ok(x.f_norm_scalaropt_dim(2.0, [-1], false)?
-        .f_add_scalar(1e-10)?)
+    fn mean(&self, x: &Tensor, smoothing: &Graph) -> Result<Tensor> {
+        let (mut hop, mut sum) = (x.shallow_clone(), x.shallow_clone());
+        for _ in 0..self.hops {
+            hop = smoothing.matmul(&hop)?.into();
+            sum = sum.f_add(&hop)?;
+        }
+        Ok(sum.f_div_scalar((self.hops + 1) as f64)?)
+    }
 }

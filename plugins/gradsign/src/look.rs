@@ -52,9 +52,20 @@ impl Look<'_> {
             seed: session.seed("gradsign"),
             ..At::ALL
         };
-        let batch = session
+        let mut batch = session
             .batch(self.split, &at)?
             .ok_or_else(|| Error::new(format!("the task has no batch of `{}`", self.split)))?;
+        // A graph comes whole, whatever size is asked for: of the nodes that count, so many are drawn.
+        if let Ok(nodes) = batch.tensor("split")
+            && (1..nodes.numel() as i64).contains(&self.samples)
+        {
+            let order = random::uniform(&[nodes.numel() as i64], at.seed).f_argsort(0, false)?;
+            let drawn = order
+                .f_narrow(0, 0, self.samples)?
+                .f_to_device(nodes.device())?;
+            let drawn = nodes.f_index_select(0, &drawn)?;
+            batch.put("split", drawn);
+        }
         for (port, value) in batch.iter() {
             let Value::Tensor(t) = value else { continue };
             let there = t.size().first().copied().unwrap_or(0);

@@ -3,8 +3,14 @@
 use plugin_api::{Batch, Error, Result, Seen, Tensors, Value};
 use tch::Tensor;
 
-/// How many samples a batch holds: the common length of the first axes of its tensors.
+/// Where a batch names the samples that count, such as nodes of a graph.
+const SPLIT: &str = "split";
+
+/// How many samples a batch holds: as many as it names, else the common length of the first axes of its tensors.
 pub(super) fn samples(batch: &Batch) -> Result<i64> {
+    if let Some(Value::Tensor(named)) = batch.get(SPLIT) {
+        return Ok(named.numel() as i64);
+    }
     let mut length = None;
     for (port, value) in batch.iter() {
         let Value::Tensor(t) = value else {
@@ -23,8 +29,12 @@ pub(super) fn samples(batch: &Batch) -> Result<i64> {
     length.ok_or_else(|| Error::new("the batch is empty").into())
 }
 
-/// One sample of a batch.
+/// One sample of a batch: alone, or as the only one that counts where the batch names those that do.
 pub(super) fn only(batch: &Batch, sample: i64) -> Result<Batch> {
+    if let Some(Value::Tensor(named)) = batch.get(SPLIT) {
+        let one = named.f_narrow(0, sample, 1)?;
+        return Ok(batch.clone().with(SPLIT, one));
+    }
     let one = batch.names().map(|port| {
         let row = batch.tensor(port)?.f_narrow(0, sample, 1)?;
         Ok((port, row))

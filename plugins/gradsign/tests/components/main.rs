@@ -14,6 +14,7 @@ use plugin_api::{Json, Params};
 plugin_api::testing::conformance!();
 
 mod assisted;
+mod nodes;
 mod refused;
 mod score;
 
