@@ -329,6 +329,34 @@ train = {{ use = "wrappers/trainer", inner = {{ use = "baselines/backprop", epoc
 }
 
 #[test]
+fn training_by_steps_goes_on_within_an_epoch() {
+    let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
+    let run = |at: &str| {
+        // 20 batches in an epoch; checkpoints after steps 3, 6, …, the last before the kill within the second epoch.
+        let experiment = format!(
+            r#"
+task = "baselines/digits"
+checkpoint = 0
+
+[[stage]]
+name  = "stepped"
+arch  = {{ use = "baselines/gnn", point = {{ "layer-0" = "baselines/linear", width = 16, activation = "tanh", dropout = 0.3 }}, depth = 1, widths = [16], layers = ["baselines/linear"] }}
+train = {{ use = "baselines/backprop", steps = 47, batch = 50, every = 3, transforms = [{{ use = "wrappers/mortal"{at} }}, "baselines/adam"] }}
+"#
+        );
+        let place = Place::new(&experiment).with_plugin("wrappers", &wrappers);
+        let run = place.run(&["--plugins", "plugins"]);
+        let log = std::fs::read_to_string(run.join("logs/stepped-s0.log")).unwrap_or_default();
+        (journal(&run), weights(&run), log)
+    };
+    let (journal, weights, _) = run("");
+    let (journal_then, weights_then, log) = run(", at = 31");
+    assert!(log.contains("goes on from"), "{log}");
+    assert_eq!(journal_then, journal);
+    assert!(weights_then == weights);
+}
+
+#[test]
 fn a_checkpoint_that_is_none_is_left_alone() {
     let place = long("checkpoint = 0");
     let run = place.folder.path().join("runs/experiment-1");

@@ -1,18 +1,25 @@
-//! Training by back-propagation: epochs of gradient steps, and the weights of the epoch that did best on `val`.
+//! Training by back-propagation: epochs of gradient steps, or so many of these, and the weights that did best on `val`.
 //!
 //! Works for any task; what "best" means is the task's main metric, or another that is monitored. The report has the
-//! metrics `epochs` (run), `loss` (mean of the last epoch's batches) and `best` (that metric on `val`), and the table
-//! `curve`, a row for each evaluation: `epoch`, `loss` (mean of that epoch's batches) and `val.METRIC`.
+//! metrics `epochs` (run; `steps` where these are counted), `loss` (as in the last row of the curve), `best` (that metric
+//! on `val`) and `best-at` (after how many epochs or steps), and the table `curve`, a row for each evaluation: `epoch` or
+//! `step`, `loss` (mean of the batches since the evaluation before) and `val.METRIC`.
+//!
+//! Which batch is next depends on the epoch and on its place in it alone: training by steps meets the same batches as
+//! training by epochs, and ends within an epoch where the steps do.
 
 use plugin_api::prelude::*;
 use plugin_api::{schemars, serde, tracing};
 
-/// Trains by back-propagation and keeps the weights of the epoch that did best on `val`.
+/// Trains by back-propagation and keeps the weights that did best on `val`.
 #[component(trainer = "backprop")]
 struct Backprop {
     /// Passes through the training data.
     #[param(default = 200, range = "1 <= x")]
     epochs: i64,
+    /// Updates, in place of `epochs`; training may end within an epoch. Then `every` and `patience` count updates too.
+    #[param(range = "1 <= x")]
+    steps: Option<i64>,
     /// Samples in a batch; 0 for all of them.
     #[param(default = 0, range = "0 <= x")]
     batch: i64,
@@ -30,13 +37,13 @@ struct Backprop {
     /// Which way a monitored metric gets better.
     #[param(default = "max")]
     mode: Mode,
-    /// Epochs without a better result on `val` after which training stops; never where it is left out.
+    /// Epochs, or steps, without a better result on `val` after which training stops; never where it is left out.
     #[param(range = "1 <= x")]
     patience: Option<i64>,
-    /// Whether to end with the weights of the epoch that did best on `val`, the earlier of equals, rather than the last.
+    /// Whether to end with the weights that did best on `val`, the earlier of equals, rather than the last.
     #[param(default = true)]
     best: bool,
-    /// Epochs from one evaluation on `val` to the next; the last epoch is always evaluated.
+    /// Epochs, or steps, from one evaluation on `val` to the next; the end is always evaluated.
     #[param(default = 1, range = "1 <= x")]
     every: i64,
 }
@@ -53,47 +60,71 @@ enum Mode {
 }
 
 /// How far training has come.
-#[derive(Default)]
 struct Training {
-    /// Epochs that are done.
-    epochs: i64,
-    /// Of each evaluation: epoch, loss, main metric on `val`.
+    /// Epochs or steps that are done.
+    done: i64,
+    /// The batch that is next.
+    at: At,
+    /// Of each batch since the last evaluation; there are none where a checkpoint is written.
+    losses: Vec<f64>,
+    /// Of each evaluation: epoch or step, loss, what is watched on `val`.
     curve: Vec<Vec<f64>>,
     best: Option<Best>,
 }
 
 /// The best evaluation so far.
 struct Best {
-    epoch: i64,
+    /// After so many epochs or steps.
+    at: i64,
     value: f64,
     /// Empty where they will not be wanted.
     weights: Tensors,
 }
 
 impl Training {
+    /// Where nothing is done yet.
+    fn new(at: At) -> Self {
+        Training {
+            done: 0,
+            at,
+            losses: vec![],
+            curve: vec![],
+            best: None,
+        }
+    }
+
     /// For a checkpoint.
     fn keep(&self) -> Tensors {
         let curve: Vec<f64> = self.curve.concat();
+        let done = [self.done, self.at.epoch, self.at.index];
         let mut kept = Tensors::new()
-            .with("epochs", Tensor::from(self.epochs))
+            .with("done", Tensor::from_slice(&done))
             .with("curve", Tensor::from_slice(&curve).view([-1, 3]));
         if let Some(best) = &self.best {
-            kept.put("best", Tensor::from_slice(&[best.epoch as f64, best.value]));
+            kept.put("best", Tensor::from_slice(&[best.at as f64, best.value]));
             let weights = best.weights.iter();
             kept.extend(weights.map(|(path, w)| (format!("best:{path}"), w.clone())));
         }
         kept
     }
 
-    fn go_on(kept: &Tensors) -> Result<Self> {
+    /// Where what was kept says; `at` is where training began.
+    fn go_on(kept: &Tensors, at: At) -> Result<Self> {
+        let done = |i: i64| kept["done"].f_int64_value(&[i]);
         let mut training = Training {
-            epochs: kept["epochs"].f_int64_value(&[])?,
+            done: done(0)?,
+            at: At {
+                epoch: done(1)?,
+                index: done(2)?,
+                ..at
+            },
+            losses: vec![],
             curve: Vec::try_from(&kept["curve"])?,
             best: None,
         };
         if let Some(best) = kept.get("best") {
             training.best = Some(Best {
-                epoch: best.f_double_value(&[0])? as i64,
+                at: best.f_double_value(&[0])? as i64,
                 value: best.f_double_value(&[1])?,
                 weights: kept.under("best:"),
             });
@@ -104,32 +135,33 @@ impl Training {
 
 impl Trainer for Backprop {
     fn fit(&self, session: &mut dyn Session) -> Result<Report> {
-        let (metric, higher_is_better) = match &self.monitor {
-            Some(metric) => (metric.clone(), self.mode == Mode::Max),
-            None => {
-                let ports = session.ports()?;
-                (ports.metric, ports.higher_is_better)
-            }
+        let (metric, higher_is_better) = self.watched(session)?;
+        let (unit, end) = match self.steps {
+            Some(steps) => ("step", steps),
+            None => ("epoch", self.epochs),
         };
         let mut training = self.begin(session)?;
         let mut loss = f64::NAN;
-        while training.epochs < self.epochs {
-            training.epochs += 1;
-            let epoch = training.epochs;
-            loss = self.epoch(session, epoch)?;
-            if epoch % self.every != 0 && epoch != self.epochs {
+        while training.done < end {
+            training.done += 1;
+            let done = training.done;
+            let when = format!("{unit} {done}");
+            self.advance(session, &mut training, &when)?;
+            if done % self.every != 0 && done != end {
                 continue;
             }
-            let value = finite(&metric, validate(session, &metric)?, epoch)?;
-            tracing::info!(epoch, loss, val = value, "evaluated {metric}");
-            training.curve.push(vec![epoch as f64, loss, value]);
+            loss = training.losses.iter().sum::<f64>() / training.losses.len() as f64;
+            training.losses.clear();
+            let value = finite(&metric, validate(session, &metric)?, &when)?;
+            tracing::info!(loss, val = value, "{when}: evaluated {metric}");
+            training.curve.push(vec![done as f64, loss, value]);
             let best = training.best.as_ref();
             if best.is_none_or(|best| match higher_is_better {
                 true => value > best.value,
                 false => value < best.value,
             }) {
                 training.best = Some(Best {
-                    epoch,
+                    at: done,
                     value,
                     weights: match self.best {
                         true => session.snapshot("all")?,
@@ -138,73 +170,93 @@ impl Trainer for Backprop {
                 });
             }
             if let (Some(patience), Some(best)) = (self.patience, &training.best)
-                && epoch - best.epoch >= patience
+                && done - best.at >= patience
             {
-                tracing::info!(epoch, best = best.epoch, "stopped early");
+                tracing::info!(best = best.at, "{when}: stopped early");
                 break;
             }
-            if epoch < self.epochs {
+            if done < end {
                 session.checkpoint(&training.keep())?;
             }
         }
-        let best = training.best.context("no epoch was evaluated")?;
+        let best = training.best.context("nothing was evaluated")?;
         if self.best {
             session.restore(&best.weights)?;
         }
         let report = Report::default()
-            .metric("epochs", training.epochs as f64)
+            .metric(&format!("{unit}s"), training.done as f64)
             .metric("loss", loss)
-            .metric("best", best.value);
-        let columns = ["epoch", "loss", &format!("val.{metric}")];
+            .metric("best", best.value)
+            .metric("best-at", best.at as f64);
+        let columns = [unit, "loss", &format!("val.{metric}")];
         Ok(report.table("curve", &columns, training.curve))
     }
 }
 
 impl Backprop {
-    /// Where training begins, or goes on.
-    fn begin(&self, session: &mut dyn Session) -> Result<Training> {
-        if let Some(kept) = session.resumed()? {
-            return Training::go_on(&kept);
+    /// The metric that is to get better, and whether more of it is better.
+    fn watched(&self, session: &dyn Session) -> Result<(String, bool)> {
+        if let Some(metric) = &self.monitor {
+            return Ok((metric.clone(), self.mode == Mode::Max));
         }
-        let transforms = self.transforms.iter().map(|t| t.recipe.clone());
-        session.chain("main", &transforms.collect::<Vec<_>>(), "model")?;
-        let objectives = self.objectives.iter().map(|o| o.recipe.clone());
-        session.objectives(&objectives.collect::<Vec<_>>())?;
-        Ok(Training::default())
+        let ports = session.ports()?;
+        Ok((ports.metric, ports.higher_is_better))
     }
 
-    /// One pass through the training data; the mean of the batches' losses.
-    fn epoch(&self, session: &mut dyn Session, epoch: i64) -> Result<f64> {
-        let (mut sum, mut batches) = (0.0, 0);
-        let mut at = At {
-            epoch: epoch - 1,
+    /// Where training begins, or goes on.
+    fn begin(&self, session: &mut dyn Session) -> Result<Training> {
+        let at = At {
+            epoch: 0,
             index: 0,
             size: self.batch,
             // Those of `next`, so that arms of one seed are paired whoever trains them.
             seed: session.seed("data:train"),
         };
-        let mut waiting = vec![];
+        if let Some(kept) = session.resumed()? {
+            return Training::go_on(&kept, at);
+        }
+        let transforms = self.transforms.iter().map(|t| t.recipe.clone());
+        session.chain("main", &transforms.collect::<Vec<_>>(), "model")?;
+        let objectives = self.objectives.iter().map(|o| o.recipe.clone());
+        session.objectives(&objectives.collect::<Vec<_>>())?;
+        Ok(Training::new(at))
+    }
+
+    /// One step, or what is left of an epoch.
+    fn advance(
+        &self,
+        session: &mut dyn Session,
+        training: &mut Training,
+        when: &str,
+    ) -> Result<()> {
         loop {
-            let batch = session.batch("train", &at)?;
-            let is_last = batch.is_none();
-            at.index += 1;
-            batches += i64::from(!is_last);
-            waiting.extend(batch);
-            // The last ones of an epoch may be fewer.
-            if waiting.len() == self.accumulate || is_last && !waiting.is_empty() {
-                for loss in update(session, &waiting)? {
-                    sum += finite("training loss", loss, epoch)?;
+            let batches = self.batches(session, &mut training.at)?;
+            let epoch_is_over = batches.is_empty();
+            if epoch_is_over {
+                ensure!(training.at.index > 0, "the task has no training batch");
+                (training.at.epoch, training.at.index) = (training.at.epoch + 1, 0);
+            } else {
+                for loss in update(session, &batches)? {
+                    training.losses.push(finite("training loss", loss, when)?);
                 }
-                waiting.clear();
             }
-            if is_last {
+            if epoch_is_over != self.steps.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The batches of one update: the last ones of an epoch may be fewer, and behind them there are none.
+    fn batches(&self, session: &dyn Session, at: &mut At) -> Result<Vec<Batch>> {
+        let mut batches = vec![];
+        while batches.len() < self.accumulate {
+            let Some(batch) = session.batch("train", at)? else {
                 break;
-            }
+            };
+            batches.push(batch);
+            at.index += 1;
         }
-        if batches == 0 {
-            return Err(Error::new("the task has no training batch").into());
-        }
-        Ok(sum / batches as f64)
+        Ok(batches)
     }
 }
 
@@ -246,11 +298,11 @@ fn validate(session: &dyn Session, metric: &str) -> Result<f64> {
 }
 
 /// A number that a report can hold: a training that went astray is better told than carried on.
-fn finite(what: &str, x: f64, epoch: i64) -> Result<f64> {
+fn finite(what: &str, x: f64, when: &str) -> Result<f64> {
     if x.is_finite() {
         return Ok(x);
     }
-    Err(Error::new(format!("the {what} of epoch {epoch} is {x}"))
+    Err(Error::new(format!("the {what} of {when} is {x}"))
         .expected("a finite number")
         .help("try a lower rate")
         .into())

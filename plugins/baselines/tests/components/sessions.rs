@@ -182,6 +182,72 @@ fn training_stops_when_nothing_gets_better() {
 }
 
 #[test]
+fn steps_are_those_of_epochs_and_may_end_within_one() {
+    let plain = |given: Json| {
+        let mut given = given;
+        given["batch"] = 300.into(); // of 1,000 images: 4 batches in an epoch, the last one smaller
+        given["best"] = false.into();
+        let mut session = session("digits", 8, 0.3, 1);
+        let report = fit(&mut session, given).unwrap();
+        let weights = numbers(&session.weights("all").unwrap());
+        (weights, report, session.steps())
+    };
+    let (whole, by_epochs, steps) = plain(json!({ "epochs": 3 }));
+    assert_eq!(steps, 12);
+    let (same, by_steps, _) = plain(json!({ "steps": 12, "every": 4 }));
+    assert_eq!(whole, same);
+    assert_eq!(by_steps.metrics["steps"], 12.0);
+    assert_eq!(by_steps.metrics["loss"], by_epochs.metrics["loss"]);
+    let (curve, before) = (&by_steps.tables["curve"], &by_epochs.tables["curve"]);
+    assert_eq!(curve.columns, ["step", "loss", "val.accuracy"]);
+    for (row, before) in curve.rows.iter().zip(&before.rows) {
+        assert_eq!((row[0], &row[1..]), (4.0 * before[0], &before[1..]));
+    }
+
+    let (_, within, steps) = plain(json!({ "steps": 10, "every": 4 }));
+    assert_eq!(steps, 10);
+    let at: Vec<f64> = within.tables["curve"].rows.iter().map(|r| r[0]).collect();
+    assert_eq!(at, [4.0, 8.0, 10.0]);
+    // Of batches that are averaged in pairs an epoch has two updates.
+    let (_, _, steps) = plain(json!({ "epochs": 3, "accumulate": 2 }));
+    assert_eq!(steps, 6);
+    let (of_pairs, ..) = plain(json!({ "steps": 6, "accumulate": 2 }));
+    assert_eq!(of_pairs, plain(json!({ "epochs": 3, "accumulate": 2 })).0);
+}
+
+#[test]
+fn the_report_says_when_it_was_best() {
+    let given = json!({
+        "steps": 60, "every": 2, "monitor": "loss", "mode": "min",
+        "transforms": [{ "use": "baselines/sgd", "rate": 3.0 }],
+    });
+    let mut session = session("digits", 16, 0.0, 0);
+    let report = fit(&mut session, given).unwrap();
+    let rows = &report.tables["curve"].rows;
+    let least = rows.iter().map(|row| row[2]).fold(f64::INFINITY, f64::min);
+    let first = rows.iter().find(|row| row[2] == least).unwrap();
+    assert_eq!(
+        (report.metrics["best"], report.metrics["best-at"]),
+        (least, first[0])
+    );
+    assert!(
+        first[0] < 60.0,
+        "the end is the best: this run shows nothing"
+    );
+
+    // Steps of no length: the first evaluation stays the best, and patience counts from there.
+    let report = fit(
+        &mut self::session("digits", 4, 0.0, 0),
+        json!({ "steps": 50, "every": 2, "patience": 5, "transforms": [{ "use": "baselines/sgd", "rate": 0.0 }] }),
+    )
+    .unwrap();
+    assert_eq!(
+        (report.metrics["best-at"], report.metrics["steps"]),
+        (2.0, 8.0)
+    );
+}
+
+#[test]
 fn training_that_goes_astray_is_told() {
     let wild = json!({ "transforms": [{ "use": "baselines/sgd", "rate": 1e30 }] });
     let error = fit(&mut session("digits", 4, 0.0, 0), wild)
