@@ -432,7 +432,7 @@ const UNWRITTEN: [&str; 2] = ["baselines/kernel-machine", "mixhop/low-rank"];
 #[test]
 fn the_plugins_of_this_repository_pass() {
     let place = Place::new("");
-    for name in ["baselines", "dgmlp", "mixhop"] {
+    for name in ["baselines", "dgmlp", "gradsign", "mixhop"] {
         let file = built().join(format!("lib{name}.so"));
         let arguments = [
             "plugins",

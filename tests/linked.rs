@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 // A library that nobody names would be left out without a word: these lines are the list of plugins.
 use baselines as _;
 use dgmlp as _;
+use gradsign as _;
 use pleach::journal::Journal;
 use pleach_tests::{Place, plugin, root, weights};
 use pleach_worker::{AskTell, NetSession, host};
 use plugin_api::host::Services;
 use plugin_api::plugin::{Plugin, linked};
-use plugin_api::role::Trainer;
+use plugin_api::role::{Scorer, Trainer};
 use plugin_api::{Arch, Ask, Error, PluginCard, Recipe, Result, Session, TrialId};
 use tch::{Device, Kind};
 
@@ -51,6 +52,33 @@ fn linked_and_loaded_use_give_the_same_bits() -> Result<()> {
     Ok(())
 }
 
+/// A score of single samples, each in a pass as in training.
+#[test]
+fn linked_and_loaded_use_give_the_same_score() -> Result<()> {
+    let mlp = std::fs::read_to_string(root().join("examples/mlp.json"))?;
+    let place = Place::new(
+        "task = 'baselines/digits'\nseed = 5\n[[stage]]\nname = 'net'\narch = 'mlp.json'\n\
+         score = { use = 'gradsign/gradsign', samples = 20 }\n",
+    );
+    std::fs::write(place.folder.path().join("mlp.json"), &mlp)?;
+    let journal = Journal::open(&place.run(&[]).join("journal.sqlite"))?;
+    let loaded = journal
+        .entries(0)?
+        .remove(0)
+        .result
+        .expect("it has ended")?;
+
+    tch::set_num_threads(1);
+    let task = host().task(&Recipe::new("baselines/digits"))?;
+    let arch: Arch = serde_json::from_str(&mlp)?;
+    let mut session = NetSession::new(arch, task.into(), 5, Device::Cpu)?;
+    let scorer = Recipe::new("gradsign/gradsign").with("samples", 20);
+    let linked = host().scorer(&scorer)?.score(&mut session)?;
+    assert!(linked > 0.0);
+    assert_eq!(linked, loaded.metrics["score.gradsign"]);
+    Ok(())
+}
+
 /// Each exports a header of its own name; of one name the linker would refuse the second.
 #[test]
 fn trap_09_two_plugins_linked_into_one_program_both_work() -> Result<()> {
@@ -77,7 +105,7 @@ fn trap_11_every_plugin_that_is_named_is_linked_and_no_other() -> Result<()> {
         .map(Plugin::card)
         .collect::<Result<Vec<_>>>()?;
     let names: Vec<&str> = cards.iter().map(|card| card.name.as_str()).collect();
-    assert_eq!(names, ["baselines", "dgmlp"]);
+    assert_eq!(names, ["baselines", "dgmlp", "gradsign"]);
     Ok(())
 }
 
@@ -85,7 +113,7 @@ fn trap_11_every_plugin_that_is_named_is_linked_and_no_other() -> Result<()> {
 #[test]
 fn trap_12_linked_and_loaded_plugins_list_their_components_in_one_order() -> Result<()> {
     let place = Place::new("");
-    for name in ["baselines", "dgmlp"] {
+    for name in ["baselines", "dgmlp", "gradsign"] {
         let output = place
             .pleach(&["plugins", "info", name, "--json"])
             .output()?;

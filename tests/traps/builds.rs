@@ -94,7 +94,7 @@ fn trap_32_programs_find_libtorch_by_themselves_and_plugins_look_for_nothing() {
         .output()
         .unwrap();
     assert!(doctor.status.success(), "{}", both(&doctor));
-    for name in ["baselines", "dgmlp", "mixhop"] {
+    for name in ["baselines", "dgmlp", "gradsign", "mixhop"] {
         let bytes = fs::read(built().join(format!("lib{name}.so"))).unwrap();
         assert_eq!(search_path(&bytes), None, "{name}");
     }

@@ -8,7 +8,7 @@
 //! draws (G-RS) is `baselines/prescreen`.
 //!
 //! Candidates that are equal are scored once, and scores are remembered. Of equal scores the first drawn counts; what could
-//! not be scored is behind all others. Source: Zhang and Jia 2022, section 4.3.
+//! not be scored is behind all others. Source: Zhang and Jia 2022, the searches of table 5.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

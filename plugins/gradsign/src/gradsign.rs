@@ -6,7 +6,7 @@
 //!
 //! `L_i` is the loss of sample `i` in a batch of its own, at the weights as they begin. The higher the score, the closer
 //! together lie the optima of single samples, and the lower are the paper's bounds of training and generalisation error.
-//! Source: Zhang and Jia 2022, equation 6 and algorithm 1.
+//! Source: Zhang and Jia 2022, algorithm 1; which weights count, and the passes in training, are those of the authors' code.
 
 use plugin_api::prelude::*;
 

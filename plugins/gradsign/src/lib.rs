@@ -6,4 +6,13 @@ mod gradsign;
 mod look;
 mod signs;
 
-plugin_api::plugin!(paper = "Zhang and Jia 2022, arXiv 2110.08616");
+plugin_api::plugin!(
+    paper = "Zhang and Jia 2022, arXiv 2110.08616",
+    claims = [
+        "experiments/digits.toml",
+        "experiments/linear.json",
+        "experiments/correlation.toml",
+        "experiments/assisted.toml",
+        "experiments/pixels.json",
+    ]
+);
