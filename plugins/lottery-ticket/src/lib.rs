@@ -5,6 +5,7 @@ mod alive;
 mod controls;
 mod initial;
 mod iterative;
+mod ranked;
 mod rates;
 mod reinitialised;
 mod shuffled;
