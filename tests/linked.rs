@@ -1,10 +1,11 @@
-//! Plugins linked into a program: two of them, listed once each, and the same bits as from their files.
+//! Plugins linked into a program: listed once each, and the same bits as from their files.
 
 use std::collections::BTreeMap;
 
 // A library that nobody names would be left out without a word: these lines are the list of plugins.
 use baselines as _;
 use dgmlp as _;
+use lottery_ticket as _;
 use pleach::journal::Journal;
 use pleach_tests::{Place, plugin, root, weights};
 use pleach_worker::{AskTell, NetSession, host};
@@ -77,7 +78,7 @@ fn trap_11_every_plugin_that_is_named_is_linked_and_no_other() -> Result<()> {
         .map(Plugin::card)
         .collect::<Result<Vec<_>>>()?;
     let names: Vec<&str> = cards.iter().map(|card| card.name.as_str()).collect();
-    assert_eq!(names, ["baselines", "dgmlp"]);
+    assert_eq!(names, ["baselines", "dgmlp", "lottery-ticket"]);
     Ok(())
 }
 
@@ -85,7 +86,7 @@ fn trap_11_every_plugin_that_is_named_is_linked_and_no_other() -> Result<()> {
 #[test]
 fn trap_12_linked_and_loaded_plugins_list_their_components_in_one_order() -> Result<()> {
     let place = Place::new("");
-    for name in ["baselines", "dgmlp"] {
+    for name in ["baselines", "dgmlp", "lottery-ticket"] {
         let output = place
             .pleach(&["plugins", "info", name, "--json"])
             .output()?;
