@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pleach_tests::{as_typed, both, built, root};
@@ -83,18 +83,100 @@ fn kept(variable: &str, folder: &str) -> PathBuf {
 fn the_first_plugin() {
     // An earlier run has left it, and with it the name would be taken.
     let _ = fs::remove_file(built().join("deps/libgates.so"));
-    check("docs/first-plugin.md", 7);
+    check("first-plugin.md", &root(), 7);
 }
 
 #[test]
 fn the_first_steps() {
-    check("docs/first-steps.md", 6);
+    check("first-steps.md", &root(), 6);
 }
 
-/// Types a page, and compares what is printed, so many times at least, with what the page shows.
-fn check(page: &str, least: usize) {
+#[test]
+fn the_other_pages_of_the_book() {
+    for page in pages() {
+        let text = fs::read_to_string(root().join("docs").join(&page)).unwrap();
+        if text.contains("```sh") && !page.starts_with("first-") {
+            let empty = tempfile::tempdir().unwrap();
+            check(&page, empty.path(), 1);
+        }
+    }
+}
+
+/// The book's pages, as its summary lists them.
+fn pages() -> Vec<String> {
+    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    let links = summary.split("](").skip(1);
+    let pages = links.map(|rest| rest.split_once(')').expect("a link ends").0.to_owned());
+    pages.collect()
+}
+
+/// Every page is in the summary, and every link leads to a file.
+#[test]
+fn nothing_of_the_book_is_lost() {
+    let docs = root().join("docs");
+    let listed = pages();
+    for entry in walk(&docs) {
+        let page = entry
+            .strip_prefix(&docs)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(
+            page == "SUMMARY.md" || listed.contains(&page),
+            "{page} is not in the summary"
+        );
+        let text = fs::read_to_string(&entry).unwrap();
+        for link in text.split("](").skip(1) {
+            let (link, _) = link.split_once(')').expect("a link ends");
+            let file = link.split('#').next().unwrap_or_default();
+            if !link.contains("://") && !file.is_empty() {
+                let to = entry.with_file_name("").join(file);
+                assert!(to.exists(), "{page} leads to {link}");
+            }
+        }
+    }
+}
+
+/// The Markdown files of a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let pages = entries.flat_map(|path| match path.is_dir() {
+        true => walk(&path),
+        false => vec![path],
+    });
+    pages
+        .filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+        .collect()
+}
+
+/// What plugins say of themselves now.
+#[test]
+fn pages_of_components_are_up_to_date() {
+    for plugin in fs::read_dir(root().join("plugins")).unwrap() {
+        let name = plugin.unwrap().file_name().into_string().unwrap();
+        let page = root().join("docs/components").join(format!("{name}.md"));
+        let mut pleach = Command::new(built().join("pleach"));
+        let now = pleach
+            .args(["plugins", "info", &name, "--markdown"])
+            .output()
+            .unwrap();
+        assert!(now.status.success(), "{}", both(&now));
+        assert_eq!(
+            fs::read_to_string(&page).unwrap_or_default(),
+            String::from_utf8(now.stdout).unwrap(),
+            "`cargo xtask book` makes {} anew",
+            page.display()
+        );
+    }
+}
+
+/// Types a page in this folder, and compares what is printed, so many times at least, with what the page shows.
+fn check(page: &str, folder: &Path, least: usize) {
     let home = tempfile::tempdir().unwrap();
-    let steps = steps(&fs::read_to_string(root().join(page)).unwrap());
+    let steps = steps(&fs::read_to_string(root().join("docs").join(page)).unwrap());
     // Where cargo builds elsewhere, the page's folder is not there, and the programs are found behind it.
     let path = env::join_paths(
         [built()]
@@ -104,7 +186,8 @@ fn check(page: &str, least: usize) {
     .unwrap();
     let mut bash = Command::new("bash");
     bash.args(["-euc", &script(&steps)])
-        .current_dir(root())
+        .current_dir(folder)
+        .env("CHECKOUT", root())
         .env("HOME", home.path())
         .env("PATH", path)
         .env("CARGO_HOME", kept("CARGO_HOME", ".cargo"))
@@ -121,7 +204,7 @@ fn check(page: &str, least: usize) {
         }
     }
     let output = as_typed(&mut bash).output().unwrap();
-    assert!(output.status.success(), "{}", both(&output));
+    assert!(output.status.success(), "{page}: {}", both(&output));
 
     let printed = String::from_utf8(output.stdout).unwrap();
     let mut printed = printed.split(MARK);
@@ -134,14 +217,14 @@ fn check(page: &str, least: usize) {
         if let Some(expected) = expected {
             assert!(
                 matches(printed, expected),
-                "{commands}printed\n{printed}\nthe page says\n{expected}"
+                "{page}: {commands}printed\n{printed}\nthe page says\n{expected}"
             );
             compared += 1;
         }
     }
     assert!(
         compared >= least,
-        "the page shows what {compared} blocks print"
+        "{page} shows what {compared} blocks print"
     );
 }
 

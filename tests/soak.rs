@@ -27,11 +27,8 @@ const FAULTS: [(&str, &str); 5] = [
     ("error", "refused on purpose"),
     ("loop", "ran longer than 2 s and was killed"),
 ];
-/// By which part a worker may have grown from the first tenth of the run to the last.
+/// By which part a program may have grown from the first tenth of the run to the last.
 const GROWTH: f64 = 1.1;
-/// What `pleach` may keep of a trial, in KiB: of a search it remembers what was asked and told, to bring a new worker of the
-/// strategy to where one was that died.
-const KEPT: f64 = 6.0;
 /// From one look at the processes to the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -68,8 +65,8 @@ fn half(name: &str, batch: usize) -> Result<bool> {
         println!("  {how:8} {trials}");
     }
     let mut holds = true;
-    holds &= Growth::of("pleach-worker", &watched.worker)?.is_within(GROWTH);
-    holds &= Growth::of("pleach", &watched.pleach)?.is_kept_of_trials(KEPT);
+    holds &= is_flat("pleach-worker", &watched.worker)?;
+    holds &= is_flat("pleach", &watched.pleach)?;
     let orphans: Vec<u32> = seen.into_iter().filter(|pid| is_ours(*pid)).collect();
     print!("  processes left: {}", orphans.len());
     holds &= verdict(orphans.len() as f64, 0.0);
@@ -161,45 +158,26 @@ fn watch(pleach: &mut Child) -> Result<(Watched, Vec<u32>)> {
     Ok((watched, seen))
 }
 
-/// Resident size in KiB in the first tenth of what was seen and in the last, by medians.
-struct Growth {
-    start: f64,
-    end: f64,
-}
-
-impl Growth {
-    /// Prints them, and the middle.
-    fn of(program: &str, rss: &[u64]) -> Result<Self> {
-        let tenth = rss.len() / 10;
-        ensure!(tenth > 0, "{program} was seen {} times", rss.len());
-        let half = rss.len() / 2;
-        let parts = [
-            &rss[..tenth],
-            &rss[half..half + tenth],
-            &rss[rss.len() - tenth..],
-        ];
-        let [start, amid, end] = parts.map(|part| {
-            let mut part = part.to_vec();
-            part.sort_unstable();
-            part[part.len() / 2] as f64
-        });
-        let [a, b, c] = [start, amid, end].map(|kib| kib / 1024.0);
-        print!("  {program}: {a:.1} MiB, {b:.1} in the middle, {c:.1} at the end");
-        Ok(Growth { start, end })
-    }
-
-    fn is_within(&self, part: f64) -> bool {
-        let growth = self.end / self.start;
-        print!("; {growth:.2}");
-        verdict(growth, part)
-    }
-
-    fn is_kept_of_trials(&self, kib: f64) -> bool {
-        let trials = 0.9 * TRIALS as f64;
-        let kept = (self.end - self.start) / trials;
-        print!("; {kept:.1} KiB a trial");
-        verdict(kept, kib)
-    }
+/// Whether a program has stayed as large as it was, by the medians of the first tenth of what was seen and of the last.
+fn is_flat(program: &str, rss: &[u64]) -> Result<bool> {
+    let tenth = rss.len() / 10;
+    ensure!(tenth > 0, "{program} was seen {} times", rss.len());
+    let half = rss.len() / 2;
+    let parts = [
+        &rss[..tenth],
+        &rss[half..half + tenth],
+        &rss[rss.len() - tenth..],
+    ];
+    let [start, amid, end] = parts.map(|part| {
+        let mut part = part.to_vec();
+        part.sort_unstable();
+        part[part.len() / 2] as f64 / 1024.0
+    });
+    let growth = end / start;
+    print!(
+        "  {program}: {start:.1} MiB, {amid:.1} in the middle, {end:.1} at the end; {growth:.2}"
+    );
+    Ok(verdict(growth, GROWTH))
 }
 
 fn children(pid: u32) -> Vec<u32> {

@@ -1,6 +1,7 @@
 //! What the benches share: clocks, bounds, data, and peers that run beside pleach.
 
 pub mod graphs;
+mod images;
 mod peer;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use pleach::protocol::PluginFile;
 use rustix::time::{ClockId, clock_gettime};
 
+pub use images::Images;
 pub use peer::Peer;
 
 /// CPU time of this thread: other processes do not count.

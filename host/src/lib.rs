@@ -7,10 +7,11 @@
 //! TOML against it, [`run`] makes the folder, [`study`] does the work and writes it down in the [`journal`], and
 //! [`summary`] shows what came out, [`trials`] each of its parts as a table ([`frame`]), [`diff`]
 //! what differs between two runs; [`keep`] frees the space of what nothing needs. [`package`] packs a plugin for others, and installs what they have packed.
-//! [`data`] finds files of data, and downloads them. [`new`] makes the crate of a plugin that is to be written.
+//! [`claims`] holds what plugins claim against what a run measured. [`data`] finds files of data, and downloads them. [`new`] makes the crate of a plugin that is to be written.
 
 mod cache;
 pub mod cards;
+pub mod claims;
 pub mod data;
 pub mod diff;
 mod download;

@@ -1,13 +1,13 @@
 //! Mean, standard deviation and interval of a sample, as of a metric over seeds, and of what two differ by, seed by seed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// What part of such intervals holds the mean that the sample was drawn around.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// Mean and spread of a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// How many there are.
     pub n: usize,

@@ -80,6 +80,7 @@ fn catalog() -> Catalog {
         licence: "MIT".into(),
         paper: String::new(),
         components,
+        claims: Named::new(),
     }])
 }
 

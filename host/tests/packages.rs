@@ -35,7 +35,6 @@ fn with_crate() -> Home {
     home.write("scale/README.md", "# scale\n");
     home.write("scale/LICENSE-MIT", "Do what you like.\n");
     home.write("scale/LICENCE.txt", "Or this.\n");
-    home.write("scale/claims.toml", "[claim]\n");
     home
 }
 
@@ -91,7 +90,7 @@ fn from_pack_to_remove() {
           README.md: 8 bytes
           LICENCE.txt: 9 bytes
           LICENSE-MIT: 18 bytes
-          claims.toml: 8 bytes
+          claims.toml: N bytes
         SHA-256 HASH
     "#]]
     .assert_eq(&without_sizes(&said));
@@ -110,6 +109,7 @@ fn from_pack_to_remove() {
     expect![[r#"
         0
         scale 0.1.0: Computes next to nothing.
+        paper: Nobody 2026
         licence: MIT
         installed: ~/data/pleach/plugins/libscale.so
         note: a plugin is native code; whenever it is used it may do all that you may do, and nothing confines it
@@ -136,6 +136,7 @@ fn from_pack_to_remove() {
     expect![[r#"
         0
         scale 0.2.0: Computes next to nothing.
+        paper: Nobody 2026
         licence: MIT
         installed: ~/data/pleach/plugins/libscale.so
         in the place of version 0.1.0
@@ -274,8 +275,6 @@ fn what_stands_beside_the_library_can_be_named() {
         "--licence",
         "scale/LICENSE-MIT",
         "scale/LICENCE.txt",
-        "--claims",
-        "scale/claims.toml",
     ]);
     expect![[r#"
         0
@@ -284,7 +283,7 @@ fn what_stands_beside_the_library_can_be_named() {
           other.md: 6 bytes
           LICENSE-MIT: 18 bytes
           LICENCE.txt: 9 bytes
-          claims.toml: 8 bytes
+          claims.toml: N bytes
         SHA-256 HASH
     "#]]
     .assert_eq(&without_sizes(&said));
@@ -437,6 +436,7 @@ fn from_the_web() {
         expect![[r#"
             0
             scale 0.1.0: Computes next to nothing.
+            paper: Nobody 2026
             licence: MIT
             installed: ~/data/pleach/plugins/libscale.so
             note: a plugin is native code; whenever it is used it may do all that you may do, and nothing confines it
@@ -520,6 +520,7 @@ fn sources() {
         expect![[r#"
             0
             scale 0.1.0: Computes next to nothing.
+            paper: Nobody 2026
             licence: MIT
             installed: ~/data/pleach/plugins/libscale.so
             note: a plugin is native code; whenever it is used it may do all that you may do, and nothing confines it

@@ -13,6 +13,8 @@ use crate::host::ServicesObj;
 use crate::role::*;
 use crate::{Error, Result};
 
+pub use plugin_api_data::CLAIMS;
+
 /// A plugin: what it is, and its components. Those of a file and those linked into a program look alike.
 #[boundary(owned)]
 pub trait Plugin: Send + Sync {
@@ -89,6 +91,8 @@ pub struct Info {
     pub licence: &'static str,
     /// The paper that it follows, if one.
     pub paper: &'static str,
+    /// What it claims to reproduce, as [`PluginCard::claims`] has it: paths and texts.
+    pub claims: &'static [(&'static str, &'static str)],
 }
 
 inventory::collect!(Info);
@@ -142,6 +146,7 @@ impl Plugin for Registered {
             description,
             licence,
             paper,
+            claims,
         } = *self.0;
         let mut components: Vec<Card> = self
             .registrations()
@@ -183,6 +188,9 @@ impl Plugin for Registered {
             licence,
             paper,
             components,
+            claims: { claims.iter() }
+                .map(|(path, text)| (*path, (*text).to_owned()))
+                .collect(),
         })
     }
 
@@ -248,11 +256,22 @@ pub const fn join<const N: usize>(parts: &[&str]) -> [u8; N] {
 
 /// Makes the crate a plugin: once, in `src/lib.rs`. `plugin!(paper = "Authors, year, id")` names the paper.
 ///
+/// What it claims to reproduce stands in `claims.toml` in the crate's folder; `plugin!(paper = "…", claims =
+/// ["experiments/one.toml"])` takes that file in, with the experiments that it names and the files that these name, so that
+/// `pleach reproduce` finds them wherever the plugin has come to.
+///
 /// It leaves a note in the file, which hosts read without running anything, and exports the header by which they load it.
 #[macro_export]
 macro_rules! plugin {
     () => { $crate::plugin!(paper = ""); };
-    (paper = $paper:literal) => {
+    (paper = $paper:literal) => { $crate::plugin!(@ $paper, &[]); };
+    (paper = $paper:literal, claims = [$($file:literal),+ $(,)?]) => {
+        $crate::plugin!(@ $paper, &[
+            ($crate::plugin::CLAIMS, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/claims.toml"))),
+            $(($file, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $file))),)+
+        ]);
+    };
+    (@ $paper:literal, $claims:expr) => {
         const _: () = {
             #[cfg(not(panic = "unwind"))]
             compile_error!("a plugin is built with panic = \"unwind\": a panic that aborts takes the whole worker with it");
@@ -263,6 +282,7 @@ macro_rules! plugin {
                 description: env!("CARGO_PKG_DESCRIPTION"),
                 licence: env!("CARGO_PKG_LICENSE"),
                 paper: $paper,
+                claims: $claims,
             };
             $crate::inventory::submit! { INFO }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pleach::claims::{Bounds, By, Claim, Measure, Of, Reproduction, Verdict};
 use pleach::report::{
     Contribution, Credit, Failure, Network, Report, Reported, Search, Seed, Stage, Trial, Used,
 };
@@ -51,6 +52,7 @@ pub fn report(trials: u64) -> Report {
         seed: 0,
         seeds: 3,
         repeat: format!("pleach run {NASTY}"),
+        reproduction: Some(reproduction()),
         summary: Summary {
             run: PathBuf::from("runs/run-1"),
             metric: metric.into(),
@@ -102,6 +104,53 @@ pub fn report(trials: u64) -> Report {
             device: "cpu".into(),
         },
         stages,
+    }
+}
+
+/// A claim that holds, and one that does not.
+fn reproduction() -> Reproduction {
+    let measure = |stage: &str| Measure {
+        stage: stage.into(),
+        metric: "test.accuracy".into(),
+    };
+    let verdict = |name: &str, holds: bool| Verdict {
+        claim: Claim {
+            name: name.into(),
+            says: format!("It is so, {NASTY}"),
+            place: Some(NASTY.into()),
+            paper: Some(format!("0.9 {NASTY}")),
+            experiment: "lenet".into(),
+            here: measure("rate.high"),
+            against: Some(measure("rate.low")),
+            by: By::Difference,
+            of: Of::Every,
+            least: Some(0.01),
+            most: None,
+            required: holds,
+            smoke: None,
+            reason: Some(NASTY.into()),
+        },
+        here: Spread::over([0.91, 0.92]).unwrap(),
+        against: Spread::over([0.89, 0.9]),
+        values: vec![(0, 0.02), (1, 0.02)],
+        over: Spread::over([0.02, 0.02]).unwrap(),
+        bounds: Bounds {
+            least: Some(0.01),
+            most: None,
+        },
+        holds: Some(holds),
+    };
+    Reproduction {
+        plugin: "baselines".into(),
+        paper: String::new(),
+        experiment: "lenet".into(),
+        smoke: false,
+        of: "0".repeat(64),
+        commit: None,
+        verdicts: vec![
+            verdict("ticket-over-reinitialised-17", true),
+            verdict("early", false),
+        ],
     }
 }
 

@@ -90,7 +90,7 @@ pub fn list_benches() -> Result<()> {
 
 /// A program that [`build()`] has made; started at the root. `cargo run -p` would unify features anew, and build the
 /// plugins a second time.
-fn program(name: &str) -> Result<Command> {
+pub fn program(name: &str) -> Result<Command> {
     let program = workspace::target_directory()?.join("debug").join(name);
     // Relative where it can be: shorter to read, and runs the same from the root.
     let mut command = Command::new(program.strip_prefix(root()).unwrap_or(&program));

@@ -2,6 +2,7 @@
 //!
 //! It never links libtorch, which it has to find first, so it builds in seconds.
 
+mod book;
 mod commands;
 mod install;
 mod libtorch;
@@ -65,6 +66,8 @@ enum Task {
     ///
     /// Fails where a trial is not accounted for, memory grows, or a process or checkpoint is left.
     Soak,
+    /// Makes the pages of components in `docs`, and the book of it where mdBook is installed
+    Book,
 }
 
 impl Task {
@@ -81,6 +84,7 @@ impl Task {
             } => commands::bench(&name, &args),
             Task::Bench { name: None, .. } => commands::list_benches(),
             Task::Soak => commands::soak(),
+            Task::Book => book::book(),
         }
     }
 }

@@ -9,16 +9,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pleach_benches::{Peer, cpu, median, micros, plugin, ratio};
+use pleach_benches::{Images, Peer, cpu, median, micros, plugin, ratio};
 use pleach_worker::{NetSession, PlainHost};
 use plugin_api::boundary::Owner;
 use plugin_api::host::Services;
-use plugin_api::prelude::{Device, Kind};
+use plugin_api::prelude::Device;
 use plugin_api::role::{Scorer, ScorerObj, Space, Task, TaskObj};
-use plugin_api::{
-    Arch, At, Batch, Decided, Named, Point, Ports, Probe, Recipe, Session, Shapes, Tensors, axis,
-    random,
-};
+use plugin_api::{Arch, Decided, Point, Probe, Recipe, Session};
 
 /// What is asked of both, and how pleach calls it.
 fn scorers() -> [(&'static str, Recipe); 6] {
@@ -108,46 +105,4 @@ fn heavy(task: &Rc<TaskObj>) -> Result<Arch> {
     }
     let host = PlainHost::new(Rc::clone(task), Device::Cpu);
     space.arch(&ports, &point, &host)
-}
-
-/// Images of 32x32 in ten classes, always the same batch.
-struct Images;
-
-impl Task for Images {
-    fn ports(&self) -> Result<Ports> {
-        let x = vec![
-            axis("batch", None),
-            axis("channels", 3),
-            axis("height", 32),
-            axis("width", 32),
-        ];
-        Ok(Ports {
-            inputs: Shapes::new().with("x", x),
-            targets: Shapes::new(),
-            outputs: Shapes::new().with("y", vec![axis("batch", None), axis("classes", 10)]),
-            metric: "none".into(),
-            higher_is_better: true,
-        })
-    }
-
-    fn batch(&self, _: &str, at: &At) -> Result<Option<Batch>> {
-        let y = (&*random::uniform(&[at.size], 2) * 10.0).to_kind(Kind::Int64);
-        let x = random::uniform(&[at.size, 3, 32, 32], 1);
-        Ok(Some(Batch::new().with("x", x).with("y", y)))
-    }
-
-    fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        let loss = outputs.tensor("y")?.f_cross_entropy_loss(
-            batch.tensor("y")?,
-            None::<tch::Tensor>,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        Ok(Tensors::new().with("loss", loss))
-    }
-
-    fn metrics(&self, _: &Batch, _: &Batch) -> Result<Named<f64>> {
-        Ok(Named::new())
-    }
 }

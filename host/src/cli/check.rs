@@ -19,6 +19,10 @@ use super::{Failure, Search, print, print_json, progress};
 const MEMORY: u64 = 2 << 30;
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  pleach plugins check target/debug/libscale.so
+  pleach plugins check target/debug/libscale.so --include gradients --only-failed
+  pleach plugins check target/debug/libscale.so --reproduce 81712")]
 pub(super) struct Check {
     /// The plugin's file
     file: PathBuf,

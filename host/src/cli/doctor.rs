@@ -16,6 +16,8 @@ use super::{Failure, Search, print, print_json};
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  pleach doctor")]
 pub(super) struct Doctor {
     #[command(flatten)]
     search: Search,

@@ -2,6 +2,7 @@
 
 mod check;
 mod components;
+mod describe;
 mod doctor;
 mod estimate;
 mod evaluate;
@@ -10,10 +11,12 @@ mod made;
 mod mix;
 mod new;
 mod packages;
+mod plugin_page;
 mod plugins;
 mod predict;
 mod progress;
 mod report;
+mod reproduce;
 mod runs;
 mod schema;
 mod stop;
@@ -32,9 +35,18 @@ use pleach::experiment::Refused;
 use plugin_api_data::Error;
 use serde::Serialize;
 
+const MORE: &str = "\
+`pleach COMMAND --help` shows examples. Exit codes: 0, all went well; 1, something failed; 2, the experiment or the command \
+line is wrong; 130, stopped by Ctrl-C.
+
+Examples:
+  pleach run first.toml
+  pleach report runs/first-1
+  pleach describe baselines/backprop";
+
 /// Interlaces machine-learning methods of different papers.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_help = MORE)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -60,6 +72,8 @@ enum Command {
     Predict(predict::Predict),
     /// Write the network of a run for other programs: weights, a PyTorch module, or ONNX
     Export(export::Export),
+    /// Show what a paper says beside what is measured here: run what its plugin claims
+    Reproduce(reproduce::Reproduce),
     /// Have strategies join a running search and leave it
     Mix(mix::Mix),
     /// Show, pack, install and remove plugins
@@ -68,7 +82,7 @@ enum Command {
     /// List the components of all plugins
     Components(components::List),
     /// Show what a component does and which parameters it takes
-    Describe(components::Describe),
+    Describe(describe::Describe),
     /// Print the JSON Schema of experiments, for editors
     Schema(schema::Schema),
     /// Make the crate of a new plugin
@@ -76,6 +90,8 @@ enum Command {
     /// Check that everything is in place
     Doctor(doctor::Doctor),
     /// Print what a shell needs to complete commands
+    #[command(after_help = "Example:
+  pleach completions bash > ~/.local/share/bash-completion/completions/pleach")]
     Completions {
         /// The shell
         shell: Shell,
@@ -134,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Reproduce(command) => command.run(),
         Command::Mix(command) => command.run(),
         Command::Plugins(command) => command.run(),
         Command::Components(command) => command.run(),
@@ -191,4 +208,26 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     })?;
     print(&text);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_shows_examples() {
+        let mut without = vec![];
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            commands.extend(command.get_subcommands().cloned());
+            let help = command.get_after_help().or(command.get_after_long_help());
+            let examples = help.is_some_and(|help| help.to_string().contains("Example"));
+            // What only gathers others has nothing to show.
+            let gathers = command.has_subcommands() && command.get_arguments().next().is_none();
+            if !examples && !gathers {
+                without.push(command.get_name().to_owned());
+            }
+        }
+        assert_eq!(without, Vec::<String>::new());
+    }
 }

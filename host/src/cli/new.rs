@@ -16,6 +16,9 @@ use plugin_api_data::{Error, LIBTORCH};
 use super::{Failure, Search, doctor, print};
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  pleach new scale --role layer
+  pleach new mine --role strategy,scorer --path plugins --api ../pleach")]
 pub(super) struct New {
     /// The plugin's name, which is that of its crate and of its folder
     name: String,

@@ -16,13 +16,15 @@ use serde_json::json;
 use super::{Failure, print, print_json, progress};
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  pleach plugins pack target/debug/libscale.so --from . --output packages")]
 pub(super) struct Pack {
     /// The plugin's library
     file: PathBuf,
     /// Where to put the package
     #[arg(long, value_name = "DIR", default_value = ".")]
     output: PathBuf,
-    /// The crate's folder, from which README*, LICENSE*, LICENCE* and claims.toml are taken
+    /// The crate's folder, from which README*, LICENSE* and LICENCE* are taken
     #[arg(long, value_name = "DIR", default_value = ".")]
     from: PathBuf,
     /// Take this file instead of the folder's README*
@@ -31,15 +33,15 @@ pub(super) struct Pack {
     /// Take these files instead of the folder's LICENSE* and LICENCE*; may be repeated
     #[arg(long, value_name = "FILE", visible_alias = "license", num_args = 1..)]
     licence: Vec<PathBuf>,
-    /// Take this file instead of the folder's claims.toml
-    #[arg(long, value_name = "FILE")]
-    claims: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  pleach plugins install scale-0.1.0-x86_64-unknown-linux-gnu.pleach
+  pleach plugins install https://example.org/scale.pleach --sha256 HASH")]
 pub(super) struct Install {
     /// The package: a file, or a URL
     #[arg(value_name = "FILE|URL")]
@@ -56,6 +58,8 @@ pub(super) struct Install {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  pleach plugins remove scale")]
 pub(super) struct Remove {
     /// The plugin's name
     name: String,
@@ -109,7 +113,6 @@ impl Pack {
         if !self.licence.is_empty() {
             extras.licences.clone_from(&self.licence);
         }
-        extras.claims = self.claims.clone().or(extras.claims);
         package::pack(library, &card, &extras)
     }
 

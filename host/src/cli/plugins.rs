@@ -8,11 +8,14 @@ use pleach::worker::Program;
 use plugin_api_data::PluginCard;
 
 use super::packages::{Install, Pack, Remove};
-use super::{Failure, Search, check, print, print_json};
+use super::{Failure, Search, check, plugin_page, print, print_json};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// List every plugin file that was found, and what is wrong with it
+    #[command(after_help = "Examples:
+  pleach plugins list
+  pleach plugins list --plugins target/debug")]
     List {
         #[command(flatten)]
         search: Search,
@@ -23,11 +26,17 @@ pub(super) enum Command {
     /// Hold a plugin to what hosts rely on
     Check(check::Check),
     /// Show one plugin in its own words
+    #[command(after_help = "Examples:
+  pleach plugins info baselines
+  pleach plugins info baselines --markdown > baselines.md")]
     Info {
         /// Its name
         name: String,
         #[command(flatten)]
         search: Search,
+        /// Print all that it says as a page of Markdown, for its documentation
+        #[arg(long, conflicts_with = "json")]
+        markdown: bool,
         /// Print as JSON
         #[arg(long)]
         json: bool,
@@ -52,12 +61,21 @@ impl Command {
                 print(&list(&search.list()?));
                 Ok(())
             }
-            Command::Info { name, search, json } => {
+            Command::Info {
+                name,
+                search,
+                markdown,
+                json,
+            } => {
                 let plugins = search.list()?;
                 let catalog = Catalog::new(&plugins, Program::find().ok());
                 let card = catalog.plugin(&name)?;
                 if json {
                     return print_json(card);
+                }
+                if markdown {
+                    print(&plugin_page::page(card)?);
+                    return Ok(());
                 }
                 let path = catalog
                     .file(&name)

@@ -16,6 +16,10 @@ use super::{Failure, print, print_json};
 const PAGE: &str = "report.html";
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  pleach report runs/first-1
+  pleach report runs/first-1 --out first.html
+  pleach report runs/first-1 --json | jq .summary")]
 pub(super) struct Command {
     /// The folder of the run; it may be complete, stopped or running
     run: PathBuf,

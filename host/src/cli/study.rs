@@ -29,6 +29,11 @@ use super::estimate::Estimate;
 use super::{Failure, Search, print, print_json, progress, report};
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  pleach run first.toml
+  pleach run first.toml --dry-run
+  pleach run first.toml --set seeds=5 --set stage.0.budget=20 --jobs 2
+  pleach run runs/first-1 --locked runs/first-1")]
 pub(super) struct Run {
     /// The experiment, a TOML file; or the folder of a run, to do the same again
     #[arg(value_name = "FILE|RUN")]
@@ -58,6 +63,8 @@ pub(super) struct Run {
 }
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  pleach resume runs/first-1")]
 pub(super) struct Resume {
     /// The folder of the run
     run: PathBuf,
@@ -67,13 +74,13 @@ pub(super) struct Resume {
 
 /// How work is done and shown; it changes no result.
 #[derive(Args)]
-struct Manner {
+pub(super) struct Manner {
     /// How many trials run at once [default: as many as there are cores for]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Print the result as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Show no progress
     #[arg(short, long)]
     quiet: bool,
@@ -245,13 +252,35 @@ impl Manner {
         shown: &Path,
         settings: Settings,
     ) -> Result<(), Failure> {
+        let go_on = format!("pleach resume {}", shown.display());
+        let summary = self.work(experiment, run, &go_on, settings)?;
+        if self.json {
+            print_json(&summary)?;
+        } else {
+            print(&summary.render(shown));
+        }
+        // Last, so that what came out is there whatever becomes of the page.
+        let page = report::write_beside(run, shown)?;
+        if !self.json {
+            print(&format!("report: {}", page.display()));
+        }
+        Ok(())
+    }
+
+    /// Does what is left of a study, and keeps what came out; `go_on` is the command that goes on where this one is stopped.
+    pub(super) fn work(
+        &self,
+        experiment: &Experiment,
+        run: &run::Run,
+        go_on: &str,
+        settings: Settings,
+    ) -> Result<Summary, Failure> {
         let settings = Settings {
             jobs: self.jobs.map(usize::from),
             ..settings
         };
         stop_when_asked(&settings.stop, run)?;
         let mut watch = progress::watcher(self.quiet);
-        let go_on = format!("pleach resume {}", shown.display());
         let goal =
             study::run(experiment, run, &settings, &mut *watch).map_err(|halt| match halt {
                 Halt::Interrupted => Failure::Interrupted(format!("stopped; to go on: {go_on}")),
@@ -267,17 +296,7 @@ impl Manner {
             let by = "`keep` in the experiment";
             Spare::of(run, experiment.keep)?.remove(run, by)?;
         }
-        if self.json {
-            print_json(&summary)?;
-        } else {
-            print(&summary.render(shown));
-        }
-        // Last, so that what came out is there whatever becomes of the page.
-        let page = report::write_beside(run, shown)?;
-        if !self.json {
-            print(&format!("report: {}", page.display()));
-        }
-        Ok(())
+        Ok(summary)
     }
 }
 

@@ -3,15 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plugin_api_data::{Error, PluginCard};
+use plugin_api_data::{CLAIMS, Error, PluginCard};
 
 use super::manifest::{file_name, inside};
 use super::{Manifest, Package, shown};
 use crate::error::Context;
 use crate::plugins::Contents;
-
-/// Where the claims of a plugin stand in a package.
-const CLAIMS: &str = "claims.toml";
 
 /// What an author puts beside the library.
 #[derive(Debug, Clone, Default)]
@@ -20,8 +17,6 @@ pub struct Extras {
     pub readme: Vec<PathBuf>,
     /// What one may do with it.
     pub licences: Vec<PathBuf>,
-    /// What it claims to reproduce.
-    pub claims: Option<PathBuf>,
 }
 
 impl Extras {
@@ -48,18 +43,14 @@ impl Extras {
         Ok(Extras {
             readme: named(&["README"]),
             licences: named(&["LICENSE", "LICENCE"]),
-            claims: files.iter().find(|p| p.ends_with(CLAIMS)).cloned(),
         })
     }
 
     /// The files with their places in the package.
     fn read(&self) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        let claims = self.claims.iter().map(|p| (p, CLAIMS.to_owned()));
-        let own = self.readme.iter().chain(&self.licences).map(|p| {
-            let name = p.file_name().unwrap_or_default();
-            (p, name.to_string_lossy().into_owned())
-        });
-        let read = |(path, name): (&PathBuf, String)| {
+        let read = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default();
+            let name = name.to_string_lossy().into_owned();
             let bytes = fs::read(path).context(|| format!("cannot read `{}`", path.display()))?;
             if !inside(&name) {
                 return Err(
@@ -69,7 +60,7 @@ impl Extras {
             }
             Ok((name, bytes))
         };
-        own.chain(claims).map(read).collect()
+        self.readme.iter().chain(&self.licences).map(read).collect()
     }
 }
 
@@ -92,6 +83,9 @@ pub fn pack(library: Vec<u8>, card: &PluginCard, extras: &Extras) -> Result<Pack
     let place = format!("lib/{}/{}", note.target, file_name(&note.name));
     let mut files = vec![(place, library)];
     files.extend(extras.read()?);
+    // For readers; the library carries them too, with the experiments that they name.
+    let claims = card.claims.get(CLAIMS);
+    files.extend(claims.map(|text| (CLAIMS.to_owned(), text.clone().into_bytes())));
     let manifest = Manifest::new(&note, contents.glibc, card, &files);
     // Names and texts are the author's; what holds for manifests that are read must hold for this one.
     let manifest = Manifest::parse(&manifest.to_bytes()?)?;

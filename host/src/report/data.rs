@@ -10,6 +10,7 @@ use plugin_api_data::{Arch, Error, Goal, Named, Recipe, Table};
 use serde::Serialize;
 
 use crate::cards::Catalog;
+use crate::claims::Reproduction;
 use crate::experiment::{self, Experiment, Verb};
 use crate::journal::{Entry, Journal};
 use crate::lock::Lock;
@@ -47,6 +48,8 @@ pub struct Report {
     pub repeat: String,
     /// What came out.
     pub summary: Summary,
+    /// The claims that it measures, where it reproduces some.
+    pub reproduction: Option<Reproduction>,
     /// Its stages, in order.
     pub stages: Vec<Stage>,
     /// The architectures that stages have handed on, each once.
@@ -152,6 +155,7 @@ impl Report {
             seeds: experiment.seeds,
             repeat: format!("pleach run {shown} --locked {shown}"),
             summary: Summary::of(&experiment, run, &goal)?,
+            reproduction: Reproduction::read(run.folder())?,
             plugins: used::contributions(&source.text, &networks, &lock, &catalog)?,
             stages,
             networks,

@@ -10,6 +10,7 @@ use plugin_api_data::{Error, Table};
 use serde::Serialize;
 
 use super::data::{Report, Reported, Search, Stage, Trial};
+use crate::claims::Verdict;
 use crate::error::Context;
 use crate::spread::Difference;
 use crate::summary::Compared;
@@ -29,6 +30,7 @@ struct Page<'a> {
     style: &'static str,
     script: &'static str,
     best: Option<Best>,
+    claims: &'a [Verdict],
     facts: Vec<(&'static str, String)>,
     results: Vec<Outcome>,
     seeds: Vec<Figure>,
@@ -138,6 +140,7 @@ pub fn page(report: &Report) -> Result<String, Error> {
         style: include_str!("../../templates/report/style.css"),
         script: include_str!("../../templates/report/script.js"),
         best: best(report),
+        claims: { report.reproduction.as_ref() }.map_or(&[], |of| &of.verdicts),
         facts: facts(report),
         results: results(report),
         seeds,

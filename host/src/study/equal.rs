@@ -6,6 +6,7 @@ use plugin_api_data::{Error, Proposal, TrialId};
 
 use crate::error::Context;
 use crate::experiment::Equal;
+use crate::journal::Results;
 use crate::protocol::Done;
 
 /// Which trials of a search are equal to an earlier one, as far as it is to be treated otherwise than others.
@@ -55,9 +56,9 @@ impl Twins {
     }
 
     /// How a trial ends whose twin ended so.
-    pub(super) fn result(&self, twin: u64, result: &Result<Done, Error>) -> Result<Done, Error> {
+    pub(super) fn result(&self, twin: u64, results: &Results) -> Result<Done, Error> {
         match self.rule {
-            Equal::Evaluate | Equal::Reuse => result.clone(),
+            Equal::Evaluate | Equal::Reuse => results[&twin].clone(),
             Equal::Forbid => Err(Error::new(format!(
                 "its point was tried before, as {}",
                 TrialId(twin)

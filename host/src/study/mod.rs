@@ -1,6 +1,7 @@
 //! Runs the stages of an experiment, one after the other, from where the journal ends.
 
 mod equal;
+mod history;
 mod pool;
 mod saved;
 mod search;

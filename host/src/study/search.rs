@@ -10,6 +10,7 @@ use std::mem;
 use plugin_api_data::{Arch, Error, Goal, Named, Observation, Outcome, Proposal, TrialId};
 
 use super::equal::Twins;
+use super::history::History;
 use super::pool::Ended;
 use super::strategy::Strategy;
 use super::{Event, Halt, Study};
@@ -44,41 +45,50 @@ impl Study<'_> {
         if (results.len() as u64) < search.budget.trials {
             self.set_jobs(search.ahead);
             self.pool.batch = usize::try_from(search.batch).unwrap_or(usize::MAX);
-            let mut strategy =
-                Strategy::new(self.launch, name, search, seed, self.experiment.limits);
+            let history = History::new(self.run.folder())?;
+            let mut strategy = Strategy::new(
+                self.launch,
+                name,
+                search,
+                seed,
+                self.experiment.limits,
+                history,
+            );
             let mut changes = Changes::of(stage, search, &self.journal)?;
-            let (mut asked, mut told): (Vec<Proposal>, u64) = (vec![], 0);
+            // Those that were asked for and not told yet: what is told stands in the journal.
+            let mut open: VecDeque<Proposal> = VecDeque::new();
+            let (mut asked, mut told) = (0, 0_u64);
             let mut twins = Twins::new(search.equal);
             let mut spent = Spent::default();
             let mut best_so_far = None;
-            // How many of those asked for are at work.
+            // How many were proposed to the journal: all that were told, and those at work.
             let mut begun = 0;
             loop {
                 let until = match spent.is_all(&search.budget) {
-                    true => asked.len() as u64,
+                    true => asked,
                     false => told.saturating_add(search.ahead).min(search.budget.trials),
                 };
                 // In parts, where the search changes before a trial among them.
-                while (asked.len() as u64) < until {
-                    let first = asked.len() as u64;
-                    self.change(name, &mut strategy, &mut changes, first)?;
-                    let wanted = changes.next().unwrap_or(until).min(until) - first;
+                while asked < until {
+                    self.change(name, &mut strategy, &mut changes, asked)?;
+                    let wanted = changes.next().unwrap_or(until).min(until) - asked;
                     let proposals = strategy.ask(wanted)?;
                     let is_all = proposals.len() as u64 == wanted;
                     twins.extend(&proposals, strategy.inherits())?;
-                    asked.extend(proposals);
+                    asked += proposals.len() as u64;
+                    open.extend(proposals);
                     if !is_all {
                         break;
                     }
                 }
-                let Some(proposal) = asked.get(told as usize) else {
+                if open.is_empty() {
                     break;
-                };
+                }
                 if !results.contains_key(&told) {
-                    let first = key(begun as u64);
-                    self.journal.propose(first, &asked[begun..])?;
+                    let waiting = &open.make_contiguous()[(begun - told) as usize..];
+                    self.journal.propose(key(begun), waiting)?;
                     let inherits = strategy.inherits();
-                    for (number, proposal) in (first.number..).zip(&asked[begun..]) {
+                    for (number, proposal) in (begun..).zip(waiting) {
                         if !results.contains_key(&number) && twins.of(number).is_none() {
                             let parent = proposal.from.map(|from| twins.origin(from.0));
                             let parent = parent.filter(|_| inherits);
@@ -87,13 +97,18 @@ impl Study<'_> {
                             self.pool.submit(number, Work { save, ..work });
                         }
                     }
-                    begun = asked.len();
+                    begun = asked;
+                } else if begun == told {
+                    // It was done before the run was stopped; what is asked now must be the same.
+                    self.journal
+                        .propose(key(told), &open.make_contiguous()[..1])?;
+                    begun += 1;
                 }
                 if let Some(twin) = twins.of(told).filter(|_| !results.contains_key(&told)) {
                     let ended = Ended {
                         number: told,
                         name: format!("{name}-{}", TrialId(told)),
-                        result: twins.result(twin, &results[&twin]),
+                        result: twins.result(twin, &results),
                         timing: Timing::NONE,
                     };
                     self.record(&[(key(told), &ended)])?;
@@ -117,7 +132,8 @@ impl Study<'_> {
                     Ok(value) => Outcome::Done(Named::from_iter([(&self.goal.metric, value)])),
                     Err(error) => Outcome::Failed(error),
                 };
-                strategy.tell(Observation::of(TrialId(told), proposal, outcome));
+                let proposal = open.pop_front().expect("it was asked for");
+                strategy.tell(Observation::of(TrialId(told), &proposal, outcome));
                 spent.add(&results[&told]);
                 // Only a trial that is reused is looked at again.
                 if search.equal != Equal::Reuse {
@@ -130,7 +146,7 @@ impl Study<'_> {
         self.run.forget_trials(name)?;
         match best(&results, &self.goal) {
             Some((_, _, done)) => Ok(done.arch.clone()),
-            None => Err(all_failed(name, &results, &self.goal).into()),
+            None => Err(all_failed(name, &self.journal.results(stage)?, &self.goal).into()),
         }
     }
 
@@ -283,8 +299,7 @@ pub fn is_better(value: f64, than: f64, goal: &Goal) -> bool {
     }
 }
 
-/// The best trial so far once this one was told. The loser keeps its metrics alone: nobody goes on with its architecture,
-/// and those of thousands of trials would be most of what is held in memory.
+/// The best trial so far once this one was told. The loser is let go: nobody goes on with it, and the journal has it.
 fn outdo(results: &mut Results, best: Option<u64>, told: u64, goal: &Goal) -> Option<u64> {
     let worth = |trial: u64| value(&results[&trial], goal).ok();
     let wins = match (best.and_then(worth), worth(told)) {
@@ -296,10 +311,7 @@ fn outdo(results: &mut Results, best: Option<u64>, told: u64, goal: &Goal) -> Op
         true => (Some(told), best),
         false => (best, Some(told)),
     };
-    if let Some(Ok(done)) = loser.and_then(|loser| results.get_mut(&loser)) {
-        done.arch = Arch::new(Named::new());
-        done.reports = vec![];
-    }
+    loser.map(|loser| results.remove(&loser));
     winner
 }
 

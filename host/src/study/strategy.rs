@@ -2,6 +2,7 @@
 
 use plugin_api_data::{Error, Observation, Proposal};
 
+use super::history::History;
 use super::{ATTEMPTS, Halt, Launch, out_of_turn};
 use crate::experiment::Search;
 use crate::protocol::{Begin, Change, Limits, Reply, Request};
@@ -19,8 +20,7 @@ pub(super) struct Strategy<'a> {
     begin: Request,
     /// What it is told together with the next request.
     untold: Vec<Observation>,
-    /// All that was asked and told, with the proposals that came back: a strategy is what follows from this.
-    history: Vec<(Request, Vec<Proposal>)>,
+    history: History,
 }
 
 enum Answer {
@@ -39,6 +39,7 @@ impl<'a> Strategy<'a> {
         search: &Search,
         seed: u64,
         limits: Limits,
+        history: History,
     ) -> Self {
         let begin = Request::Begin(Begin {
             strategy: search.strategy.clone(),
@@ -54,7 +55,7 @@ impl<'a> Strategy<'a> {
             inherits: false,
             begin,
             untold: vec![],
-            history: vec![],
+            history,
         }
     }
 
@@ -95,11 +96,11 @@ impl<'a> Strategy<'a> {
             let answer = self.attempt(&request)?;
             if !matches!(answer, Answer::Died(_)) && !self.untold.is_empty() {
                 let told = Request::Tell(std::mem::take(&mut self.untold));
-                self.history.push((told, vec![]));
+                self.history.push(&told, &[])?;
             }
             match answer {
                 Answer::Done(proposals) => {
-                    self.history.push((request, proposals.clone()));
+                    self.history.push(&request, &proposals)?;
                     return Ok(Ok(proposals));
                 }
                 Answer::Refused(why) => return Ok(Err(why)),
@@ -133,7 +134,8 @@ impl<'a> Strategy<'a> {
         if let Answer::Died(died) = self.exchange(&[&self.begin.clone()])? {
             return Ok(Some(died));
         }
-        for (request, expected) in self.history.clone() {
+        for past in self.history.replay()? {
+            let (request, expected) = past?;
             match self.exchange(&[&request])? {
                 Answer::Done(proposals) if proposals == expected => {}
                 Answer::Done(proposals) => {

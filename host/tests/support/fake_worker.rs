@@ -60,7 +60,11 @@ fn cards(path: &str) -> PluginCard {
         version: note.version,
         description: "Computes next to nothing.".into(),
         licence: "MIT".into(),
-        paper: String::new(),
+        paper: "Nobody 2026".into(),
+        claims: Named::new()
+            .with("claims.toml", include_str!("claims.toml").into())
+            .with("experiments/fit.toml", include_str!("fit.toml").into())
+            .with("experiments/net.json", r#"{"nodes": {}}"#.into()),
         components: vec![
             card("task", "task", &["downloads"]),
             card("space", "line", &[]),

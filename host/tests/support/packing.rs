@@ -1,7 +1,7 @@
 //! Packages that are put together without a worker.
 
 use pleach::package::{self, Extras, Package};
-use plugin_api_data::{Note, PluginCard};
+use plugin_api_data::{Named, Note, PluginCard};
 
 use crate::support::{note, plugin};
 
@@ -14,6 +14,7 @@ pub fn card(note: &Note) -> PluginCard {
         licence: "MIT".into(),
         paper: String::new(),
         components: vec![],
+        claims: Named::new(),
     }
 }
 

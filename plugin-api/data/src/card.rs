@@ -16,6 +16,8 @@ pub const TCH: &str = "0.24.0";
 pub const LIBTORCH: &str = "2.11.0";
 /// The section of a plugin's file that holds its [`Note`] as JSON.
 pub const SECTION: &str = ".pleach";
+/// The file in a plugin's crate that says what it claims to reproduce.
+pub const CLAIMS: &str = "claims.toml";
 
 /// The constant note in a plugin's file, read without running anything of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +60,10 @@ pub struct PluginCard {
     pub paper: String,
     /// What it offers, by role and name.
     pub components: Vec<Card>,
+    /// What it claims to reproduce: the text of [`CLAIMS`] and of the files that stand beside it, by their paths in the
+    /// crate. Nothing where it claims nothing.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    pub claims: Named<String>,
 }
 
 /// A component in its own words.

@@ -16,7 +16,7 @@ mod study;
 
 pub use answers::{Answers, Column};
 pub use arch::{Arch, Generated, Mix, MixOption, Node, NodeKind, NodeRef, refs};
-pub use card::{API, Card, LIBTORCH, Note, PluginCard, SECTION, TCH};
+pub use card::{API, CLAIMS, Card, LIBTORCH, Note, PluginCard, SECTION, TCH};
 pub use data_file::DataFile;
 pub use decision::{Decided, Decision, Domain, Point, When};
 pub use error::Error;

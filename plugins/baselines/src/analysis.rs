@@ -3,4 +3,6 @@
 mod compare_strategies;
 mod confusion;
 mod learning_curves;
+mod rank_correlation;
+mod ranks;
 mod summary;

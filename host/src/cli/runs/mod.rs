@@ -19,7 +19,13 @@ use serde::Serialize;
 use super::{Failure, print, print_json};
 
 #[derive(Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  pleach runs
+  pleach runs elsewhere --json
+  pleach runs diff runs/first-1 runs/first-2"
+)]
 pub(super) struct Runs {
     #[command(subcommand)]
     what: Option<What>,

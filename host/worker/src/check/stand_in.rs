@@ -260,6 +260,7 @@ mod tests {
             licence: String::new(),
             paper: String::new(),
             components: vec![layer],
+            claims: plugin_api::Named::new(),
         }]);
         let root = json!({ "$defs": { "How": { "oneOf": [{ "const": "first" }, { "const": "second" }] } } });
         let check = |schema: Json, value: Json| {

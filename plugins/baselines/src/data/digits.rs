@@ -42,6 +42,15 @@ pub fn splits(seed: u64, train_per_class: usize, val: usize) -> Result<Splits> {
     Splits::of_each(&labels, train_per_class, val_of, seed)
 }
 
+/// Splits in the order of the source: the first images for training, those that follow for validation, the rest for
+/// testing.
+pub fn in_order(train: usize, val: usize) -> Splits {
+    let all: Vec<i64> = (0..images().len() as i64).collect();
+    let (train, rest) = all.split_at(train);
+    let (val, test) = rest.split_at(val);
+    Splits::new([train, val, test].map(<[i64]>::to_vec))
+}
+
 /// The edges of the symmetric graph of nearest neighbours, ascending: `(i, j)` and `(j, i)` are there if one of the two
 /// is among the other's `k` nearest, by Euclidean distance. Of equally near images the earlier one is nearer.
 pub fn neighbours(k: usize) -> Vec<(i64, i64)> {

@@ -1,7 +1,8 @@
 //! Batch normalisation of each channel: `y = (x - mean) / sqrt(var + eps) * weight + bias`.
 //!
 //! In training with the mean and variance of the batch, which running ones follow; in evaluation with the running ones.
-//! `x`: `[batch, channels, ..]`, which stays. Source: Ioffe & Szegedy 2015.
+//! `x`: `[batch, channels, ..]`, which stays. The tap `normalised` shows `y` in training: where it holds one value of each
+//! channel, that value is `bias`, whatever came in. Source: Ioffe & Szegedy 2015.
 
 use plugin_api::prelude::*;
 
@@ -66,7 +67,7 @@ impl Layer for BatchNorm {
         )?;
         pass.keep("mean", mean.into());
         pass.keep("var", var.into());
-        Ok(Batch::new().with("x", y))
+        Ok(Batch::new().with("x", pass.tap("normalised", y.into())))
     }
 
     fn export(&self, to: &str, inputs: &Shapes) -> Result<Option<Source>> {

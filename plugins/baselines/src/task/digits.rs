@@ -11,7 +11,7 @@ use plugin_api::{schemars, serde};
 use crate::data::classes;
 use crate::data::digits::{self, CLASSES, PIXELS, SIDE};
 
-/// 1,797 handwritten digits of 8x8 pixels, to be told apart; splits hold equal parts of each class.
+/// 1,797 handwritten digits of 8x8 pixels, to be told apart; splits that are drawn hold equal parts of each class.
 #[component(task = "digits")]
 struct Digits {
     /// How the pixels of an image lie.
@@ -20,7 +20,11 @@ struct Digits {
     /// Seed of the splits.
     #[param(default = 0)]
     split: u64,
-    /// Training images of each class.
+    /// Training images, where nothing is drawn: the first so many in the order of the source, behind them those of `val`,
+    /// and then those for testing.
+    #[param(range = "1 <= x <= 1200")]
+    first: Option<usize>,
+    /// Training images of each class, where splits are drawn.
     // The rarest class has 174 images: whatever the ranges allow leaves some of each for testing.
     #[param(default = 100, range = "1 <= x <= 120")]
     train_per_class: usize,
@@ -69,7 +73,10 @@ impl Task for Digits {
     }
 
     fn batch(&self, split: &str, at: &At) -> Result<Option<Batch>> {
-        let splits = digits::splits(self.split, self.train_per_class, self.val)?;
+        let splits = match self.first {
+            Some(train) => digits::in_order(train, self.val),
+            None => digits::splits(self.split, self.train_per_class, self.val)?,
+        };
         let Some(images) = splits.batch(split, at)? else {
             return Ok(None);
         };

@@ -115,6 +115,23 @@ fn an_epoch_shows_each_image_once_in_an_order_of_its_own() {
 }
 
 #[test]
+fn splits_may_follow_the_order_of_the_source() {
+    let task = crate::task("digits", json!({ "first": 64, "val": 100 })).unwrap();
+    let labels: Vec<i64> = images().map(|image| i64::from(image.label)).collect();
+    let (train, rest) = labels.split_at(64);
+    let (val, test) = rest.split_at(100);
+    for (split, expected) in [("train", train), ("val", val), ("test", test)] {
+        let batch = crate::whole(&task, split);
+        assert_eq!(crate::whole_numbers(&batch["y"]), expected, "{split}");
+    }
+    let first = &numbers(&crate::whole(&task, "train")["x"])[..8];
+    assert_eq!(
+        first.iter().map(|x| x * 16.0).collect::<Vec<_>>(),
+        [0.0, 0.0, 5.0, 13.0, 9.0, 1.0, 0.0, 0.0]
+    );
+}
+
+#[test]
 fn an_unknown_split_is_refused() {
     for task in ["digits", "digits-graph"] {
         let refused = plugin()

@@ -37,6 +37,7 @@ mod parity;
 mod planetoid;
 mod portfolio;
 mod predicting;
+mod rank_correlation;
 mod schedules;
 mod scorers;
 mod searching;
