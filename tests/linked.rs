@@ -1,4 +1,4 @@
-//! Plugins linked into a program: two of them, listed once each, and the same bits as from their files.
+//! Plugins linked into a program: listed once each, and the same bits as from their files.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use baselines as _;
 use dgmlp as _;
 use gradsign as _;
+use lottery_ticket as _;
 use pleach::journal::Journal;
 use pleach_tests::{Place, plugin, root, weights};
 use pleach_worker::{AskTell, NetSession, host};
@@ -105,7 +106,7 @@ fn trap_11_every_plugin_that_is_named_is_linked_and_no_other() -> Result<()> {
         .map(Plugin::card)
         .collect::<Result<Vec<_>>>()?;
     let names: Vec<&str> = cards.iter().map(|card| card.name.as_str()).collect();
-    assert_eq!(names, ["baselines", "dgmlp", "gradsign"]);
+    assert_eq!(names, ["baselines", "dgmlp", "gradsign", "lottery-ticket"]);
     Ok(())
 }
 
@@ -113,7 +114,7 @@ fn trap_11_every_plugin_that_is_named_is_linked_and_no_other() -> Result<()> {
 #[test]
 fn trap_12_linked_and_loaded_plugins_list_their_components_in_one_order() -> Result<()> {
     let place = Place::new("");
-    for name in ["baselines", "dgmlp", "gradsign"] {
+    for name in ["baselines", "dgmlp", "gradsign", "lottery-ticket"] {
         let output = place
             .pleach(&["plugins", "info", name, "--json"])
             .output()?;

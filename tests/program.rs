@@ -29,7 +29,7 @@ fn lines(place: &Place, arguments: &[&str]) -> String {
 fn lists_what_stands_beside_it() {
     let place = Place::new("");
     let plugins = lines(&place, &["plugins", "list"]);
-    for name in ["baselines", "dgmlp", "gradsign", "mixhop"] {
+    for name in ["baselines", "dgmlp", "gradsign", "lottery-ticket", "mixhop"] {
         assert!(plugins.contains(&format!("{name} 0.1.0")), "{plugins}");
     }
     let layers = lines(&place, &["components", "--role", "layer"]);

@@ -297,63 +297,87 @@ fn work_goes_on_from_its_checkpoint() {
     }
 }
 
-#[test]
-fn a_trainer_that_has_another_train_twice_goes_on_in_either() {
-    let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
-    let run = |at: &str| {
-        let experiment = format!(
-            r#"
-task = "baselines/digits"
-checkpoint = 0
-
-[[stage]]
-name  = "twice"
-arch  = {{ use = "baselines/gnn", point = {{ "layer-0" = "baselines/linear", width = 16, activation = "tanh", dropout = 0.3 }}, depth = 1, widths = [16], layers = ["baselines/linear"] }}
-train = {{ use = "wrappers/trainer", inner = {{ use = "baselines/backprop", epochs = 10, transforms = [{{ use = "wrappers/mortal"{at} }}, "baselines/adam"] }} }}
-"#
-        );
-        let place = Place::new(&experiment).with_plugin("wrappers", &wrappers);
-        let run = place.run(&["--plugins", "plugins"]);
-        let db = rusqlite::Connection::open(run.join("journal.sqlite")).expect("a journal");
-        let attempts: i64 = db
-            .query_row("SELECT attempts FROM timing", [], |row| row.get(0))
-            .expect("one work");
-        (journal(&run), weights(&run), attempts)
-    };
-    let (journal, weights, attempts) = run("");
-    assert_eq!(attempts, 1);
-    let killed = run(", at = 5");
-    assert_eq!(killed.2, 3, "killed in both trainings");
-    assert_eq!(killed.0, journal);
-    assert!(killed.1 == weights);
+/// What a stage came to.
+struct Trained {
+    journal: Vec<String>,
+    weights: Vec<(String, Vec<u8>)>,
+    /// How often it was begun.
+    attempts: i64,
+    log: String,
 }
 
-#[test]
-fn training_by_steps_goes_on_within_an_epoch() {
+/// A stage with this trainer on digits, in batches of which an epoch has 20 if they are of 50; it may be `wrappers/mortal`.
+fn trained(trainer: &str) -> Trained {
     let wrappers = std::fs::read(pleach_tests::example("wrappers").path).expect("a plugin");
-    let run = |at: &str| {
-        // 20 batches in an epoch; checkpoints after steps 3, 6, …, the last before the kill within the second epoch.
-        let experiment = format!(
-            r#"
+    let experiment = format!(
+        r#"
 task = "baselines/digits"
 checkpoint = 0
 
 [[stage]]
-name  = "stepped"
+name  = "trained"
 arch  = {{ use = "baselines/gnn", point = {{ "layer-0" = "baselines/linear", width = 16, activation = "tanh", dropout = 0.3 }}, depth = 1, widths = [16], layers = ["baselines/linear"] }}
-train = {{ use = "baselines/backprop", steps = 47, batch = 50, every = 3, transforms = [{{ use = "wrappers/mortal"{at} }}, "baselines/adam"] }}
+train = {trainer}
 "#
-        );
-        let place = Place::new(&experiment).with_plugin("wrappers", &wrappers);
-        let run = place.run(&["--plugins", "plugins"]);
-        let log = std::fs::read_to_string(run.join("logs/stepped-s0.log")).unwrap_or_default();
-        (journal(&run), weights(&run), log)
+    );
+    let place = Place::new(&experiment).with_plugin("wrappers", &wrappers);
+    let mut pleach = place.pleach(&["run", "experiment.toml", "--plugins", "plugins"]);
+    let output = pleach.env("PLEACH_LOG", "info").output();
+    let output = output.expect("pleach can be started");
+    assert!(output.status.success(), "{}", both(&output));
+    let run = place.folder.path().join("runs/experiment-1");
+    let db = rusqlite::Connection::open(run.join("journal.sqlite")).expect("a journal");
+    let attempts = db.query_row("SELECT attempts FROM timing", [], |row| row.get(0));
+    Trained {
+        journal: journal(&run),
+        weights: weights(&run),
+        attempts: attempts.expect("one work"),
+        log: std::fs::read_to_string(run.join("logs/trained-s0.log")).expect("a log"),
+    }
+}
+
+/// Holds a training that is killed at a step, which `trainer` takes as a parameter, to the one that is not, so many times
+/// begun.
+fn killed_and_gone_on(trainer: impl Fn(&str) -> String, at: i64, attempts: i64) {
+    let whole = trained(&trainer(""));
+    let killed = trained(&trainer(&format!(", at = {at}")));
+    assert_eq!((whole.attempts, killed.attempts), (1, attempts));
+    assert!(killed.log.contains("goes on from"), "{}", killed.log);
+    assert_eq!(killed.journal, whole.journal);
+    assert!(killed.weights == whole.weights);
+}
+
+/// It is killed in both trainings.
+#[test]
+fn a_trainer_that_has_another_train_twice_goes_on_in_either() {
+    let trainer = |at: &str| {
+        format!(
+            r#"{{ use = "wrappers/trainer", inner = {{ use = "baselines/backprop", epochs = 10, transforms = [{{ use = "wrappers/mortal"{at} }}, "baselines/adam"] }} }}"#
+        )
     };
-    let (journal, weights, _) = run("");
-    let (journal_then, weights_then, log) = run(", at = 31");
-    assert!(log.contains("goes on from"), "{log}");
-    assert_eq!(journal_then, journal);
-    assert!(weights_then == weights);
+    killed_and_gone_on(trainer, 5, 3);
+}
+
+/// It is killed in the first round and in the second.
+#[test]
+fn a_ticket_is_the_same_whichever_round_was_killed() {
+    let trainer = |at: &str| {
+        format!(
+            r#"{{ use = "lottery-ticket/iterative", rounds = 3, rate = 0.3, train = {{ use = "baselines/backprop", steps = 10, batch = 50, transforms = [{{ use = "wrappers/mortal"{at} }}, "baselines/adam"] }} }}"#
+        )
+    };
+    killed_and_gone_on(trainer, 5, 3);
+}
+
+/// The last checkpoint before it is killed is that of step 30, within the second epoch.
+#[test]
+fn training_by_steps_goes_on_within_an_epoch() {
+    let trainer = |at: &str| {
+        format!(
+            r#"{{ use = "baselines/backprop", steps = 47, batch = 50, every = 3, transforms = [{{ use = "wrappers/mortal"{at} }}, "baselines/adam"] }}"#
+        )
+    };
+    killed_and_gone_on(trainer, 31, 2);
 }
 
 #[test]

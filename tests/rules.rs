@@ -179,7 +179,7 @@ fn pleach_needs_no_libtorch() {
 /// A plugin that pulls in CUDA's half of libtorch would not load where that is not installed.
 #[test]
 fn a_plugin_needs_only_what_every_host_has() {
-    for name in ["baselines", "dgmlp", "gradsign", "mixhop"] {
+    for name in ["baselines", "dgmlp", "gradsign", "lottery_ticket", "mixhop"] {
         let needed =
             needed(&built().join(format!("lib{name}.so"))).expect("`cargo xtask build` makes it");
         assert!(

@@ -104,11 +104,13 @@ impl First {
         let mut rows = vec![];
         let (mut shared, mut initial, mut unequal, mut deviation) = (0.0, 0.0, 0.0_f64, 0.0_f64);
         for (i, (path, mut row)) in alive.rows().into_iter().enumerate() {
-            let began = &self.began[&path];
+            let (Some(began), Some(weight)) = (self.began.get(&path), weights.get(&path)) else {
+                bail!("`{path}` begins with nothing, as a hypernet makes it");
+            };
             let own = mask_of(&masks, &path, began)?;
             let of_first = mask_of(&self.masks, &path, began)?;
             let both = count(&own.f_logical_and(&of_first)?)?;
-            let same = weights[&path].f_eq_tensor(began)?;
+            let same = weight.f_eq_tensor(began)?;
             let same = count(&own.f_logical_and(&same)?)?;
             (shared, initial) = (shared + both, initial + same);
             unequal = unequal.max((row[1] - count(&of_first)?).abs());

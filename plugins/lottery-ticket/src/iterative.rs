@@ -26,6 +26,7 @@ use plugin_api::prelude::*;
 use plugin_api::{schemars, serde};
 
 use crate::alive::Alive;
+use crate::ranked::Ranked;
 use crate::rates::{Rate, Rates};
 
 /// Finds a ticket by rounds of training, pruning and rewinding, and hands it on untrained (Frankle & Carbin 2019).
@@ -142,7 +143,7 @@ impl Iterative {
     /// Masks the part that goes in a round.
     fn prune(&self, session: &mut dyn Session) -> Result<()> {
         for (rate, scores) in self.groups(session)? {
-            Scored::of(session, &scores)?.prune(session, rate)?;
+            Ranked::of(session, &scores)?.prune(session, rate)?;
         }
         Ok(())
     }
@@ -174,75 +175,6 @@ impl Iterative {
         let groups = groups.into_iter().filter(|(_, rate, _)| *rate > 0.0);
         Ok(groups.map(|(_, rate, scores)| (rate, scores)).collect())
     }
-}
-
-/// Scores that are ranked together.
-struct Scored {
-    /// Those of what is dead already come last.
-    scores: Tensors,
-    /// How many are alive.
-    alive: f64,
-}
-
-impl Scored {
-    fn of(session: &dyn Session, scores: &Tensors) -> Result<Self> {
-        let mut scored = Scored {
-            scores: Tensors::new(),
-            alive: 0.0,
-        };
-        let masks = masks(session, scores)?;
-        for (name, score) in scores.iter() {
-            let dead = masks[name].f_logical_not()?;
-            scored.alive += alive(&masks[name])?;
-            let score = score.f_masked_fill(&dead, f64::NEG_INFINITY)?;
-            scored.scores.put(name, score);
-        }
-        Ok(scored)
-    }
-
-    /// Masks this part of what is alive.
-    fn prune(&self, session: &mut dyn Session, rate: f64) -> Result<()> {
-        let left = self.alive - (rate * self.alive).round();
-        let all: usize = self.scores.values().map(|score| score.numel()).sum();
-        session.prune(&self.scores, &Keep::Overall(left / all as f64))?;
-        for (name, mask) in masks(session, &self.scores)?.iter() {
-            if alive(mask)? == 0.0 {
-                return Err(Error::new(format!("nothing is left of `{name}`"))
-                    .found(format!("{rate} to go of {} alive", self.alive))
-                    .expected("a weight or more that the layer passes on")
-                    .help(
-                        "lower its rate, prune by `scope = \"layer\"`, or keep it whole: rate = 0",
-                    )
-                    .into());
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What is alive of weights or units, shaped as their scores: 1, or 0 where it is masked.
-fn masks(session: &dyn Session, scores: &Tensors) -> Result<Tensors> {
-    let masks = session.masks()?;
-    let is_weight = |name: &str| session.specs(name).map(|specs| !specs.is_empty());
-    let mut units = Tensors::new();
-    for name in scores.names() {
-        if units.is_empty() && !is_weight(name)? {
-            units = session.by_units(&masks)?; // the part of a unit's weights that is alive
-        }
-    }
-    let mut alive = Tensors::new();
-    for (name, score) in scores.iter() {
-        let mask = match masks.get(name).or_else(|| units.get(name)) {
-            Some(mask) => mask.f_ne(0.0)?,
-            None => score.f_ones_like()?.f_to_kind(Kind::Bool)?,
-        };
-        alive.put(name, mask);
-    }
-    Ok(alive)
-}
-
-fn alive(mask: &Tensor) -> Result<f64> {
-    Ok(mask.f_sum(Kind::Double)?.f_double_value(&[])?)
 }
 
 /// The columns that all rows have, and the rows of these.

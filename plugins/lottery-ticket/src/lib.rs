@@ -5,8 +5,12 @@ mod alive;
 mod controls;
 mod initial;
 mod iterative;
+mod ranked;
 mod rates;
 mod reinitialised;
 mod shuffled;
 
-plugin_api::plugin!(paper = "Frankle & Carbin 2019, arXiv 1803.03635");
+plugin_api::plugin!(
+    paper = "Frankle & Carbin 2019, arXiv 1803.03635",
+    claims = ["experiments/lenet.toml", "experiments/lenet-300-100.json"]
+);

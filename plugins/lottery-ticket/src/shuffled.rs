@@ -3,7 +3,7 @@
 //! The mask of each tensor is permuted within it, by a stream of its own of the session's seed, and what is alive then has
 //! the weight that it began with, also where the ticket's mask had pruned it. For that, what comes in must be a ticket that
 //! was rewound to the very beginning and not trained since; else there would be nothing to take these weights from. Nothing
-//! is trained. Source: Frankle & Carbin 2019, appendix D ("randomly reinitialized and random sparsity").
+//! is trained. Source: Frankle & Carbin 2019.
 
 use plugin_api::prelude::*;
 use rand::seq::SliceRandom;

@@ -105,3 +105,33 @@ fn a_ticket_of_a_graph_network_over_another_plugin_s_layer() {
     let columns = &report.tables["rounds"].columns;
     assert_eq!(&columns[3..5], ["val.accuracy", "test.accuracy"]);
 }
+
+#[test]
+fn weights_that_a_hypernet_makes_are_masked_while_its_own_are_rewound() {
+    let session = || {
+        let noise = crate::Noise {
+            features: 10,
+            classes: 4,
+            rows: 20,
+        };
+        let mut arch = Arch::new(noise.ports().unwrap().inputs)
+            .layer("first", crate::linear(8), &[("x", "in.x")])
+            .layer("relu", "baselines/activation", &[("x", "first.x")])
+            .layer("last", crate::linear(4), &[("x", "relu.x")])
+            .output("y", "last.x");
+        let made = plugin_api::Generated::new("hyper", "baselines/mlp", "first.weight");
+        arch.generated.push(made);
+        crate::session(noise, arch, 0)
+    };
+    let mut found = session();
+    find(&mut found, json!({ "rounds": 2, "rate": 0.25 })).unwrap();
+    let masks = found.masks().unwrap();
+    assert_eq!(count(&masks["first.weight"]), 45.0);
+    let own = found.snapshot("hyper.*").unwrap();
+    assert!(!own.is_empty());
+    crate::same(&own, &session().snapshot("hyper.*").unwrap());
+    // What is pruned is pruned in the pass.
+    let made = found.effective("first.weight", &Ask::eval()).unwrap();
+    let dead = made["first.weight"].masked_select(&masks["first.weight"].eq(0.0));
+    assert_eq!((dead.numel(), count(&dead.abs())), (35, 0.0));
+}
