@@ -8,4 +8,12 @@ mod smoothness;
 mod sweep;
 mod transformation;
 
-plugin_api::plugin!(paper = "Zhang et al. 2021, arXiv 2108.00955");
+plugin_api::plugin!(
+    paper = "Zhang et al. 2021, arXiv 2108.00955",
+    claims = [
+        "experiments/cora.toml",
+        "experiments/citeseer.toml",
+        "experiments/depth.toml",
+        "experiments/coauthor-cs.toml",
+    ]
+);

@@ -16,7 +16,7 @@
 use plugin_api::prelude::*;
 use plugin_api::{pytorch, schemars, serde};
 
-use crate::smoothness::{Limit, Smoothness, blocks, step};
+use crate::smoothness::{Limit, Smoothness, step};
 
 /// Features smoothed over the graph, each node by as many hops as suit it (Zhang et al. 2021); nothing is learned.
 #[component(layer = "propagation")]
@@ -116,31 +116,26 @@ return (share.unsqueeze(-1) * smoothed).sum(0)"
 }
 
 impl Propagation {
-    /// `z_i`, the hops one after the other, so that no more than two of them are held.
+    /// `z_i`, one hop after the other, so that memory does not grow with their number.
     fn adaptive(&self, x: &Tensor, smoothing: &Graph, graph: &Graph) -> Result<Tensor> {
         let smoothness = Smoothness::new(x, graph, self.limit)?;
-        let mut hop = blocks(x)?;
-        let mut z: Option<Vec<Tensor>> = None;
-        let mut total: Option<Tensor> = None;
-        for k in 0..=self.hops {
-            if k > 0 {
-                hop = step(smoothing, &hop)?;
-            }
-            // A score lies between -2 and 2, so that no power of e overflows.
-            let share = smoothness.of(&hop)?.f_exp()?.f_unsqueeze(-1)?; // [nodes, 1]
-            let parts = hop.iter().map(|hop| Ok(hop.f_mul(&share)?));
-            z = Some(match z {
-                None => parts.collect::<Result<_>>()?,
-                Some(z) => { z.iter().zip(&hop) }
-                    .map(|(z, hop)| Ok(z.f_addcmul(hop, &share)?))
-                    .collect::<Result<_>>()?,
-            });
-            total = Some(match total {
-                None => share,
-                Some(total) => total.f_add(&share)?,
-            });
+        let mut hop = smoothness.start();
+        // A score lies between -2 and 2, so that no power of e overflows.
+        let share =
+            |hop: &[Tensor]| Ok::<_, anyhow::Error>(smoothness.of(hop)?.f_exp()?.f_unsqueeze(-1)?);
+        let mut total = share(&hop)?; // [nodes, 1]
+        let parts = hop.iter().map(|hop| Ok(hop.f_mul(&total)?));
+        let mut z = parts.collect::<Result<Vec<Tensor>>>()?;
+        for _ in 0..self.hops {
+            hop = step(smoothing, hop)?;
+            let share = share(&hop)?;
+            let parts = z.into_iter().zip(&hop);
+            z = parts
+                .map(|(z, hop)| Ok(z.f_addcmul(hop, &share)?))
+                .collect::<Result<_>>()?;
+            total = total.f_add(&share)?;
         }
-        let (z, total) = z.zip(total).context("there is a hop, that of no step")?;
+        drop((hop, smoothness));
         Ok(Tensor::f_cat(&z, 1)?.f_div(&total)?)
     }
 

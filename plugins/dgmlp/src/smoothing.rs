@@ -4,13 +4,13 @@
 //! GSL(k) = mean over nodes i of a_i^k (1 - b_i^k),   a, b as in `dgmlp/propagation`
 //! ```
 //!
-//! It is 0 once all nodes of a component have the same features. Of the features of the task the report has the table
+//! With `limit = "symmetric"` it tends to 0, with `"reference"` to what the two limits differ by. Of the features of the task the report has the table
 //! `levels` (`hop`, `level`), and the metrics `level` (after the last hop) and `half` (the first hop after which the level is
 //! less than half of that of the first one; the number of hops where there is none). Source: Zhang et al. 2021, section 3.1.
 
 use plugin_api::prelude::*;
 
-use crate::smoothness::{Limit, Smoothness, blocks, step};
+use crate::smoothness::{Limit, Smoothness, step};
 
 /// How smooth the features of a task's nodes become over the graph, hop by hop (Zhang et al. 2021).
 #[component(analysis = "smoothing")]
@@ -34,11 +34,11 @@ impl Analysis for Smoothing {
         let (x, graph) = (batch.tensor("x")?, batch.graph("graph")?);
         let smoothing = graph.with_self_loops()?.normalised()?;
         let smoothness = Smoothness::new(x, graph, self.limit)?;
-        let mut hop = blocks(x)?;
+        let mut hop = smoothness.start();
         let mut levels = vec![];
         for k in 0..=self.hops {
             if k > 0 {
-                hop = step(&smoothing, &hop)?;
+                hop = step(&smoothing, hop)?;
             }
             let level = smoothness.of(&hop)?.f_mean(Kind::Double)?;
             levels.push(level.f_double_value(&[])?);

@@ -45,6 +45,11 @@ impl Smoothness {
         })
     }
 
+    /// What the nodes began with, in blocks.
+    pub(crate) fn start(&self) -> Vec<Tensor> {
+        { self.start.0.iter() }.map(Tensor::shallow_clone).collect()
+    }
+
     /// The smoothing level of each node at this hop: `[nodes]`.
     pub(crate) fn of(&self, hop: &[Tensor]) -> Result<Tensor> {
         let norms = norms(hop)?;
@@ -70,15 +75,17 @@ impl Limit {
 }
 
 /// The columns of a matrix, in blocks.
-pub(crate) fn blocks(x: &Tensor) -> Result<Vec<Tensor>> {
+fn blocks(x: &Tensor) -> Result<Vec<Tensor>> {
     let blocks = x.f_split(COLUMNS, 1)?.into_iter();
     blocks.map(|block| Ok(block.f_contiguous()?)).collect()
 }
 
-/// One hop further.
-pub(crate) fn step(smoothing: &Graph, hop: &[Tensor]) -> Result<Vec<Tensor>> {
-    let blocks = hop.iter().map(|block| Ok(smoothing.matmul(block)?.into()));
-    blocks.collect()
+/// One hop further; each block is let go once the next hop's is there.
+pub(crate) fn step(smoothing: &Graph, hop: Vec<Tensor>) -> Result<Vec<Tensor>> {
+    let blocks = hop.into_iter();
+    blocks
+        .map(|block| Ok(smoothing.matmul(&block)?.into()))
+        .collect()
 }
 
 /// The sum over each node's component, at each of its nodes: `[nodes, features]`.

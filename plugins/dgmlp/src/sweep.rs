@@ -3,7 +3,8 @@
 //! Subjects that are arms of one stage, `FAMILY.ARM`, are a family. Of each, the report has the table `FAMILY` (`depth`,
 //! the main metric on `val` and on `test`), in the order of depth, and of all the table `networks` with `propagation` (hops in
 //! all), `transformation` (how many), both metrics, and `gradient`, the norm of the loss's gradient at the weights of the
-//! first transformation, as they were initialised anew: it vanishes where a network degrades (Zhang et al. 2021, section 3.3).
+//! first transformation, as they were initialised anew: where a network degrades it vanishes, or explodes where ways past
+//! layers add up (Zhang et al. 2021, section 3.3).
 //! Metrics: `SUBJECT.gradient`.
 //!
 //! `depth` is that of the transformations where the family differs in it, else that of the propagation. Depths are read from

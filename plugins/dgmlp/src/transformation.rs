@@ -123,12 +123,8 @@ impl Layer for Transformation {
             }
             let bias = w.get(&format!("bias{l}"));
             let mut f = h.f_linear(&w[&format!("weight{l}")], bias.map(|bias| &**bias))?;
-            for _ in 0..self.hops * i64::from(smoothing.is_some()) {
-                f = smoothing
-                    .as_ref()
-                    .context("there are hops")?
-                    .matmul(&f)?
-                    .into();
+            if let Some(smoothing) = &smoothing {
+                f = smoothing.power(&f.into(), self.hops)?.into();
             }
             if l == self.depth - 1 {
                 return Ok(Batch::new().with("x", f));

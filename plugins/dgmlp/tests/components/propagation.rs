@@ -1,24 +1,18 @@
 //! Propagation against its equations, written out node by node, and what follows from them.
 
-use dgmlp as _;
-use plugin_api::plugin::{Plugin, linked};
 use plugin_api::prelude::*;
 use plugin_api::role::LayerObj;
 use plugin_api::testing::{Alone, graph};
 use plugin_api::{Json, serde_json::json};
 
-plugin_api::testing::conformance!();
+use crate::layer;
 
 /// A square with a tail, a pair, and a node by itself.
 const NODES: usize = 8;
 const EDGES: [(usize, usize); 6] = [(0, 1), (1, 2), (2, 3), (3, 0), (3, 4), (5, 6)];
 
 fn made(json: Json) -> Result<LayerObj> {
-    let plugin = linked().into_iter().next().expect("the plugin is linked");
-    plugin.layer(
-        "propagation",
-        json.as_object().expect("parameters are an object"),
-    )
+    layer("dgmlp/propagation", json)
 }
 
 fn run(json: Json, x: &Tensor) -> Tensor {
