@@ -35,6 +35,7 @@ impl Space for Depths {
         ] {
             ensure!(!none, "`{name}` has nothing to choose from");
         }
+        port(&ports.inputs, "graph")?;
         let mut outputs = ports.outputs.iter();
         let (Some((output, shape)), None) = (outputs.next(), outputs.next()) else {
             return Err(Error::new("the space makes networks of one output")

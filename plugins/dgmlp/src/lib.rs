@@ -14,6 +14,6 @@ plugin_api::plugin!(
         "experiments/cora.toml",
         "experiments/citeseer.toml",
         "experiments/depth.toml",
-        "experiments/coauthor-cs.toml",
+        "experiments/amazon-cs.toml",
     ]
 );

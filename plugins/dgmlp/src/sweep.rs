@@ -8,7 +8,7 @@
 //! Metrics: `SUBJECT.gradient`.
 //!
 //! `depth` is that of the transformations where the family differs in it, else that of the propagation. Depths are read from
-//! the layers of this plugin in the networks.
+//! the layers of this plugin; in a network without any, each matrix is a transformation.
 
 use plugin_api::NodeKind;
 use plugin_api::prelude::*;
@@ -77,7 +77,7 @@ impl Member {
             let value = metrics.get(&metric).copied();
             value.with_context(|| format!("the task gives no metric `{metric}`"))
         };
-        let (propagation, transformation) = depths(&session.arch()?)?;
+        let (propagation, transformation) = depths(session)?;
         Ok(Member {
             name: name.into(),
             propagation,
@@ -95,11 +95,10 @@ impl Member {
     }
 }
 
-/// Hops and transformations of the layers of this plugin, added up.
-fn depths(arch: &Arch) -> Result<(i64, i64)> {
+/// Hops and transformations of the layers of this plugin, added up; without any, matrices count as transformations.
+fn depths(session: &dyn Session) -> Result<(i64, i64)> {
     let (mut propagation, mut transformation) = (0, 0);
-    let mut known = false;
-    for node in &arch.nodes {
+    for node in &session.arch()?.nodes {
         let NodeKind::Layer(recipe) = &node.kind else {
             continue;
         };
@@ -113,14 +112,12 @@ fn depths(arch: &Arch) -> Result<(i64, i64)> {
                 transformation += number("depth", 1);
                 propagation += number("depth", 1) * number("hops", 0);
             }
-            _ => continue,
+            _ => {}
         }
-        known = true;
     }
-    ensure!(
-        known,
-        "the network has no layer of `dgmlp`, whose depths could be told"
-    );
+    if transformation == 0 {
+        transformation = session.specs("#prunable")?.len() as i64;
+    }
     Ok((propagation, transformation))
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use pleach_worker::{NetSession, SubjectBench, host};
+use pleach_worker::{NetSession, PlainHost, SubjectBench, host};
 use plugin_api::host::Services;
 use plugin_api::prelude::*;
 use plugin_api::role::TaskObj;
@@ -67,7 +67,7 @@ fn a_point_says_both_depths() {
         ("propagation", Decided::Option(1)),
         ("transformation", Decided::Option(0)),
     ]);
-    let arch = pleach_worker::PlainHost::default()
+    let arch = PlainHost::new(Rc::clone(&task), Device::Cpu)
         .resolve(&supernet, &point)
         .unwrap();
     let params: Vec<&Json> = { arch.nodes.iter() }
@@ -136,11 +136,7 @@ fn the_sweep_orders_families_by_what_differs() {
     // The gradient is that of the same architecture begun anew.
     let session = NetSession::new(networks[0].1.clone(), Rc::clone(&task), 0, Device::Cpu).unwrap();
     let fresh = session
-        .spawn(
-            &networks[0].1,
-            plugin_api::On::SameTask,
-            session.seed("sweep"),
-        )
+        .spawn(&networks[0].1, On::SameTask, session.seed("sweep"))
         .unwrap();
     let batch = fresh.batch("train", &At::ALL).unwrap().unwrap();
     let loss = fresh

@@ -10,8 +10,13 @@ use crate::layer;
 const NODES: i64 = 6;
 const EDGES: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 3), (3, 0), (3, 4)];
 
+/// Standard normal numbers, precise enough for two ways to be one.
+fn normal(size: &[i64], seed: u64) -> Tensor {
+    random::normal(size, seed).to_kind(Kind::Double)
+}
+
 fn features(width: i64) -> Tensor {
-    random::normal(&[NODES, width], 8)
+    normal(&[NODES, width], 8)
 }
 
 fn batch(x: &Tensor) -> Batch {
@@ -26,8 +31,8 @@ fn weights() -> Tensors {
     let mut weights = Tensors::new();
     for (l, (to, from)) in sizes.into_iter().enumerate() {
         let seed = l as u64;
-        weights.put(format!("weight{l}"), random::normal(&[to, from], seed));
-        weights.put(format!("bias{l}"), random::normal(&[to], 10 + seed));
+        weights.put(format!("weight{l}"), normal(&[to, from], seed));
+        weights.put(format!("bias{l}"), normal(&[to], 10 + seed));
     }
     weights
 }
@@ -51,7 +56,7 @@ fn what_goes_past_is_added() {
         ("dense", &f + &first),
     ] {
         let params = json!({ "out": 3, "depth": 3, "width": 4, "past": past });
-        close(&run(params, &w, &x), &affine(&hidden, 2), 1e-5);
+        close(&run(params, &w, &x), &affine(&hidden, 2));
     }
 }
 
@@ -61,14 +66,14 @@ fn dense_ways_add_all_before() {
     let x = features(4);
     let mut w = Tensors::new();
     for l in 0..4 {
-        w.put(format!("weight{l}"), random::normal(&[4, 4], l));
+        w.put(format!("weight{l}"), normal(&[4, 4], l));
     }
     let through = |h: &Tensor, l: i64| h.matmul(&w[&format!("weight{l}")].tr());
     let h1 = through(&x, 0).relu();
     let h2 = through(&h1, 1).relu() + &h1;
     let h3 = through(&h2, 2).relu() + &h1 + &h2;
     let params = json!({ "out": 4, "depth": 4, "width": 4, "past": "dense", "bias": false });
-    close(&run(params, &w, &x), &through(&h3, 3), 1e-4);
+    close(&run(params, &w, &x), &through(&h3, 3));
 }
 
 #[test]
@@ -80,9 +85,9 @@ fn with_hops_it_is_graph_convolution() {
     let gcn = layer("baselines/gcn", json!({ "out": 4 })).unwrap();
     let plain = Tensors::new()
         .with("weight", w["weight0"].tr())
-        .with("bias", Tensor::zeros([4], (Kind::Float, Device::Cpu)));
+        .with("bias", Tensor::zeros([4], (Kind::Double, Device::Cpu)));
     let expected = gcn.forward(&plain, &batch(&x), &Alone::eval()).unwrap();
-    close(&found, &expected["x"], 1e-5);
+    close(&found, &expected["x"]);
 
     // Two hops are one after the other: first smooth, then convolve.
     let smooth = layer("dgmlp/propagation", json!({ "hops": 1, "weights": "last" })).unwrap();
@@ -93,17 +98,17 @@ fn with_hops_it_is_graph_convolution() {
         .forward(&plain, &batch(&smoothed["x"]), &Alone::eval())
         .unwrap();
     let found = run(json!({ "out": 4, "hops": 2, "bias": false }), &one, &x);
-    close(&found, &expected["x"], 1e-5);
+    close(&found, &expected["x"]);
 }
 
 #[test]
 fn norms_are_those_of_each_node() {
     let (x, w) = (features(5), weights());
     let h = x.matmul(&w["weight0"].tr()) + &w["bias0"];
-    let mean = h.mean_dim([-1].as_slice(), true, Kind::Float);
+    let mean = h.mean_dim([-1].as_slice(), true, Kind::Double);
     let variance = (&h - &mean)
         .square()
-        .mean_dim([-1].as_slice(), true, Kind::Float);
+        .mean_dim([-1].as_slice(), true, Kind::Double);
     let normed: Tensor = (&h - &mean) / (variance + 1e-5).sqrt();
     let w2 = Tensors::new()
         .with("weight0", w["weight0"].shallow_clone())
@@ -112,7 +117,7 @@ fn norms_are_those_of_each_node() {
         .with("bias1", w["bias1"].shallow_clone());
     let expected = normed.relu().matmul(&w["weight1"].tr()) + &w["bias1"];
     let params = json!({ "out": 4, "depth": 2, "width": 4, "norm": true });
-    close(&run(params, &w2, &x), &expected, 1e-4);
+    close(&run(params, &w2, &x), &expected);
 }
 
 #[test]

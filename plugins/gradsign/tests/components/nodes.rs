@@ -26,7 +26,7 @@ fn the_signs_are_those_of_each_node_alone() {
     let nodes = Vec::<i64>::try_from(batch.tensor("split").unwrap()).unwrap();
     assert_eq!(nodes.len(), 20);
     let weights = session.weights("#prunable").unwrap();
-    let mut sum: Option<tch::Tensor> = None;
+    let mut sum: Option<Tensor> = None;
     for node in nodes {
         let seen = session.forward(&batch, &Ask::train().dry()).unwrap();
         let likely = seen.outputs.tensor("y").unwrap().log_softmax(-1, None);

@@ -94,11 +94,28 @@ pub(super) fn trainer(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
     Ok(vec![Exercise::alone(INPUT, call, promise)])
 }
 
+/// On a bench for samples that stand alone; an analysis of graphs on one for nodes.
 pub(super) fn analysis(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
-    let mut bench = SubjectBench::new(task()?, seed, Device::Cpu);
+    let alone = bench(task()?, "baselines/linear", seed)?;
+    let joined = bench(nodes()?, "baselines/gcn", seed)?;
+    let wants_graph = alone.measure(recipe).is_err() && joined.measure(recipe).is_ok();
+    let (bench, input) = match wants_graph {
+        false => (alone, "trained on 20 digits"),
+        true => (joined, "over a graph, trained on 20 digits"),
+    };
+    let recipe = recipe.clone();
+    let call = move |_: &Tensors| of_report(&bench.measure(&recipe)?);
+    let input = format!("a bench with two networks 64 -> 8 -> 10, {input}");
+    Ok(vec![Exercise::alone(&input, call, |_| Ok(()))])
+}
+
+/// With two networks of this layer, trained.
+fn bench(task: Rc<TaskObj>, layer: &str, seed: u64) -> Result<SubjectBench> {
+    let mut bench = SubjectBench::new(Rc::clone(&task), seed, Device::Cpu);
     let trainer = Recipe::new("baselines/backprop").with("epochs", 2);
     for (name, seed) in [("first", seed), ("second", seed.wrapping_add(1))] {
-        let mut session = session(seed)?;
+        let arch = network(&task, layer)?;
+        let mut session = NetSession::new(arch, Rc::clone(&task), seed, Device::Cpu)?;
         let report = host().trainer(&trainer)?.fit(&mut session)?;
         bench.put(
             name,
@@ -107,13 +124,7 @@ pub(super) fn analysis(recipe: &Recipe, seed: u64) -> Result<Vec<Exercise>> {
             vec![report],
         );
     }
-    let recipe = recipe.clone();
-    let call = move |_: &Tensors| of_report(&bench.measure(&recipe)?);
-    Ok(vec![Exercise::alone(
-        "a bench with two networks 64 -> 8 -> 10, trained on 20 digits",
-        call,
-        |_| Ok(()),
-    )])
+    Ok(bench)
 }
 
 fn of_report(report: &Report) -> Result<Output> {
@@ -139,15 +150,35 @@ pub(super) fn task() -> Result<Rc<TaskObj>> {
     Ok(Rc::new(host().task(&task)?))
 }
 
+/// The same digits as nodes of a graph.
+fn nodes() -> Result<Rc<TaskObj>> {
+    let task = Recipe::new("baselines/digits-graph").with("train_per_class", 2);
+    Ok(Rc::new(host().task(&task)?))
+}
+
 /// A session that nobody has worked on.
 pub(super) fn session(seed: u64) -> Result<NetSession> {
     let task = task()?;
-    let linear = |out: i64| Recipe::new("baselines/linear").with("out", out);
-    let tanh = Recipe::new("baselines/activation").with("kind", "tanh");
-    let arch = Arch::new(task.ports()?.inputs)
-        .layer("first", linear(8), &[("x", "in.x")])
-        .layer("middle", tanh, &[("x", "first.x")])
-        .layer("last", linear(10), &[("x", "middle.x")])
-        .output("y", "last.x");
+    let arch = network(&task, "baselines/linear")?;
     NetSession::new(arch, task, seed, Device::Cpu)
+}
+
+/// 64 -> 8 -> 10, of two such layers.
+fn network(task: &TaskObj, layer: &str) -> Result<Arch> {
+    let inputs = task.ports()?.inputs;
+    let has_graph = inputs.get("graph").is_some();
+    let made = |out: i64| Recipe::new(layer).with("out", out);
+    let fed = |from: &'static str| {
+        let graph = ("graph", "in.graph");
+        [("x", from)]
+            .into_iter()
+            .chain(has_graph.then_some(graph))
+            .collect::<Vec<_>>()
+    };
+    let tanh = Recipe::new("baselines/activation").with("kind", "tanh");
+    Ok(Arch::new(inputs)
+        .layer("first", made(8), &fed("in.x"))
+        .layer("middle", tanh, &[("x", "first.x")])
+        .layer("last", made(10), &fed("middle.x"))
+        .output("y", "last.x"))
 }
