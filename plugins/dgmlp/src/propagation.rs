@@ -142,7 +142,7 @@ impl Propagation {
     fn mean(&self, x: &Tensor, smoothing: &Graph) -> Result<Tensor> {
         let (mut hop, mut sum) = (x.shallow_clone(), x.shallow_clone());
         for _ in 0..self.hops {
-            hop = smoothing.matmul(&hop)?.into();
+            hop = smoothing.matmul(&hop)?;
             sum = sum.f_add(&hop)?;
         }
         Ok(sum.f_div_scalar((self.hops + 1) as f64)?)

@@ -83,9 +83,7 @@ fn blocks(x: &Tensor) -> Result<Vec<Tensor>> {
 /// One hop further; each block is let go once the next hop's is there.
 pub(crate) fn step(smoothing: &Graph, hop: Vec<Tensor>) -> Result<Vec<Tensor>> {
     let blocks = hop.into_iter();
-    blocks
-        .map(|block| Ok(smoothing.matmul(&block)?.into()))
-        .collect()
+    blocks.map(|block| smoothing.matmul(&block)).collect()
 }
 
 /// The sum over each node's component, at each of its nodes: `[nodes, features]`.

@@ -130,13 +130,7 @@ impl Layer for Transformation {
                 return Ok(Batch::new().with("x", f));
             }
             if self.norm {
-                f = f.f_layer_norm(
-                    &[self.width],
-                    None::<Tensor>,
-                    None::<Tensor>,
-                    EPSILON,
-                    false,
-                )?;
+                f = f.f_layer_norm([self.width], None::<Tensor>, None::<Tensor>, EPSILON, false)?;
             }
             f = f.f_relu()?;
             h = match &past {
