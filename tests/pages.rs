@@ -83,12 +83,12 @@ fn kept(variable: &str, folder: &str) -> PathBuf {
 fn the_first_plugin() {
     // An earlier run has left it, and with it the name would be taken.
     let _ = fs::remove_file(built().join("deps/libgates.so"));
-    check("first-plugin.md", &root(), 7);
+    check("first-plugin.md", root(), 7);
 }
 
 #[test]
 fn the_first_steps() {
-    check("first-steps.md", &root(), 6);
+    check("first-steps.md", root(), 6);
 }
 
 #[test]

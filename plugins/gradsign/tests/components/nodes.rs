@@ -32,7 +32,7 @@ fn the_signs_are_those_of_each_node_alone() {
         let likely = seen.outputs.tensor("y").unwrap().log_softmax(-1, None);
         let label = batch.tensor("y").unwrap().int64_value(&[node]);
         let loss = -likely.get(node).get(label);
-        let gradients = gradients_of(&loss.into(), &weights, false).unwrap();
+        let gradients = gradients_of(&loss, &weights, false).unwrap();
         let signs = gradients.values().next().unwrap().sign();
         sum = Some(sum.map_or(signs.shallow_clone(), |sum| sum + &signs));
     }
