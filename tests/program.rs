@@ -253,7 +253,7 @@ fn a_plugins_events_reach_the_host() {
     };
     let log = logged("runs/experiment-1", "baselines=info");
     assert!(
-        log.contains("INFO baselines::trainer::backprop: evaluated accuracy epoch=1"),
+        log.contains("INFO baselines::trainer::backprop: epoch 1: evaluated accuracy loss="),
         "{log}"
     );
     assert_eq!(logged("runs/experiment-2", "baselines=warn"), "");
