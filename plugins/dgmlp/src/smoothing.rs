@@ -15,7 +15,7 @@ use crate::smoothness::{Limit, Smoothness, step};
 /// How smooth the features of a task's nodes become over the graph, hop by hop (Zhang et al. 2021).
 #[component(analysis = "smoothing")]
 struct Smoothing {
-    /// Hops.
+    /// Hops that are looked at.
     #[param(default = 20, range = "1 <= x <= 1000")]
     hops: i64,
     /// What counts as the state that smoothing tends to.
