@@ -29,9 +29,9 @@ required claim does not hold; the command then exits with 1.
 
 Examples:
   pleach reproduce
-  pleach reproduce dgmlp
-  pleach reproduce dgmlp --claim cora --seeds 3
-  pleach reproduce dgmlp --smoke
+  pleach reproduce mine
+  pleach reproduce mine --claim accuracy --seeds 3
+  pleach reproduce mine --smoke
   pleach reproduce --all --out docs/results.md"
 )]
 pub(super) struct Reproduce {
