@@ -10,13 +10,14 @@ mod verdict;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use plugin_api_data::{CLAIMS, Error, Named, PluginCard};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, nearest};
 use crate::experiment::Source;
+use crate::package::inside;
 
 pub use page::{Shown, page};
 pub use stored::Reproduction;
@@ -260,7 +261,12 @@ impl Claims {
     /// Where they cannot be written, or one of them would lie elsewhere.
     pub fn unpack(&self, experiment: &str, folder: &Path) -> Result<Source, Error> {
         for (path, text) in self.files.iter() {
-            let to = inside(folder, path)?;
+            // The plugin's author chose it.
+            if !inside(path) {
+                let what = "a file that a plugin carries would lie outside its folder";
+                return Err(Error::new(what).found(path));
+            }
+            let to = folder.join(path);
             let attempt = || format!("cannot write `{}`", to.display());
             if let Some(parent) = to.parent() {
                 fs::create_dir_all(parent).context(attempt)?;
@@ -274,10 +280,12 @@ impl Claims {
         })
     }
 
-    /// The files that the plugin carries, as one text of which a hash tells whether they have changed.
-    pub fn text(&self) -> String {
+    /// What experiments find beside them, such as architectures, as one text of which a hash tells whether it has changed. An
+    /// experiment is run anew where it has changed itself, not where another one or a claim has.
+    pub fn beside(&self) -> String {
         let files = self.files.iter();
-        files
+        let beside = files.filter(|(path, _)| !path.ends_with(".toml"));
+        beside
             .map(|(path, text)| format!("{path}\n{text}\n"))
             .collect()
     }
@@ -304,17 +312,6 @@ impl Claim {
 /// The file of an experiment of this name.
 fn file(experiment: &str) -> String {
     format!("experiments/{experiment}.toml")
-}
-
-/// A path within a folder: the plugin's author chose it.
-fn inside(folder: &Path, path: &str) -> Result<PathBuf, Error> {
-    use std::path::Component;
-    let relative = Path::new(path);
-    let mut parts = relative.components();
-    if parts.all(|part| matches!(part, Component::Normal(_))) {
-        return Ok(folder.join(relative));
-    }
-    Err(Error::new("a file that a plugin carries would lie outside its folder").found(path))
 }
 
 #[cfg(test)]
@@ -399,13 +396,21 @@ most = 1
 
     #[test]
     fn files_stay_in_their_folder() {
-        let folder = Path::new("/tmp/there");
-        assert_eq!(
-            inside(folder, "experiments/one.toml").unwrap(),
-            folder.join("experiments/one.toml")
-        );
+        let folder = tempfile::tempdir().unwrap();
         for path in ["../one.toml", "/one.toml", "experiments/../../one.toml"] {
-            assert!(inside(folder, path).is_err(), "{path}");
+            let claims = Claims {
+                plugin: "fake".into(),
+                paper: String::new(),
+                claims: vec![],
+                experiments: Named::new(),
+                files: Named::new().with(path, String::new()),
+            };
+            let error = claims.unpack("one", folder.path()).unwrap_err();
+            assert!(
+                error.to_string().contains("outside its folder"),
+                "{path}: {error}"
+            );
         }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -24,7 +24,7 @@ pub struct Reproduction {
     pub experiment: String,
     /// Whether it is the smoke version.
     pub smoke: bool,
-    /// SHA-256 of the experiment as it was changed, and of the files that the plugin carries.
+    /// SHA-256 of the device, of the experiment as it was changed, and of what it finds beside it.
     pub of: String,
     /// The state of the sources from whose folder the plugin was taken, as `git describe` has it; nothing for one that was
     /// installed.

@@ -240,7 +240,7 @@ fn check_format(format: &str) -> Result<(), Error> {
 }
 
 /// Whether a text is a path that stays inside a folder, whatever system reads it.
-pub(super) fn inside(path: &str) -> bool {
+pub(crate) fn inside(path: &str) -> bool {
     path.len() <= 200 && path != MANIFEST && path.split('/').all(portable)
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod store;
 pub use archive::Package;
 pub use fetch::fetch;
 pub use install::{Installed, Removed, check, install, remove};
+pub(crate) use manifest::inside;
 pub use manifest::{Component, Listed, Manifest};
 pub use pack::{Extras, pack};
 

@@ -59,7 +59,7 @@ impl Reproduce {
             source = experiment::set(&source, &key, &value)?;
         }
         let experiment = experiment::read(&source, catalog).map_err(Failure::Experiment)?;
-        let of = [&*self.device, &source.text, &claims.text()].join("\n");
+        let of = [&*self.device, &source.text, &claims.beside()].join("\n");
         Ok(Job {
             reproduction: Reproduction {
                 plugin: claims.plugin.clone(),
