@@ -183,12 +183,12 @@ score   = "baselines/saliency"
     assert_eq!(differ("runs/second-1", "runs/second-2"), 0);
 }
 
-/// While a trial measures time, those beside it stand still; afterwards they go on.
+/// While a trial measures time, those beside it stand still, which counts towards no limit; afterwards they go on.
 #[test]
 fn a_trial_measures_alone() {
     let place = place(
-        "task = 'baselines/digits-graph'\nseeds = 2\n[[stage]]\narch = 'mlp.json'\n\
-         train = { use = 'faulty/measuring', count = 'count' }\n",
+        "task = 'baselines/digits-graph'\nseeds = 2\nlimits = { seconds = 2.5 }\n[[stage]]\n\
+         arch = 'mlp.json'\ntrain = { use = 'faulty/measuring', count = 'count' }\n",
     )
     .with_faulty();
     let run = place.run(&["--plugins", "plugins", "--jobs", "2"]);

@@ -1,13 +1,14 @@
-//! Graphs of the shared data, as the benches take them.
+//! Graphs of the shared data, as the benches take them, and the task of their nodes.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use plugin_api::prelude::{Device, Kind};
-use plugin_api::{Edges, Graph};
+use plugin_api::role::Task;
+use plugin_api::{At, Batch, Edges, Graph, Named, Ports, Shapes, Tensors, Value, axis};
 
-use crate::{Peer, cpu, data, median};
+use crate::{Peer, cpu, data, in_turn};
 
 /// 2,708 papers, 1,433 words.
 pub const CORA: &str = "planetoid/cora.npz";
@@ -114,9 +115,7 @@ impl Data {
         peer: &mut Peer,
         mut run: impl FnMut() -> Result<()>,
     ) -> Result<[Duration; 2]> {
-        let (mut ours, mut theirs) = (vec![], vec![]);
-        // The first round warms up.
-        for round in 0..=repetitions {
+        let ours = || {
             tch::set_num_threads(threads as i32);
             let (start, began) = (cpu(), Instant::now());
             for _ in 0..times {
@@ -127,14 +126,83 @@ impl Data {
             } else {
                 began.elapsed()
             };
-            let asked = format!("{what} {threads} {times} {}", self.path.display());
-            let peer = peer.time(&asked)?;
-            if round > 0 {
-                ours.push(took / times);
-                theirs.push(peer);
-            }
-        }
+            Ok(took / times)
+        };
+        let asked = format!("{what} {threads} {times} {}", self.path.display());
+        let medians = in_turn(repetitions, ours, || peer.time(&asked))?;
         tch::set_num_threads(1);
-        Ok([median(ours), median(theirs)])
+        Ok(medians)
+    }
+}
+
+/// A task whose one batch is the whole graph, of which 20 nodes a class are for training.
+pub struct Nodes {
+    batch: Batch,
+    features: i64,
+    /// The number of its classes.
+    pub classes: i64,
+}
+
+impl Nodes {
+    /// The graph of a file with these features, sparse or dense: `[nodes, features]`.
+    ///
+    /// # Errors
+    /// Where the file has no graph or no labels.
+    pub fn of(data: &Data, x: Value) -> Result<Self> {
+        let y = data.numbers("y")?;
+        let mut taken = vec![0; 64];
+        let labels: Vec<i64> = (&y).try_into()?;
+        let train = (0..data.nodes()).filter(|node| {
+            let taken = &mut taken[labels[*node as usize] as usize];
+            *taken += 1;
+            *taken <= 20
+        });
+        let train = tch::Tensor::from_slice(&train.collect::<Vec<i64>>());
+        Ok(Nodes {
+            features: match &x {
+                Value::Graph(x) => x.source_nodes(),
+                Value::Tensor(x) => x.size()[1],
+            },
+            classes: y.max().int64_value(&[]) + 1,
+            batch: Batch::new()
+                .with("x", x)
+                .with("graph", data.graph()?)
+                .with("y", y)
+                .with("split", train),
+        })
+    }
+}
+
+impl Task for Nodes {
+    fn ports(&self) -> Result<Ports> {
+        let nodes = || axis("nodes", None);
+        let x = vec![nodes(), axis("features", self.features)];
+        Ok(Ports {
+            inputs: Shapes::new().with("x", x).with("graph", vec![nodes()]),
+            targets: Shapes::new(),
+            outputs: Shapes::new().with("y", vec![nodes(), axis("classes", self.classes)]),
+            metric: "none".into(),
+            higher_is_better: true,
+        })
+    }
+
+    fn batch(&self, _: &str, _: &At) -> Result<Option<Batch>> {
+        Ok(Some(self.batch.clone()))
+    }
+
+    fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
+        let logits = batch.counted(outputs.tensor("y")?)?;
+        let loss = logits.f_cross_entropy_loss(
+            &batch.counted(batch.tensor("y")?)?,
+            None::<tch::Tensor>,
+            tch::Reduction::Mean,
+            -100,
+            0.0,
+        )?;
+        Ok(Tensors::new().with("loss", loss))
+    }
+
+    fn metrics(&self, _: &Batch, _: &Batch) -> Result<Named<f64>> {
+        Ok(Named::new())
     }
 }

@@ -7,6 +7,7 @@ mod peer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Result;
 use pleach::protocol::PluginFile;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -23,6 +24,26 @@ pub fn cpu() -> Duration {
 pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
+}
+
+/// Medians of how long the one and the other say that they take, in turns; the first turn warms up.
+///
+/// # Errors
+/// Where a turn fails.
+pub fn in_turn(
+    rounds: usize,
+    mut one: impl FnMut() -> Result<Duration>,
+    mut other: impl FnMut() -> Result<Duration>,
+) -> Result<[Duration; 2]> {
+    let (mut ones, mut others) = (vec![], vec![]);
+    for round in 0..=rounds {
+        let (one, other) = (one()?, other()?);
+        if round > 0 {
+            ones.push(one);
+            others.push(other);
+        }
+    }
+    Ok([median(ones), median(others)])
 }
 
 /// In microseconds.

@@ -8,15 +8,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use pleach_benches::graphs::{CORA, Data, PHYSICS};
+use pleach_benches::graphs::{CORA, Data, Nodes, PHYSICS};
 use pleach_benches::{Peer, plugin, ratio};
 use pleach_worker::NetSession;
 use plugin_api::boundary::Owner;
 use plugin_api::prelude::Device;
 use plugin_api::role::{Task, TaskObj};
-use plugin_api::{
-    Arch, Ask, At, Batch, Edges, Named, Ports, Recipe, Session, Shapes, Tensors, axis,
-};
+use plugin_api::{Arch, Ask, At, Recipe, Session};
 
 fn main() -> Result<ExitCode> {
     // As the worker does.
@@ -101,72 +99,9 @@ impl Net {
     }
 }
 
-/// The whole graph, of which 20 nodes a class are for training.
-struct Nodes {
-    batch: Batch,
-    features: i64,
-    classes: i64,
-}
-
-impl Nodes {
-    fn of(data: &Data) -> Result<Self> {
-        let (features, y) = (data.features()?, data.numbers("y")?);
-        let mut taken = vec![0; 64];
-        let labels: Vec<i64> = (&y).try_into()?;
-        let train = (0..data.nodes()).filter(|node| {
-            let taken = &mut taken[labels[*node as usize] as usize];
-            *taken += 1;
-            *taken <= 20
-        });
-        let train = tch::Tensor::from_slice(&train.collect::<Vec<i64>>());
-        Ok(Nodes {
-            features: features.source_nodes(),
-            classes: y.max().int64_value(&[]) + 1,
-            batch: Batch::new()
-                .with("x", features)
-                .with("graph", data.graph()?)
-                .with("y", y)
-                .with("split", train),
-        })
-    }
-}
-
-impl Task for Nodes {
-    fn ports(&self) -> Result<Ports> {
-        let nodes = || axis("nodes", None);
-        let x = vec![nodes(), axis("features", self.features)];
-        Ok(Ports {
-            inputs: Shapes::new().with("x", x).with("graph", vec![nodes()]),
-            targets: Shapes::new(),
-            outputs: Shapes::new().with("y", vec![nodes(), axis("classes", self.classes)]),
-            metric: "none".into(),
-            higher_is_better: true,
-        })
-    }
-
-    fn batch(&self, _: &str, _: &At) -> Result<Option<Batch>> {
-        Ok(Some(self.batch.clone()))
-    }
-
-    fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        let logits = batch.counted(outputs.tensor("y")?)?;
-        let loss = logits.f_cross_entropy_loss(
-            &batch.counted(batch.tensor("y")?)?,
-            None::<tch::Tensor>,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        Ok(Tensors::new().with("loss", loss))
-    }
-
-    fn metrics(&self, _: &Batch, _: &Batch) -> Result<Named<f64>> {
-        Ok(Named::new())
-    }
-}
-
 /// The network over these nodes, ready to learn.
-fn session(net: Net, nodes: Nodes, input_dropout: bool) -> Result<NetSession> {
+fn session(net: Net, data: &Data, input_dropout: bool) -> Result<NetSession> {
+    let nodes = Nodes::of(data, data.features()?.into())?;
     let ports = nodes.ports()?;
     let mut layers = net.layers(nodes.classes);
     if input_dropout {
@@ -194,7 +129,7 @@ fn session(net: Net, nodes: Nodes, input_dropout: bool) -> Result<NetSession> {
 
 /// Epochs of a network; the usual way has dropout on its inputs.
 fn epochs(data: &Data, net: Net, way: &str, bound: f64, peer: &mut Peer) -> Result<bool> {
-    let mut session = session(net, Nodes::of(data)?, way == "usual")?;
+    let mut session = session(net, data, way == "usual")?;
     let at = At::ALL;
     let (repetitions, times) = match data.nodes() < 10_000 {
         true => (15, 10),

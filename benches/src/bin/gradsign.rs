@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use pleach_benches::{Images, Peer, cpu, median, plugin, ratio};
+use pleach_benches::{Images, Peer, cpu, in_turn, plugin, ratio};
 use pleach_worker::{NetSession, PlainHost};
 use plugin_api::boundary::Owner;
 use plugin_api::host::Services;
@@ -42,19 +42,14 @@ fn main() -> Result<ExitCode> {
     let mut hold = true;
     for (cell, what) in CELLS {
         let mut session = network(cell, &task)?;
-        let (mut ours, mut theirs) = (vec![], vec![]);
-        for round in 0..=ROUNDS {
+        let score = || {
             let start = cpu();
             scorer.score(&mut session)?;
-            let took = cpu() - start;
-            let peers = peer.time(&format!("{cell} 1 {SAMPLES}"))?;
-            // The first round warms up.
-            if round > 0 {
-                ours.push(took);
-                theirs.push(peers);
-            }
-        }
-        hold &= ratio(what, median(ours), "PyTorch", median(theirs), 0.95);
+            Ok(cpu() - start)
+        };
+        let asked = format!("{cell} 1 {SAMPLES}");
+        let [ours, theirs] = in_turn(ROUNDS, score, || peer.time(&asked))?;
+        hold &= ratio(what, ours, "PyTorch", theirs, 0.95);
     }
     Ok(match hold {
         true => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use pleach_benches::{Peer, cpu, median, plugin, ratio};
+use pleach_benches::{Peer, cpu, in_turn, plugin, ratio};
 use pleach_worker::NetSession;
 use plugin_api::boundary::Owner;
 use plugin_api::host::Services;
@@ -17,7 +17,6 @@ use plugin_api::role::{Task, TaskObj, Trainer};
 use plugin_api::serde_json::json;
 use plugin_api::{Arch, At, Batch, Named, Ports, Recipe, Shapes, Tensors, axis, random};
 
-/// Rounds that are measured, after one that is not.
 const ROUNDS: usize = 7;
 
 fn main() -> Result<ExitCode> {
@@ -33,22 +32,17 @@ fn main() -> Result<ExitCode> {
     let mut peer = Peer::start("lottery_ticket.py", &[])?;
     let mut session = lenet()?;
     let trainer = host.trainer(&round())?;
-    trainer.fit(&mut session)?;
-    peer.time("round")?;
-    let (mut ours, mut theirs) = (vec![], vec![]);
-    for _ in 0..ROUNDS {
+    let fit = || {
         let start = cpu();
         trainer.fit(&mut session)?;
-        ours.push(cpu().saturating_sub(start));
-        theirs.push(peer.time("round")?);
-    }
+        Ok(cpu() - start)
+    };
+    let [ours, theirs] = in_turn(ROUNDS, fit, || peer.time("round"))?;
     let what = "a round of LeNet-300-100";
-    Ok(
-        match ratio(what, median(ours), "PyTorch", median(theirs), 0.8) {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
-    )
+    Ok(match ratio(what, ours, "PyTorch", theirs, 0.8) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 /// A round: a fifth of what is alive goes, a tenth of the last layer.

@@ -98,7 +98,8 @@ pub(crate) struct Child {
     pub(crate) sent: Vec<u8>,
     page: crumb::Page,
     time: Duration,
-    deadline: Instant,
+    /// Since when its time runs, and how long it had stood still by then.
+    since: (Instant, Duration),
     late: bool,
     ended: bool,
     settings: ChildSettings,
@@ -126,6 +127,7 @@ impl Child {
         body: impl FnOnce(&mut File) -> Result<()>,
     ) -> Result<Child> {
         check_one_thread()?;
+        alone::share()?;
         let output = settings.open_log(name)?;
         let (from_child, mut to_parent) =
             pipe_with(PipeFlags::CLOEXEC).map(|(r, w)| (r, File::from(w)))?;
@@ -167,7 +169,7 @@ impl Child {
             sent: vec![],
             page,
             time,
-            deadline: Instant::now() + time,
+            since: (Instant::now(), alone::still(pid)),
             late: false,
             ended: false,
             settings: settings.clone(),
@@ -181,7 +183,7 @@ impl Child {
             let input = stdin();
             let mut watched = self.watched().to_vec();
             watched.push(PollFd::new(&input, PollFlags::empty()));
-            poll(&mut watched, Some(&timeout(self.deadline)))?;
+            poll(&mut watched, Some(&timeout(self.deadline())))?;
             if watched[2].revents().contains(PollFlags::HUP) {
                 std::process::exit(0);
             }
@@ -209,9 +211,10 @@ impl Child {
         ]
     }
 
-    /// When it must have ended.
+    /// When it must have ended, should nobody have it stand still from now on.
     pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
+        let (since, still) = self.since;
+        since + self.time + alone::still(self.pid).saturating_sub(still)
     }
 
     /// Takes what it has sent, kills it where it is late, and says how it ended if it has. Whoever sends something has
@@ -224,9 +227,9 @@ impl Child {
             _ => {}
         }
         if self.sent.len() > before {
-            self.deadline = Instant::now() + self.time;
+            self.since = (Instant::now(), alone::still(self.pid));
         }
-        if status.is_none() && !self.late && Instant::now() >= self.deadline {
+        if status.is_none() && !self.late && Instant::now() >= self.deadline() {
             self.late = true;
             pidfd_send_signal(&self.alive, Signal::KILL)?;
         }
@@ -234,6 +237,7 @@ impl Child {
             return Ok(None);
         };
         self.ended = true;
+        alone::end(self.pid);
         if status.exit_status() == Some(0) {
             self.settings.drop_empty(&self.name);
         }
@@ -273,6 +277,7 @@ impl Drop for Child {
             // Nobody waits for it any more.
             let _ = pidfd_send_signal(&self.alive, Signal::KILL);
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
+            alone::end(self.pid);
         }
     }
 }
@@ -314,10 +319,10 @@ pub(crate) fn flush() {
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
-/// How long `poll` may wait until then.
+/// How long `poll` may wait until then. It always waits a little: the deadline of a child that stands still moves on.
 pub(crate) fn timeout(deadline: Instant) -> Timespec {
-    deadline
-        .saturating_duration_since(Instant::now())
+    let left = deadline.saturating_duration_since(Instant::now());
+    left.max(Duration::from_millis(10))
         .try_into()
         .unwrap_or(Timespec {
             tv_sec: 60,

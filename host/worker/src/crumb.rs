@@ -3,50 +3,28 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
-
-const PAGE: usize = 4096;
+use crate::shared::{PAGE, SharedPage};
 
 /// A page that a child writes and its parent reads.
-pub(crate) struct Page(NonNull<u8>);
+pub(crate) struct Page(SharedPage);
 
 impl Page {
     /// A page, shared with the children that are forked from now on.
     pub(crate) fn new() -> rustix::io::Result<Self> {
-        // SAFETY: a new mapping, at an address of the kernel's choice.
-        let page = unsafe {
-            mmap_anonymous(
-                std::ptr::null_mut(),
-                PAGE,
-                ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::SHARED,
-            )
-        }?;
-        Ok(Page(
-            NonNull::new(page.cast()).expect("a mapping is not at address 0"),
-        ))
+        Ok(Page(SharedPage::new()?))
     }
 
     /// What the child wrote last: `plugin/component`, or nothing.
     pub(crate) fn read(&self) -> Option<String> {
         // SAFETY: the page is mapped as long as `self` lives; a child that still writes it may garble the text, no more.
-        let bytes: [u8; PAGE] = unsafe { self.0.cast::<[u8; PAGE]>().read_volatile() };
+        let bytes: [u8; PAGE] = unsafe { self.0.start().cast::<[u8; PAGE]>().read_volatile() };
         let length = usize::from(u16::from_le_bytes([bytes[0], bytes[1]])).min(PAGE - 2);
         (length > 0).then(|| String::from_utf8_lossy(&bytes[2..2 + length]).into_owned())
     }
 
     /// In the child: what is run from now on is written here.
     pub(crate) fn adopt(self) {
-        HERE.set(Some(self.0));
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `new`, and nobody else in this process reads it.
-        let unmapped = unsafe { munmap(self.0.as_ptr().cast(), PAGE) };
-        debug_assert!(unmapped.is_ok());
+        HERE.set(Some(self.0.leak()));
     }
 }
 

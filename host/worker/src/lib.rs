@@ -42,6 +42,7 @@ mod same;
 mod search;
 mod serve;
 mod session;
+mod shared;
 mod trace;
 mod units;
 mod variation;

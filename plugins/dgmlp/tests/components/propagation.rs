@@ -1,5 +1,7 @@
 //! Propagation against its equations, written out node by node, and what follows from them.
 
+use std::collections::BTreeMap;
+
 use plugin_api::prelude::*;
 use plugin_api::role::LayerObj;
 use plugin_api::testing::{Alone, graph};
@@ -16,9 +18,11 @@ fn made(json: Json) -> Result<LayerObj> {
 }
 
 fn run(json: Json, x: &Tensor) -> Tensor {
-    let batch = Batch::new()
-        .with("x", x)
-        .with("graph", graph(NODES, &EDGES));
+    over(&graph(NODES, &EDGES), json, x)
+}
+
+fn over(graph: &Graph, json: Json, x: &Tensor) -> Tensor {
+    let batch = Batch::new().with("x", x).with("graph", graph.clone());
     made(json)
         .unwrap()
         .forward(&Tensors::new(), &batch, &Alone::eval())
@@ -107,6 +111,30 @@ fn is_its_equations() {
             &by_hand(&rows(&x), hops, true),
             1e-10,
         );
+    }
+}
+
+/// `tests/reference/dgmlp.py` wrote the file, and describes it. Several components, and more features than a block has.
+#[test]
+fn smooths_as_pytorch_geometric_does() {
+    pleach_worker::host(); // it makes graphs
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/reference/propagation.safetensors"
+    );
+    let tensors: BTreeMap<_, _> = Tensor::read_safetensors(file)
+        .unwrap()
+        .into_iter()
+        .collect();
+    let (x, edges) = (&tensors["x"], &tensors["edges"]);
+    let graph = Graph::new(x.size()[0], &edges.get(0), &edges.get(1), None).unwrap();
+    for (expected, params) in [
+        ("last", json!({ "hops": 5, "weights": "last" })),
+        ("mean", json!({ "hops": 5, "weights": "mean" })),
+        ("reference", json!({ "hops": 5 })),
+        ("symmetric", json!({ "hops": 5, "limit": "symmetric" })),
+    ] {
+        close(&over(&graph, params, x), &rows(&tensors[expected]), 1e-9);
     }
 }
 
