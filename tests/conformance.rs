@@ -429,7 +429,7 @@ const UNTRIED: [&str; 11] = [
 /// Layers that cannot be written in PyTorch: their weights, or the kernel, belong to whatever they are made of.
 const UNWRITTEN: [&str; 2] = ["baselines/kernel-machine", "mixhop/low-rank"];
 
-/// What is shipped passes on other inputs than its own tests try, or says why not.
+/// What is shipped passes, or says why not.
 #[test]
 fn the_plugins_of_this_repository_pass() {
     let place = Place::new("");

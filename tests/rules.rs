@@ -53,6 +53,25 @@ fn the_documentation_has_no_warning() {
     cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
 }
 
+/// Features that tests alone turn on would have all that depends on them built a second time.
+#[test]
+fn programs_and_tests_are_one_build() {
+    let packages = |edges: &str| -> BTreeSet<String> {
+        let output = Command::new(env!("CARGO"))
+            .args(["tree", "--offline", "--workspace", "--no-dedupe"])
+            .args(["--prefix", "none", "--format", "{p} {f}", "--edges", edges])
+            .current_dir(root())
+            .output()
+            .expect("cargo can be started");
+        assert!(output.status.success(), "{}", both(&output));
+        let text = String::from_utf8(output.stdout).expect("text");
+        text.lines().map(String::from).collect()
+    };
+    let (programs, all) = (packages("normal,build"), packages("normal,build,dev"));
+    let otherwise: Vec<&String> = programs.difference(&all).collect();
+    assert!(otherwise.is_empty(), "{otherwise:#?}");
+}
+
 /// Packages of the workspace: name, folder, names of the workspace's packages that it depends on outside tests.
 fn packages() -> Vec<(String, PathBuf, BTreeSet<String>)> {
     let output = Command::new(env!("CARGO"))

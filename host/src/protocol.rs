@@ -358,6 +358,8 @@ pub struct Check {
     pub include: Option<String>,
     /// What each check may use; the time is for each input.
     pub limits: Limits,
+    /// So many components at once.
+    pub jobs: usize,
     /// Folder for what the plugin prints.
     pub logs: PathBuf,
 }

@@ -9,6 +9,7 @@ use pleach::error::Context;
 use pleach::experiment::STANDARD;
 use pleach::plugins::{self, Plugin};
 use pleach::protocol::{self, Checked, Checking, Limits, Verdict};
+use pleach::run::cores;
 use pleach::worker::Program;
 use plugin_api_data::Error;
 use serde_json::json;
@@ -37,6 +38,9 @@ pub(super) struct Check {
     /// Repeat the inputs of an earlier check, by the seed that it printed
     #[arg(long, value_name = "SEED")]
     reproduce: Option<u64>,
+    /// How many components are checked at once [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Give a component up that takes longer than this for one input
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
     seconds: f64,
@@ -66,6 +70,7 @@ impl Check {
                 seconds: self.seconds,
                 memory: MEMORY,
             },
+            jobs: self.jobs.map_or_else(cores, usize::from),
             logs: logs.path().into(),
         };
         let checked = ask(&question)?;

@@ -94,7 +94,9 @@ impl Alone {
         };
         if let Some(still) = STILL.get() {
             still.since.store(now(), SeqCst);
-            still.measurer.store(getpid().as_raw_nonzero().get(), SeqCst);
+            still
+                .measurer
+                .store(getpid().as_raw_nonzero().get(), SeqCst);
         }
         alone.again()?;
         Ok(alone)

@@ -1,16 +1,22 @@
-//! Checks in their order, each in a process of its own.
+//! Checks in their order, each in a process of its own, those of several components at once.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use pleach::protocol::{Check as Request, Checked, Checking, Finding, Verdict, receive, send};
+use pleach::protocol::{
+    Check as Request, Checked, Checking, Finding, Limits, Verdict, receive, send,
+};
 use plugin_api::boundary::as_error;
 use plugin_api::plugin::Plugin;
 use plugin_api::{Card, Error, PluginCard, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::stdio::stdin;
 
 use super::stand_in::StandIns;
 use super::{CHECKS, Case, Check, DEFAULTS, OPENS, Word, opens};
-use crate::child::{Child, ChildSettings, Ended, messages};
+use crate::child::{Child, ChildSettings, Ended, messages, timeout};
 use crate::crumb;
 use crate::load::Vetted;
 use crate::registry::host;
@@ -58,6 +64,23 @@ struct Files {
     beside: Vec<Vetted>,
 }
 
+/// A component, and the checks of it that are to be made.
+struct Planned<'a> {
+    /// `plugin/component`.
+    name: String,
+    card: &'a Card,
+    checks: Vec<&'static Check>,
+}
+
+/// A component whose checks are being made, or are and have not been told.
+struct Running {
+    name: String,
+    /// So many have not been told.
+    left: usize,
+    child: Child,
+    ended: Option<Ended>,
+}
+
 /// What is known of a child that has ended.
 struct Told {
     verdict: Verdict,
@@ -83,39 +106,85 @@ impl Kit {
         let shown = opened.verdict.finding().is_some()
             || self.request.includes(&format!("{plugin}/{OPENS}"));
         let cards = opened.card.map_or(vec![], |card| card.components);
-        let plan: Vec<_> = cards
+        let plan: Vec<Planned> = cards
             .iter()
-            .map(|card| (format!("{plugin}/{}", card.name), card))
-            .map(|(name, card)| (self.plan(&name, card), name, card))
+            .map(|card| self.plan(format!("{plugin}/{}", card.name), card))
             .collect();
-        let checks = plan.iter().map(|(checks, ..)| checks.len()).sum::<usize>();
+        let checks: usize = plan.iter().map(|planned| planned.checks.len()).sum();
         self.say(&Checking::Planned((checks + usize::from(shown)) as u64))?;
         if shown {
             self.tell(None, OPENS, opens::ABOUT, opened.verdict)?;
         }
-        for (checks, name, card) in plan {
-            self.component(files, &name, card, &checks)?;
-        }
-        Ok(())
+        self.components(files, &plan)
     }
 
-    /// The checks of a component that are to be made.
-    fn plan(&self, name: &str, card: &Card) -> Vec<&'static Check> {
+    fn plan<'a>(&self, name: String, card: &'a Card) -> Planned<'a> {
         let included = |check: &&Check| self.request.includes(&format!("{name}/{}", check.name));
-        CHECKS
-            .iter()
+        let checks = { CHECKS.iter() }
             .filter(|check| (check.concerns)(&card.role))
             .filter(included)
-            .collect()
+            .collect();
+        Planned { name, card, checks }
     }
 
-    fn component(
-        &mut self,
-        files: &Files,
-        name: &str,
-        card: &Card,
-        checks: &[&Check],
-    ) -> Result<()> {
+    /// Several at once, each in a child whose own children make the checks; told in their order.
+    fn components(&mut self, files: &Files, plan: &[Planned]) -> Result<()> {
+        let mut plan = plan.iter().filter(|planned| !planned.checks.is_empty());
+        let mut running: VecDeque<Running> = VecDeque::new();
+        loop {
+            while running.iter().filter(|one| one.ended.is_none()).count() < self.request.jobs
+                && let Some(planned) = plan.next()
+            {
+                running.push_back(self.begin(files, planned)?);
+            }
+            let Some(first) = running.front_mut() else {
+                return Ok(());
+            };
+            let sent = match &mut first.ended {
+                Some(ended) => &mut ended.sent,
+                None => &mut first.child.sent,
+            };
+            for word in messages(sent) {
+                first.left -= 1;
+                self.say(&word)?;
+            }
+            match &first.ended {
+                None => wait(&mut running)?,
+                Some(ended) if first.left > 0 => {
+                    let why = ended.why.clone();
+                    let what = format!("the checks of `{}` did not come to their end", first.name);
+                    return Err(why.unwrap_or_else(|| Error::new(what)).into());
+                }
+                Some(_) => drop(running.pop_front()),
+            }
+        }
+    }
+
+    fn begin(&self, files: &Files, planned: &Planned) -> Result<Running> {
+        let name = planned.name.replace('/', ".");
+        // Its children have a limit each.
+        let limits = Limits {
+            seconds: f64::INFINITY,
+            ..self.request.limits
+        };
+        let child = Child::fork(&name, &limits, &self.settings, |pipe| {
+            let mut kit = Kit {
+                request: self.request.clone(),
+                settings: self.settings.clone(),
+                out: pipe.try_clone()?,
+            };
+            kit.component(files, planned)
+        })?;
+        Ok(Running {
+            name: planned.name.clone(),
+            left: planned.checks.len(),
+            child,
+            ended: None,
+        })
+    }
+
+    fn component(&mut self, files: &Files, planned: &Planned) -> Result<()> {
+        let Planned { name, card, checks } = planned;
         // Why there is nothing to check.
         let mut unmade = None;
         for check in checks {
@@ -218,6 +287,26 @@ impl Kit {
     fn say(&mut self, message: &Checking) -> Result<()> {
         Ok(send(&mut self.out, message)?)
     }
+}
+
+/// Waits until one of them has sent something or ended. Where `pleach` is gone, this ends here, and they with it.
+fn wait(running: &mut VecDeque<Running>) -> Result<()> {
+    let input = stdin();
+    let mut watched = vec![PollFd::new(&input, PollFlags::empty())];
+    let busy = running.iter().filter(|one| one.ended.is_none());
+    watched.extend(busy.flat_map(|one| one.child.watched()));
+    poll(
+        &mut watched,
+        Some(&timeout(Instant::now() + Duration::from_secs(60))),
+    )?;
+    if watched[0].revents().contains(PollFlags::HUP) {
+        std::process::exit(0);
+    }
+    drop(watched);
+    for one in running.iter_mut().filter(|one| one.ended.is_none()) {
+        one.ended = one.child.look()?;
+    }
+    Ok(())
 }
 
 impl Files {

@@ -9,8 +9,6 @@ use plugin_api::prelude::*;
 use plugin_api::role::TaskObj;
 use plugin_api::{Json, Params};
 
-plugin_api::testing::conformance!();
-
 mod analyses;
 mod attention;
 mod augmentation;
