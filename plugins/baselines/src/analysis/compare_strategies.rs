@@ -1,12 +1,12 @@
 //! Searches by several strategies, over and over from other seeds: which finds more, and is that chance.
 //!
-//! Every strategy searches from every seed, the same for all, so their results are paired. The report has, for each
-//! strategy, the table `NAME` (`trial`, the `mean` over seeds of the best value until then, and its interval from `low` to
-//! `high`) and the metrics `NAME.best`, `NAME.low`, `NAME.high`: its last row; beside these `NAME.test` and whatever else
-//! the trainer reports, the mean over seeds of what it said of the best trial. For each strategy but the first there is the
-//! mean of the paired differences to the first, `FIRST-NAME.mean`, with its interval from `FIRST-NAME.low` to
-//! `FIRST-NAME.high`. Intervals are Student's, of 95 %. Source: Li & Talwalkar 2020, on random search as what others are
-//! held to.
+//! Every strategy searches from every seed, the same for all, so their results are paired; they follow from the stage's.
+//! The report has, for each strategy, the table `NAME` (`trial`, the `mean` over seeds of the best value until then, and its
+//! interval from `low` to `high`) and the metrics `NAME.best`, `NAME.low`, `NAME.high`: its last row; beside these
+//! `NAME.test` and whatever else the trainer reports, the mean over seeds of what it said of the best trial. For each
+//! strategy but the first there is the mean of the paired differences to the first, `FIRST-NAME.mean`, with its interval
+//! from `FIRST-NAME.low` to `FIRST-NAME.high`. Intervals are Student's, of 95 %; a single seed has none. Source: Li &
+//! Talwalkar 2020, on random search as what others are held to.
 
 use plugin_api::prelude::*;
 use plugin_api::{Searching, serde_json};
@@ -32,8 +32,8 @@ struct CompareStrategies {
     /// Trials of each search.
     #[param(example = 200, range = "1 <= x")]
     trials: i64,
-    /// Searches of each strategy.
-    #[param(example = 10, range = "2 <= x")]
+    /// Searches of each strategy, for each seed of the experiment.
+    #[param(example = 10, range = "1 <= x")]
     seeds: u64,
 }
 
@@ -48,25 +48,22 @@ struct Found {
 impl Analysis for CompareStrategies {
     fn measure(&self, bench: &dyn Bench, _: &dyn Host) -> Result<Report> {
         let subject = bench.subjects()?.into_iter().next();
-        let ports = bench
-            .subject(&subject.context("no subject is on the bench")?)?
-            .ports()?;
+        let subject = bench.subject(&subject.context("no subject is on the bench")?)?;
+        let (ports, begin) = (subject.ports()?, subject.seed("compare-strategies"));
         let mut report = Report::default();
         let mut first: Option<(&str, Vec<f64>)> = None;
         for NamedStrategy { name, strategy } in &self.strategies {
-            let search = |seed| {
+            let search = |number: u64| {
                 let searching = Searching {
                     strategy: strategy.recipe.clone(),
                     space: self.space.recipe.clone(),
                     trainer: self.trainer.recipe.clone(),
                     trials: self.trials,
-                    seed,
+                    seed: stream(begin, &number.to_string()),
                 };
                 let goal = (ports.metric.as_str(), ports.higher_is_better);
                 let found = self.found(&bench.search(&searching)?, goal);
-                found.with_context(|| {
-                    format!("the search of `{name}` from seed {seed} found nothing")
-                })
+                found.with_context(|| format!("search {number} of `{name}` found nothing"))
             };
             let all: Vec<Found> = (0..self.seeds).map(search).collect::<Result<_>>()?;
             let last: Vec<f64> = all
@@ -79,11 +76,8 @@ impl Analysis for CompareStrategies {
                 Some((leader, theirs)) => {
                     let differences: Vec<f64> =
                         theirs.iter().zip(&last).map(|(a, b)| a - b).collect();
-                    let [mean, low, high] = interval(&differences);
-                    report = report
-                        .metric(&format!("{leader}-{name}.mean"), mean)
-                        .metric(&format!("{leader}-{name}.low"), low)
-                        .metric(&format!("{leader}-{name}.high"), high);
+                    let what = format!("{leader}-{name}");
+                    report = with_interval(report, (&what, "mean"), &differences);
                 }
             }
         }
@@ -130,35 +124,49 @@ fn described(report: Report, name: &str, all: &[Found]) -> Report {
     let trials = all.first().map_or(0, |found| found.curve.len());
     let rows = (0..trials).map(|trial| {
         let values: Vec<f64> = all.iter().map(|found| found.curve[trial]).collect();
-        let [mean, low, high] = interval(&values);
-        vec![trial as f64 + 1.0, mean, low, high]
+        let mut row = vec![trial as f64 + 1.0, mean(&values)];
+        row.extend(interval(&values).into_iter().flatten());
+        row
     });
     let rows: Vec<Vec<f64>> = rows.collect();
-    let mut report = report;
-    if let Some([_, best, low, high]) = rows.last().map(Vec::as_slice) {
-        report = report
-            .metric(&format!("{name}.best"), *best)
-            .metric(&format!("{name}.low"), *low)
-            .metric(&format!("{name}.high"), *high);
-    }
+    let last: Vec<f64> = { all.iter() }
+        .filter_map(|found| found.curve.last().copied())
+        .collect();
+    let mut report = with_interval(report, (name, "best"), &last);
     for beside in all.first().iter().flat_map(|found| found.beside.names()) {
         let values: Vec<f64> = all
             .iter()
             .filter_map(|found| found.beside.get(beside).copied())
             .collect();
         if values.len() == all.len() {
-            report = report.metric(&format!("{name}.{beside}"), interval(&values)[0]);
+            report = report.metric(&format!("{name}.{beside}"), mean(&values));
         }
     }
-    report.table(name, &["trial", "mean", "low", "high"], rows)
+    let columns = ["trial", "mean", "low", "high"];
+    let there = if all.len() > 1 { 4 } else { 2 };
+    report.table(name, &columns[..there], rows)
 }
 
-/// Mean, and both ends of Student's interval of 95 %.
-fn interval(values: &[f64]) -> [f64; 3] {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
+/// The report with the mean of these values, as `WHAT.MEAN`, and the ends of its interval.
+fn with_interval(report: Report, (what, name): (&str, &str), values: &[f64]) -> Report {
+    let report = report.metric(&format!("{what}.{name}"), mean(values));
+    match interval(values) {
+        None => report,
+        Some([low, high]) => report
+            .metric(&format!("{what}.low"), low)
+            .metric(&format!("{what}.high"), high),
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Both ends of Student's interval of 95 %; one value has none.
+fn interval(values: &[f64]) -> Option<[f64; 2]> {
+    let (n, mean) = (values.len() as f64, mean(values));
     let squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
     let error = (squares / (n - 1.0) / n).sqrt();
-    let quantile = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::NAN, |t| t.inverse_cdf(0.975));
-    [mean, mean - quantile * error, mean + quantile * error]
+    let quantile = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
+    Some([mean - quantile * error, mean + quantile * error])
 }

@@ -68,16 +68,17 @@ fn reports_what_searches_alone_would_find() {
         .measure(&recipe("compare-strategies", analysis))
         .unwrap();
 
+    let begin = bench.subject("any").unwrap().seed("compare-strategies");
     let mut last: Vec<Vec<f64>> = vec![];
     for (name, strategy) in strategies {
         let (mut curves, mut tests) = (vec![], vec![]);
-        for seed in 0..seeds {
+        for number in 0..seeds {
             let seen = bench.search(&Searching {
                 strategy: strategy.clone(),
                 space: space.clone(),
                 trainer: trainer.clone(),
                 trials,
-                seed,
+                seed: stream(begin, &number.to_string()),
             });
             let worth: Vec<[f64; 2]> = seen
                 .unwrap()
@@ -126,6 +127,38 @@ fn reports_what_searches_alone_would_find() {
     crate::close(&paired, &interval(&differences));
 }
 
+/// Where the experiment has many seeds, each with one search, its results have the interval.
+#[test]
+fn one_search_follows_the_seed_of_its_stage_and_has_no_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("results.csv");
+    let rows: String = (0..64)
+        .map(|i| format!("{i},{}\n", (i * 37) % 64))
+        .collect();
+    fs::write(&path, format!("a,value\n{rows}")).unwrap();
+    let task = std::rc::Rc::new(host().task(&recipe("tabular-task", json!({}))).unwrap());
+    let best = |seed: u64| {
+        let arch = Arch::new(task.ports().unwrap().inputs).output("y", "in.x");
+        let mut bench = SubjectBench::new(task.clone(), seed, Device::Cpu);
+        bench.put("any", arch, Tensors::new(), vec![]);
+        let analysis = json!({
+            "strategies": [{ "name": "random", "strategy": "baselines/random" }],
+            "space": { "use": "baselines/tabular-space", "file": path, "decisions": ["a"] },
+            "trainer": { "use": "baselines/tabular", "file": path, "value": "value" },
+            "trials": 2,
+            "seeds": 1,
+        });
+        let report = bench.measure(&recipe("compare-strategies", analysis));
+        let report = report.unwrap();
+        assert_eq!(report.metrics.names().collect::<Vec<_>>(), ["random.best"]);
+        assert_eq!(report.tables["random"].columns, ["trial", "mean"]);
+        report.metrics["random.best"]
+    };
+    let found: Vec<f64> = (0..5).map(best).collect();
+    assert_eq!(found[0], best(0));
+    assert!(found.iter().any(|value| *value != found[0]), "{found:?}");
+}
+
 #[test]
 fn a_search_that_finds_nothing_and_no_strategy_are_told() {
     let folder = tempfile::tempdir().unwrap();
@@ -151,6 +184,6 @@ fn a_search_that_finds_nothing_and_no_strategy_are_told() {
     );
     assert_eq!(
         refused(random, "nothing"),
-        "`baselines/compare-strategies`: the search of `random` from seed 0 found nothing"
+        "`baselines/compare-strategies`: search 0 of `random` found nothing"
     );
 }
