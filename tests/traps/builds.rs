@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use object::read::elf::{Dyn, ElfFile64};
 use object::{Endianness, elf};
-use pleach_tests::{both, built, root};
+use pleach_tests::{as_typed, both, built, root};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,12 +18,13 @@ pub(crate) fn rustc() -> PathBuf {
 
 /// What a build in this folder makes: package, whether it was there already, files.
 fn artifacts(folder: &Path, arguments: &[&str]) -> Vec<(String, bool, BTreeSet<PathBuf>)> {
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
         .args(["build", "--offline", "--message-format=json"])
         .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
+        .current_dir(folder);
+    // What cargo tells a test would have crates built anew whose build scripts look at it.
+    let output = as_typed(&mut cargo).output().unwrap();
     assert!(output.status.success(), "{}", both(&output));
     let messages = String::from_utf8(output.stdout).unwrap();
     let messages = messages
