@@ -8,7 +8,7 @@ use plugin_api::prelude::{Device, Kind};
 use plugin_api::role::Task;
 use plugin_api::{At, Batch, Edges, Graph, Named, Ports, Shapes, Tensors, Value, axis};
 
-use crate::{Peer, cpu, data, in_turn};
+use crate::{Peer, cpu, cross_entropy, data, in_turn};
 
 /// 2,708 papers, 1,433 words.
 pub const CORA: &str = "planetoid/cora.npz";
@@ -192,14 +192,7 @@ impl Task for Nodes {
 
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
         let logits = batch.counted(outputs.tensor("y")?)?;
-        let loss = logits.f_cross_entropy_loss(
-            &batch.counted(batch.tensor("y")?)?,
-            None::<tch::Tensor>,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        Ok(Tensors::new().with("loss", loss))
+        cross_entropy(&logits, &batch.counted(batch.tensor("y")?)?)
     }
 
     fn metrics(&self, _: &Batch, _: &Batch) -> Result<Named<f64>> {

@@ -5,6 +5,8 @@ use plugin_api::prelude::Kind;
 use plugin_api::role::Task;
 use plugin_api::{At, Batch, Named, Ports, Shapes, Tensors, axis, random};
 
+use crate::cross_entropy;
+
 /// Images of 32x32 in ten classes, always the same batch.
 pub struct Images;
 
@@ -32,14 +34,7 @@ impl Task for Images {
     }
 
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        let loss = outputs.tensor("y")?.f_cross_entropy_loss(
-            batch.tensor("y")?,
-            None::<tch::Tensor>,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        Ok(Tensors::new().with("loss", loss))
+        cross_entropy(outputs.tensor("y")?, batch.tensor("y")?)
     }
 
     fn metrics(&self, _: &Batch, _: &Batch) -> Result<Named<f64>> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use pleach::protocol::PluginFile;
+use plugin_api::Tensors;
 use rustix::time::{ClockId, clock_gettime};
 
 pub use images::Images;
@@ -44,6 +45,16 @@ pub fn in_turn(
         }
     }
     Ok([median(ones), median(others)])
+}
+
+/// The loss of tasks that tell classes apart: `[samples, classes]` and the class of each sample.
+///
+/// # Errors
+/// Where libtorch refuses them.
+pub fn cross_entropy(logits: &tch::Tensor, y: &tch::Tensor) -> Result<Tensors> {
+    let (weight, mean) = (None::<tch::Tensor>, tch::Reduction::Mean);
+    let loss = logits.f_cross_entropy_loss(y, weight, mean, -100, 0.0)?;
+    Ok(Tensors::new().with("loss", loss))
 }
 
 /// In microseconds.

@@ -23,7 +23,6 @@ fn artifacts(folder: &Path, arguments: &[&str]) -> Vec<(String, bool, BTreeSet<P
         .args(["build", "--offline", "--message-format=json"])
         .args(arguments)
         .current_dir(folder);
-    // What cargo tells a test would have crates built anew whose build scripts look at it.
     let output = as_typed(&mut cargo).output().unwrap();
     assert!(output.status.success(), "{}", both(&output));
     let messages = String::from_utf8(output.stdout).unwrap();

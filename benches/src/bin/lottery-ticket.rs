@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use pleach_benches::{Peer, cpu, in_turn, plugin, ratio};
+use pleach_benches::{Peer, cpu, cross_entropy, in_turn, plugin, ratio};
 use pleach_worker::NetSession;
 use plugin_api::boundary::Owner;
 use plugin_api::host::Services;
@@ -114,14 +114,7 @@ impl Task for Images {
     }
 
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        let loss = { outputs.tensor("y")? }.f_cross_entropy_loss(
-            batch.tensor("y")?,
-            None::<tch::Tensor>,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        Ok(Tensors::new().with("loss", loss))
+        cross_entropy(outputs.tensor("y")?, batch.tensor("y")?)
     }
 
     fn metrics(&self, outputs: &Batch, batch: &Batch) -> Result<Named<f64>> {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use pleach_benches::{Peer, cpu, median, micros, plugin, ratio, verdict};
+use pleach_benches::{Peer, cpu, cross_entropy, median, micros, plugin, ratio, verdict};
 use pleach_worker::NetSession;
 use plugin_api::boundary::Owner;
 use plugin_api::prelude::{Device, Kind};
@@ -68,14 +68,7 @@ impl Task for Samples {
     }
 
     fn loss(&self, outputs: &Batch, batch: &Batch) -> Result<Tensors> {
-        let loss = outputs.tensor("y")?.f_cross_entropy_loss(
-            batch.tensor("y")?,
-            None::<tch::Tensor>,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        Ok(Tensors::new().with("loss", loss))
+        cross_entropy(outputs.tensor("y")?, batch.tensor("y")?)
     }
 
     fn metrics(&self, _: &Batch, _: &Batch) -> Result<Named<f64>> {
