@@ -441,6 +441,9 @@ fn the_plugins_of_this_repository_pass() {
             file.to_str().unwrap(),
             "--reproduce",
             "1",
+            // None of them hangs, and the machine may be busy.
+            "--seconds",
+            "600",
             "--json",
         ];
         // With the same data on every machine: none.

@@ -99,8 +99,12 @@ impl Program {
         question: &impl Serialize,
         mut heard: impl FnMut(T),
     ) -> Result<(), Error> {
-        let offline = [("PLEACH_OFFLINE", "1")];
-        let mut child = Owned(self.spawn(args, &offline, Stdio::piped(), Stdio::piped())?);
+        let environment = [
+            ("PLEACH_OFFLINE", "1"),
+            // Several children at once have more threads than there are cores: one that waits for another lets it run.
+            ("OMP_WAIT_POLICY", "passive"),
+        ];
+        let mut child = Owned(self.spawn(args, &environment, Stdio::piped(), Stdio::piped())?);
         // Held until the end: a worker whose input ends leaves.
         let mut stdin = child.0.stdin.take().expect("it is piped");
         let mut stdout = child.0.stdout.take().expect("it is piped");
