@@ -14,6 +14,7 @@ plugin_api::plugin!(
         "experiments/cora.toml",
         "experiments/citeseer.toml",
         "experiments/depth.toml",
+        "experiments/past.toml",
         "experiments/entangled.toml",
         "experiments/amazon-cs.toml",
     ]
