@@ -28,6 +28,7 @@ use plugin_api::{schemars, serde};
 use crate::alive::Alive;
 use crate::ranked::Ranked;
 use crate::rates::{Rate, Rates};
+use crate::table::common;
 
 /// Finds a ticket by rounds of training, pruning and rewinding, and hands it on untrained (Frankle & Carbin 2019).
 #[component(trainer = "iterative")]
@@ -175,17 +176,4 @@ impl Iterative {
         let groups = groups.into_iter().filter(|(_, rate, _)| *rate > 0.0);
         Ok(groups.map(|(_, rate, scores)| (rate, scores)).collect())
     }
-}
-
-/// The columns that all rows have, and the rows of these.
-fn common(rows: &[Named<f64>]) -> (Vec<&str>, Vec<Vec<f64>>) {
-    let in_all = |name: &&str| rows.iter().all(|row| row.contains(name));
-    let columns: Vec<&str> = rows.iter().take(1).flat_map(Named::names).collect();
-    let columns: Vec<&str> = columns.into_iter().filter(in_all).collect();
-    let rows = rows.iter().map(|row| {
-        let values = columns.iter().filter_map(|name| row.get(name));
-        values.copied().collect()
-    });
-    let rows = rows.collect();
-    (columns, rows)
 }

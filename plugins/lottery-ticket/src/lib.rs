@@ -3,12 +3,14 @@
 
 mod alive;
 mod controls;
+mod curve;
 mod initial;
 mod iterative;
 mod ranked;
 mod rates;
 mod reinitialised;
 mod shuffled;
+mod table;
 
 plugin_api::plugin!(
     paper = "Frankle & Carbin 2019, arXiv 1803.03635",

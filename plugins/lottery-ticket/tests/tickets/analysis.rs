@@ -1,4 +1,4 @@
-//! What the analysis says of tickets, against the same counted by hand.
+//! What the analyses say of tickets, against the same counted by hand.
 
 use std::rc::Rc;
 
@@ -33,6 +33,12 @@ fn measure(bench: &SubjectBench, json: Json) -> Result<Report> {
     })
 }
 
+/// What a trainer says of its best evaluation.
+fn trained(best: f64, at: f64) -> Vec<Report> {
+    let last = Report::default();
+    vec![last.metric("best", best).metric("best-at", at)]
+}
+
 #[test]
 fn it_says_what_one_counts_by_hand() {
     let found = || {
@@ -52,15 +58,12 @@ fn it_says_what_one_counts_by_hand() {
         .mask(&Tensors::new().with("first.weight", mask))
         .unwrap();
     let dense = small(3);
-    let trained = Report::default()
-        .metric("best", 0.25)
-        .metric("best-at", 7.0);
     let bench = bench(
         3,
         &[
             ("ticket", &ticket, vec![]),
             ("other", &other, vec![]),
-            ("chance", &chance, vec![trained]),
+            ("chance", &chance, trained(0.25, 7.0)),
             ("fewer", &fewer, vec![]),
             ("dense", &dense, vec![]),
         ],
@@ -135,4 +138,56 @@ fn subjects_are_of_one_architecture() {
         error,
         "`lottery-ticket/controls`: `larger` has another architecture than `ticket`"
     );
+}
+
+#[test]
+fn a_curve_has_a_point_for_each_sparsity() {
+    let dense = small(3);
+    let after = |rounds: i64| {
+        let mut session = small(3);
+        let rounds = json!({ "rounds": rounds, "rate": 0.5 });
+        find(&mut session, rounds).unwrap();
+        session
+    };
+    let (half, quarter) = (after(1), after(2));
+    let bench = bench(
+        3,
+        &[
+            ("dense", &dense, trained(0.5, 9.0)),
+            ("half.ticket", &half, trained(0.25, 7.0)),
+            ("half.random", &half, vec![]),
+            ("quarter.ticket", &quarter, trained(0.75, 8.0)),
+        ],
+    );
+    let curve = Recipe::new("lottery-ticket/curve");
+    let report = bench.measure(&curve).unwrap();
+    assert_eq!(
+        report.tables.names().collect::<Vec<_>>(),
+        ["ticket", "random"]
+    );
+    let ticket = &report.tables["ticket"];
+    // The task has no split `test`.
+    assert_eq!(
+        ticket.columns,
+        ["log10 fraction", "val.loss", "best", "best-at"]
+    );
+    let loss = |session: &NetSession| session.evaluate("val", &Ask::eval()).unwrap()["loss"];
+    let expected = [
+        [0.25_f64.log10(), loss(&quarter), 0.75, 8.0],
+        [0.5_f64.log10(), loss(&half), 0.25, 7.0],
+        [0.0, loss(&dense), 0.5, 9.0],
+    ];
+    assert_eq!(ticket.rows, expected);
+    let random = &report.tables["random"];
+    assert_eq!(random.columns, ["log10 fraction", "val.loss"]);
+    assert_eq!(random.rows.len(), 2);
+}
+
+#[test]
+fn without_arms_there_is_one_curve() {
+    let ticket = small(0);
+    let bench = bench(0, &[("ticket", &ticket, vec![])]);
+    let report = bench.measure(&Recipe::new("lottery-ticket/curve")).unwrap();
+    assert_eq!(report.tables.names().collect::<Vec<_>>(), ["networks"]);
+    assert_eq!(report.tables["networks"].rows.len(), 1);
 }
