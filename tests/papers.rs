@@ -1,5 +1,6 @@
 //! Methods of several papers in one run, and what their plugins claim, in versions that take seconds.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,22 @@ fn a_portfolio_credits_assisted_and_plain_evolution() {
     names.sort_unstable();
     assert_eq!(names, ["assisted", "plain"]);
     assert_eq!(proposed.iter().map(|(_, n)| n).sum::<u64>(), 14);
+}
+
+#[test]
+fn an_assisted_search_over_low_rank_layers_proposes_each_point_once() {
+    let place = Place::new("");
+    let run = example(
+        &place,
+        "assisted-low-rank",
+        &["stage.found.budget=6", "stage.trained.train.epochs=2"],
+    );
+    let journal = Journal::open(&run.join("journal.sqlite")).expect("a journal");
+    let trials = journal.entries(0).expect("trials").into_iter();
+    let points: BTreeSet<String> = trials
+        .map(|trial| format!("{:?}", trial.proposal.expect("a trial has one").point))
+        .collect();
+    assert_eq!(points.len(), 6);
 }
 
 /// Whether the folder of real data is there. Without it a test says so and is skipped, but for CI.
