@@ -145,6 +145,7 @@ fn reproduction() -> Reproduction {
         paper: String::new(),
         experiment: "lenet".into(),
         smoke: false,
+        seeds: None,
         of: "0".repeat(64),
         commit: None,
         verdicts: vec![
@@ -190,7 +191,7 @@ fn stage(name: &str, value: impl Fn(u64) -> f64) -> Stage {
     }
 }
 
-/// A curve, a table with names, and a square of numbers.
+/// A curve of two seeds and one of twenty, a table with names, and a square of numbers.
 fn analysed() -> Vec<Reported> {
     let names: Vec<String> = (0..10).map(|class| class.to_string()).collect();
     let square = Table {
@@ -221,7 +222,19 @@ fn analysed() -> Vec<Reported> {
         name: name.into(),
         seeds: vec![(0, table.clone()), (1, table)],
     });
-    reported.to_vec()
+    let height = |seed: u64| Table {
+        columns: vec!["depth".into(), "height".into()],
+        rows: (1..=4)
+            .map(|depth| vec![f64::from(depth), f64::from(depth) + seed as f64])
+            .collect(),
+        labels: vec![],
+    };
+    let many = Reported {
+        step: 0,
+        name: "many".into(),
+        seeds: (0..20).map(|seed| (seed, height(seed))).collect(),
+    };
+    reported.into_iter().chain([many]).collect()
 }
 
 /// A search by two strategies in which every seventh trial fails.

@@ -42,6 +42,16 @@ fn a_page_is_whole_at_every_width_in_light_and_in_dark() {
     }
 }
 
+/// So many lines would have each colour three times.
+#[test]
+fn of_many_seeds_the_mean_is_drawn() {
+    let page = page(&report(0)).unwrap();
+    let drawn =
+        "height over depth; mean of 20 seeds, with its 95 % interval: from 10.5000 to 13.5000";
+    assert!(page.contains(drawn), "{page}");
+    assert!(!page.contains("seed 19"), "{page}");
+}
+
 /// The one figure that is asserted: people with many trials left other tools because their pages do not open.
 #[test]
 fn five_thousand_trials_open_within_two_seconds() {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::data::{Report, Reported, Search, Stage, Trial};
 use crate::claims::Verdict;
 use crate::error::Context;
-use crate::spread::Difference;
+use crate::spread::{Difference, Spread};
 use crate::summary::Compared;
 use plot::{Axes, Figure, Group, Line};
 use text::{duration, interval, mean, number};
@@ -312,6 +312,7 @@ fn so_far(stage: &Stage, search: &Search, report: &Report, id: String) -> Option
         Line {
             name: name.into(),
             points: points.chain(end).collect(),
+            band: vec![],
             colour,
             steps: true,
         }
@@ -338,9 +339,10 @@ fn row(trial: &Trial) -> Row {
     let point = trial
         .point
         .iter()
-        .map(|(name, value)| match value.as_f64() {
-            Some(x) => format!("{name} {}", number(x)),
-            None => format!("{name} {value}"),
+        .map(|(name, value)| match (value.as_f64(), value.as_str()) {
+            (Some(x), _) => format!("{name} {}", number(x)),
+            (None, Some(text)) => format!("{name} {text}"),
+            (None, None) => format!("{name} {value}"),
         });
     // Whose they are stands below, among the contributions.
     let layers = trial.layers.iter();
@@ -451,21 +453,25 @@ fn mean_table(reported: &Reported) -> (String, Table) {
     (format!(", mean of {n} seeds"), mean)
 }
 
-/// A plot for each column but the first, over the first; a line for each seed.
+/// A plot for each column but the first, over the first; a line for each seed, or, where there are more than colours, their
+/// mean.
 fn drawn(stage: &Stage, reported: &Reported, id: &mut impl FnMut() -> String) -> Vec<Figure> {
     let Some((_, first)) = reported.seeds.first() else {
         return vec![];
     };
     let x = &*first.columns[0];
     let columns = (1..first.columns.len()).map(|column| {
-        let lines = { reported.seeds.iter().enumerate() }
-            .map(|(i, (seed, table))| Line {
-                name: format!("seed {seed}"),
-                points: points(table, column),
-                colour: i,
-                steps: false,
-            })
-            .collect::<Vec<_>>();
+        let each = reported.seeds.iter().enumerate();
+        let each = each.map(|(i, (seed, table))| Line {
+            name: format!("seed {seed}"),
+            points: points(table, column),
+            band: vec![],
+            colour: i,
+            steps: false,
+        });
+        let each: Vec<Line> = each.collect();
+        let mean = (each.len() > plot::COLOURS).then(|| averaged(&each));
+        let lines = mean.flatten().map_or(each, |mean| vec![mean]);
         let y = &*first.columns[column];
         let title = match reported.name.as_str() {
             "curve" => format!("{}: {y}", stage.name),
@@ -482,6 +488,30 @@ fn drawn(stage: &Stage, reported: &Reported, id: &mut impl FnMut() -> String) ->
         )
     });
     columns.flatten().collect()
+}
+
+/// The mean of lines, in the band of its interval; nothing where they have points at different places.
+fn averaged(lines: &[Line]) -> Option<Line> {
+    let places = |line: &Line| line.points.iter().map(|(x, _)| *x).collect::<Vec<f64>>();
+    let (first, others) = lines.split_first()?;
+    if others.iter().any(|other| places(other) != places(first)) {
+        return None;
+    }
+    let spreads = first.points.iter().enumerate().map(|(at, (x, _))| {
+        let spread = Spread::over(lines.iter().map(|line| line.points[at].1))?;
+        Some(((*x, spread.mean), spread.interval?))
+    });
+    let finite = spreads
+        .flatten()
+        .filter(|((x, _), (low, high))| x.is_finite() && low.is_finite() && high.is_finite());
+    let (points, band) = finite.unzip();
+    Some(Line {
+        name: format!("mean of {} seeds, with its 95 % interval", lines.len()),
+        points,
+        band,
+        colour: 0,
+        steps: false,
+    })
 }
 
 fn points(table: &Table, column: usize) -> Vec<(f64, f64)> {

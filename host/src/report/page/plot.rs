@@ -47,6 +47,8 @@ pub(super) struct Line {
     pub name: String,
     /// Its points, from left to right.
     pub points: Vec<(f64, f64)>,
+    /// From where to where each of its points may be; of none, or of all, which are finite then.
+    pub band: Vec<(f64, f64)>,
     /// Number of its colour.
     pub colour: usize,
     /// Whether it stays at each value until the next.
@@ -74,8 +76,11 @@ pub(super) fn lines(axes: Axes, lines: &[Line]) -> Option<Figure> {
         .map(|line| (line, finite(line)))
         .filter(|(_, points)| points.len() > 1)
         .collect();
-    let all = || drawn.iter().flat_map(|(_, points)| points);
-    let (low, high) = extent(all().map(|(_, y)| *y))?;
+    let reached = drawn.iter().flat_map(|(line, points)| {
+        let ends = line.band.iter().flat_map(|(low, high)| [*low, *high]);
+        points.iter().map(|(_, y)| *y).chain(ends)
+    });
+    let (low, high) = extent(reached)?;
     let is_wide = low > 0.0 && high / low > RATIO;
     let plots: Vec<Plot> = { drawn.iter() }
         .map(|(line, points)| {
@@ -83,7 +88,12 @@ pub(super) fn lines(axes: Axes, lines: &[Line]) -> Option<Figure> {
                 .with_data(points.clone())
                 .with_color(colour(line.colour))
                 .with_stroke_width(1.75);
-            Plot::Line(if line.steps { plot.with_step() } else { plot })
+            let (low, high): (Vec<f64>, Vec<f64>) = line.band.iter().copied().unzip();
+            Plot::Line(match line {
+                Line { steps: true, .. } => plot.with_step(),
+                Line { band, .. } if !band.is_empty() => plot.with_band(low, high),
+                _ => plot,
+            })
         })
         .collect();
     let mut layout = layout(&plots, WIDTH, HEIGHT)
