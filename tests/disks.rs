@@ -210,6 +210,16 @@ fn a_folder_that_cannot_be_written() {
     check_failed(&read_only(&["run", "experiment.toml"]), &says, "a new run");
     let output = read_only(&["resume", RUN]);
     check_failed(&output, &[RUN, "Read-only file system"], "a run");
+    // What is there can be looked at.
+    for arguments in [
+        &["trials", RUN][..],
+        &["report", RUN, "--json"],
+        &["runs"],
+        &["runs", "diff", RUN, RUN],
+    ] {
+        let output = read_only(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", both(&output));
+    }
     check_resumes(&place, RUN, "no longer read-only");
 }
 
@@ -232,7 +242,16 @@ fn a_journal_that_was_cut_short() {
     let whole = fs::metadata(run.join("journal.sqlite"))
         .expect("a journal")
         .len();
-    for length in [99, 1_000, 4_096, whole / 2, whole - 4_096] {
+    for length in [
+        1,
+        99,
+        1_000,
+        4_096,
+        whole / 2,
+        whole - 4_096,
+        whole - 2,
+        whole - 1,
+    ] {
         let name = format!("runs/cut-{length}");
         let run = copy(&run, &format!("cut-{length}"));
         let file = run.join("journal.sqlite");
@@ -246,11 +265,8 @@ fn a_journal_that_was_cut_short() {
         check_resumes(&place, &name, &name);
     }
     // As it is where `pleach` was killed before its first table: a journal without anything.
-    for length in [0, 1] {
-        let name = format!("cut-{length}");
-        cut(&copy(&run, &name).join("journal.sqlite"), length);
-        check_resumes(&place, &format!("runs/{name}"), &name);
-    }
+    cut(&copy(&run, "cut-0").join("journal.sqlite"), 0);
+    check_resumes(&place, "runs/cut-0", "cut-0");
 }
 
 /// What was written last stands beside the journal. Where its end is lost, so are the results there, and they are made again.

@@ -126,6 +126,71 @@ fn what_is_measured_again_is_what_the_journal_holds() {
 }
 
 #[test]
+fn data_that_have_changed_are_refused() {
+    let place = place();
+    let write = |name: &str, text: &str| {
+        fs::write(place.folder.path().join(name), text).expect("a table");
+    };
+    write("t.csv", &table(0.3));
+    let said = "error: the run was begun with other data\n  found     `t.csv` has changed";
+    let run = "runs/experiment-1";
+    for arguments in [
+        &["evaluate", run][..],
+        &["predict", run, "--input", "t.csv"],
+        &["export", run],
+        &["resume", run],
+    ] {
+        refused(&place, arguments, 1, said);
+    }
+    json(&place, &["evaluate", run, "--set", "task.file=t.csv"]);
+    place.run(&[]);
+    let diff = json(&place, &["runs", "diff", run, "runs/experiment-2"]);
+    assert_eq!(diff["experiment"][0]["key"], "data.t.csv", "{diff:#}");
+    refused(
+        &place,
+        &["run", "experiment.toml", "--locked", run],
+        1,
+        "error: plugins or data are not those of the lock\n  found     `t.csv` has changed",
+    );
+    write("t.csv", &table(0.0));
+    json(&place, &["evaluate", run]);
+    fs::remove_file(place.folder.path().join("t.csv")).expect("a table");
+    refused(&place, &["evaluate", run], 1, "`t.csv` cannot be read");
+}
+
+#[test]
+fn a_task_that_cannot_be_made_leaves_no_run() {
+    let task = r#"task = { use = "baselines/table", file = "none.csv", target = "class", kind = "classes" }"#;
+    let place = Place::new(&format!("{task}\n{STAGES}"));
+    refused(
+        &place,
+        &["run", "experiment.toml"],
+        1,
+        "there is no file `none.csv`",
+    );
+    let runs = fs::read_dir(place.folder.path().join("runs")).expect("the folder of runs");
+    assert_eq!(runs.count(), 0);
+}
+
+#[test]
+fn points_are_shown_as_they_are_written() {
+    let place = place();
+    let trials = ["trials", "runs/experiment-1", "--stage", "search"];
+    for row in json(&place, &trials).as_array().expect("rows") {
+        assert_eq!(row["point.depth"], 1);
+        let activation = row["point.activation"].as_str();
+        assert!(
+            ["relu", "tanh", "elu"].map(Some).contains(&activation),
+            "{row}"
+        );
+    }
+    let report = json(&place, &["report", "runs/experiment-1"]);
+    let point = &report["stages"][0]["search"]["trials"][0]["point"];
+    assert_eq!(point["depth"], 1, "{point}");
+    assert!(point["activation"].is_string(), "{point}");
+}
+
+#[test]
 fn other_data_may_stand_in() {
     let place = place();
     let write = |name: &str, text: &str| {

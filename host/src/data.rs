@@ -155,7 +155,8 @@ fn is_there(path: &Path, file: &DataFile) -> Result<bool, Error> {
     }
 }
 
-fn hash(path: &Path) -> io::Result<String> {
+/// SHA-256 of a file of any size.
+pub(crate) fn hash(path: &Path) -> io::Result<String> {
     let (mut file, mut hash, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut chunk)? {

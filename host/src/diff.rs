@@ -108,7 +108,7 @@ fn compare(key: &str, first: Option<&Json>, second: Option<&Json>, all: &mut Vec
     }
 }
 
-/// The resolved experiment, with its architecture files in it.
+/// The resolved experiment, with its architecture files in it, and what its files of data hash to.
 fn experiment(run: &Run) -> Result<Json, Error> {
     let mut experiment = table(&run.source()?.text)?;
     let stages = experiment.get_mut("stage").and_then(Json::as_array_mut);
@@ -119,6 +119,9 @@ fn experiment(run: &Run) -> Result<Json, Error> {
             fill_in(run, arm)?;
         }
     }
+    let data = Lock::read(run.folder())?.data.into_iter();
+    let data = data.map(|file| (file.path.display().to_string(), short(&file.sha256).into()));
+    experiment["data"] = Json::Object(data.collect());
     Ok(by_name(experiment))
 }
 
@@ -170,11 +173,15 @@ fn by_name(mut experiment: Json) -> Json {
     experiment
 }
 
+/// As many digits of a hash as tell files apart.
+fn short(sha256: &str) -> String {
+    sha256.chars().take(12).collect()
+}
+
 fn plugins(run: &Run) -> Result<Json, Error> {
     let locked = Lock::read(run.folder())?.plugin.into_iter();
     let plugins = locked.map(|plugin| {
-        // As many digits as tell files apart.
-        let hash: String = plugin.sha256.chars().take(12).collect();
+        let hash = short(&plugin.sha256);
         (plugin.name, format!("{} ({hash})", plugin.version).into())
     });
     Ok(Json::Object(plugins.collect()))
@@ -188,7 +195,7 @@ fn results(first: &Run, second: &Run) -> Result<Vec<Compared>, Error> {
     if goal != other {
         return Ok(vec![]);
     }
-    let journals = [first, second].map(|run| Journal::open(&run.journal()));
+    let journals = [first, second].map(|run| Journal::look(&run.journal()));
     let [one, another] = journals;
     let (one, another) = (one?, another?);
     let names = second.stages()?;

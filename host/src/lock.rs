@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plugin_api_data::Error;
+use plugin_api_data::{Error, Recipe};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::cards::Catalog;
+use crate::data::hash;
 use crate::error::Context;
 use crate::plugins::Plugin;
 
@@ -18,6 +20,9 @@ pub(crate) const LOCK: &str = "plugins.lock";
 pub struct Lock {
     /// SHA-256 of the resolved experiment.
     pub experiment: String,
+    /// The files of data that its task names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<LockedFile>,
     /// Its plugins.
     pub plugin: Vec<Locked>,
 }
@@ -33,6 +38,15 @@ pub struct Locked {
     pub sha256: String,
     /// Where the file was.
     pub path: PathBuf,
+}
+
+/// A file of data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockedFile {
+    /// As the task names it: where it is relative, seen from the folder in which pleach runs.
+    pub path: PathBuf,
+    /// SHA-256 of it.
+    pub sha256: String,
 }
 
 impl Lock {
@@ -67,7 +81,40 @@ impl Lock {
         locked.collect()
     }
 
-    /// Refuses other plugins than those of the lock: one that has changed or is gone, and one that an experiment
+    /// The files that a task names: whatever in its parameters is the path of one.
+    ///
+    /// # Errors
+    /// Where one cannot be read.
+    pub(crate) fn data(task: &Recipe) -> Result<Vec<LockedFile>, Error> {
+        let mut names = vec![];
+        task.params
+            .values()
+            .for_each(|value| texts(value, &mut names));
+        let files = names
+            .into_iter()
+            .map(PathBuf::from)
+            .filter(|path| path.is_file());
+        let locked = files.map(|path| {
+            let sha256 = hash(&path).context(|| format!("cannot read `{}`", path.display()))?;
+            Ok(LockedFile { path, sha256 })
+        });
+        locked.collect()
+    }
+
+    /// The files of data that are gone or have changed, each with what it is now.
+    pub fn changed_data(&self) -> Vec<String> {
+        let changed = self.data.iter().filter_map(|file| {
+            let path = file.path.display();
+            match hash(&file.path) {
+                Ok(now) if now == file.sha256 => None,
+                Ok(_) => Some(format!("`{path}` has changed")),
+                Err(_) => Some(format!("`{path}` cannot be read")),
+            }
+        });
+        changed.collect()
+    }
+
+    /// Refuses other data and plugins than those of the lock: one that has changed or is gone, and one that an experiment
     /// `uses` and the lock does not name.
     ///
     /// # Errors
@@ -78,7 +125,7 @@ impl Lock {
                 .iter()
                 .find(|p| p.shadowed_by.is_none() && p.name() == Some(name))
         };
-        let mut differences = vec![];
+        let mut differences = self.changed_data();
         for locked in &self.plugin {
             let Locked { name, version, .. } = locked;
             match nearest(name) {
@@ -100,9 +147,19 @@ impl Lock {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(Error::new("the plugins are not those of the lock")
+        Err(Error::new("plugins or data are not those of the lock")
             .found(differences.join("\n"))
             .help("put the files of the lock back, or run without `--locked`"))
+    }
+}
+
+/// The texts in a value.
+fn texts<'a>(value: &'a Json, all: &mut Vec<&'a str>) {
+    match value {
+        Json::String(text) => all.push(text),
+        Json::Array(values) => values.iter().for_each(|value| texts(value, all)),
+        Json::Object(fields) => fields.values().for_each(|value| texts(value, all)),
+        _ => {}
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use glob::Pattern;
 use plugin_api_data::{
-    Answers, Arch, Error, Goal, Named, Observation, Params, Proposal, Recipe, Report,
+    Answers, Arch, Decision, Error, Goal, Named, Observation, Params, Proposal, Recipe, Report,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -77,6 +77,13 @@ pub struct Change {
     /// Who leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub drop: Vec<String>,
+}
+
+impl Change {
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.drop.is_empty()
+    }
 }
 
 /// What a child does: it takes a subject, applies steps to it, and hands on a subject.
@@ -287,6 +294,8 @@ pub enum Reply {
     Began {
         /// Whether it names earlier trials, whose weights may be inherited.
         inherits: bool,
+        /// What the space leaves open.
+        decisions: Vec<Decision>,
     },
     /// The answer takes longer, but comes nearer: points are being scored.
     Alive,

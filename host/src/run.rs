@@ -1,5 +1,6 @@
 //! The folder of a run: what it was begun with, and where its results go.
 
+use std::cell::LazyCell;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use plugin_api_data::{Arch, Error, Goal, LIBTORCH};
+use plugin_api_data::{Arch, Decision, Error, Goal, LIBTORCH, Named};
 use serde::{Deserialize, Serialize};
 
 use crate::cards::Catalog;
@@ -28,6 +29,8 @@ const SUMMARY: &str = "summary.json";
 const GOAL: &str = "goal.json";
 /// The file that says who has removed weights.
 const REMOVED: &str = "weights/removed.txt";
+/// What searches leave open, by their names.
+const DECISIONS: &str = "decisions.json";
 /// The file that is there while somebody wants whoever works on the run to stop.
 const STOP: &str = "stop";
 /// How often one looks whether it is there, or whether the run has stopped.
@@ -103,6 +106,7 @@ impl Run {
         device: &str,
     ) -> Result<(Self, Experiment), Error> {
         let locked = Lock::plugins(plugins, catalog)?;
+        let data = Lock::data(&experiment.task)?;
         let folder = claim(runs, stem)?;
         let run = Run {
             _hold: Some(Hold::of(&folder)?),
@@ -139,6 +143,7 @@ impl Run {
         let text = keep_comments(&experiment.to_toml()?, &source.text);
         let lock = Lock {
             experiment: plugins::sha256(text.as_bytes()),
+            data,
             plugin: locked,
         };
         run.write(
@@ -154,6 +159,20 @@ impl Run {
         // Last: a folder with an experiment is a run that can be resumed.
         run.write("experiment.toml", &text)?;
         Ok((run, experiment))
+    }
+
+    /// Removes a run in which nothing has begun, unless a worker has printed why.
+    ///
+    /// # Errors
+    /// Where its folder cannot be removed.
+    pub fn give_up(self) -> Result<(), Error> {
+        let attempt = || format!("cannot remove `{}`", self.folder.display());
+        for log in fs::read_dir(self.logs()).context(attempt)? {
+            if log.and_then(|log| log.metadata()).context(attempt)?.len() > 0 {
+                return Ok(());
+            }
+        }
+        fs::remove_dir_all(&self.folder).context(attempt)
     }
 
     /// Opens the folder of a run that was begun before.
@@ -408,6 +427,38 @@ impl Run {
             .context(attempt)
     }
 
+    /// Keeps what a search leaves open, by which people read its points.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_decisions(&self, search: &str, decisions: &[Decision]) -> Result<(), Error> {
+        let mut all = self.all_decisions()?;
+        all.put(search, decisions.to_vec());
+        let text = serde_json::to_string(&all)
+            .context(|| "cannot write what a search leaves open".into())?;
+        self.write(DECISIONS, &text)
+    }
+
+    /// What a search leaves open; nothing where it has not begun.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn decisions(&self, search: &str) -> Result<Vec<Decision>, Error> {
+        let mut all = self.all_decisions()?;
+        Ok(all.remove(search).unwrap_or_default())
+    }
+
+    fn all_decisions(&self) -> Result<Named<Vec<Decision>>, Error> {
+        if !self.folder.join(DECISIONS).is_file() {
+            return Ok(Named::new());
+        }
+        let attempt = || {
+            let run = self.folder.display();
+            format!("cannot read what searches of `{run}` leave open")
+        };
+        serde_json::from_str(&self.read(DECISIONS)?).context(attempt)
+    }
+
     /// Keeps what came out of it: the run is complete.
     ///
     /// # Errors
@@ -446,7 +497,23 @@ impl Run {
             .context(|| "cannot read the run's environment".into())
     }
 
-    /// The plugins of the run, unchanged, for the experiment, unchanged.
+    /// Refuses to go on where the data that the task was made of are not what they were: scales and the order of classes
+    /// follow from them.
+    ///
+    /// # Errors
+    /// Where a file of them is gone or has changed since; all of these are named.
+    pub fn check_data(&self) -> Result<(), Error> {
+        let changed = Lock::read(&self.folder)?.changed_data();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new("the run was begun with other data")
+            .found(changed.join("\n"))
+            .help("put the old files back, where they were seen from the folder in which pleach ran; or begin a new run"))
+    }
+
+    /// The plugins of the run, unchanged, for the experiment, unchanged. Such a file is taken from where it was, else from
+    /// wherever plugins are found.
     ///
     /// # Errors
     /// Where one of them is gone or has changed since; all of these are named.
@@ -457,14 +524,20 @@ impl Run {
         if plugins::sha256(self.read("experiment.toml")?.as_bytes()) != lock.experiment {
             differences.push("experiment.toml has changed".into());
         }
+        // Only where it is needed: they are all read for it.
+        let elsewhere = LazyCell::new(|| plugins::find(&plugins::folders(&[])).unwrap_or_default());
         for locked in lock.plugin {
             let (name, path) = (&locked.name, locked.path.display());
-            match plugins::at(&locked.path) {
-                None => differences.push(format!("`{name}` is gone: {path}")),
-                Some(plugin) if plugin.sha256 != locked.sha256 => {
-                    differences.push(format!("`{name}` has changed: {path}"))
-                }
+            let at = plugins::at(&locked.path);
+            let was_there = at.is_some();
+            let is_it = |plugin: &Plugin| plugin.sha256 == locked.sha256;
+            match at
+                .filter(is_it)
+                .or_else(|| elsewhere.iter().find(|p| is_it(p)).cloned())
+            {
                 Some(plugin) => found.push(plugin),
+                None if was_there => differences.push(format!("`{name}` has changed: {path}")),
+                None => differences.push(format!("`{name}` is gone: {path}")),
             }
         }
         if differences.is_empty() {

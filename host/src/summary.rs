@@ -99,7 +99,7 @@ impl Summary {
     /// # Errors
     /// Where it cannot be read.
     pub fn of(experiment: &Experiment, run: &Run, goal: &Goal) -> Result<Self, Error> {
-        let journal = Journal::open(&run.journal())?;
+        let journal = Journal::look(&run.journal())?;
         let mut summary = Summary {
             run: run.folder().into(),
             metric: goal.metric.clone(),

@@ -1,6 +1,6 @@
 //! The trials of a search as a table, and the seeds of any other stage.
 
-use plugin_api_data::{Decided, Error, Goal};
+use plugin_api_data::{Decided, Decision, Domain, Error, Goal, Json};
 
 use crate::frame::{Cell, Frame};
 use crate::journal::{Entry, Journal};
@@ -12,7 +12,12 @@ use crate::study::value;
 ///
 /// # Errors
 /// Where the journal cannot be read.
-pub fn table(journal: &Journal, stage: usize, goal: Option<&Goal>) -> Result<Frame, Error> {
+pub fn table(
+    journal: &Journal,
+    stage: usize,
+    goal: Option<&Goal>,
+    decisions: &[Decision],
+) -> Result<Frame, Error> {
     let trials = journal.entries(stage)?;
     let mut frame = Frame::new(trials.len());
     let rows = || trials.iter();
@@ -35,7 +40,11 @@ pub fn table(journal: &Journal, stage: usize, goal: Option<&Goal>) -> Result<Fra
     for (row, trial) in trials.iter().enumerate() {
         let point = trial.proposal.iter().map(|proposal| &proposal.point);
         for (name, decided) in point.flat_map(|point| point.iter()) {
-            frame.put(row, &format!("point.{name}"), cell(decided));
+            frame.put(
+                row,
+                &format!("point.{name}"),
+                cell(shown(decisions, name, decided)),
+            );
         }
     }
     frame.column("seconds", rows().map(|trial| Some(trial.timing?.seconds)));
@@ -54,15 +63,35 @@ fn outcome(trial: &Entry) -> Option<&'static str> {
     })
 }
 
-/// What was decided: an option as its number, a subset as the numbers of those that are in.
-fn cell(decided: &Decided) -> Cell {
+/// What was decided, as a person would write it: the option itself, a subset as the numbers of those that are in. Of a
+/// search whose `decisions` are not known an option is its number, counted from 0.
+pub fn shown(decisions: &[Decision], name: &str, decided: &Decided) -> Json {
+    let domain = { decisions.iter() }
+        .find(|decision| decision.name == name)
+        .map(|decision| &decision.domain);
+    match (decided, domain) {
+        (Decided::Option(option), Some(Domain::Options(options))) if *option < options.len() => {
+            options[*option].clone()
+        }
+        (Decided::Option(option), _) => (*option).into(),
+        (Decided::Integer(i), _) => (*i).into(),
+        (Decided::Real(x), _) => (*x).into(),
+        (Decided::Subset(of), _) => of.clone().into(),
+    }
+}
+
+fn cell(decided: Json) -> Cell {
     match decided {
-        Decided::Option(i) => (*i as u64).into(),
-        Decided::Integer(i) => (*i).into(),
-        Decided::Real(x) => (*x).into(),
-        Decided::Subset(of) => {
+        Json::String(text) => text.into(),
+        Json::Array(of) => {
             let of: Vec<String> = of.iter().map(ToString::to_string).collect();
             of.join(" ").into()
         }
+        Json::Number(x) => match (x.as_i64(), x.as_f64()) {
+            (Some(i), _) => i.into(),
+            (None, Some(x)) => x.into(),
+            (None, None) => x.to_string().into(),
+        },
+        other => other.to_string().into(),
     }
 }

@@ -601,7 +601,7 @@ fn relaxations_and_analyses() {
               | ^^^^"#]],
     );
     check_stage(
-        "search = 'baselines/random'\nspace = 'baselines/gnn'\nbudget = 3\n\
+        "search = 'baselines/random'\nspace = 'baselines/gnn'\nbudget = 12\n\
          mix = [{ at = 9, drop = ['a'] }, { at = 2, add = { b = 'baselines/random' } }]",
         expect![[r#"
             seed = 0
@@ -619,7 +619,7 @@ fn relaxations_and_analyses() {
 
             [[stage]]
             name = "search-1"
-            budget = 3
+            budget = 12
             ahead = 1
             batch = 1
             equal = "evaluate"

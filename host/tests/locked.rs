@@ -96,16 +96,16 @@ fn all_differences_are_named_at_once() {
         &home,
         "runs/e-1",
         expect![[r#"
-        1
-        error: the plugins are not those of the lock
-          found     `fake` has changed
-                      before  0.1.0 HASH
-                      now     0.2.0 HASH
-                    `spare` 0.1.0 is gone
-                    `other` is not in the lock
-                      now     0.1.0 HASH
-          help: put the files of the lock back, or run without `--locked`
-    "#]],
+            1
+            error: plugins or data are not those of the lock
+              found     `fake` has changed
+                          before  0.1.0 HASH
+                          now     0.2.0 HASH
+                        `spare` 0.1.0 is gone
+                        `other` is not in the lock
+                          now     0.1.0 HASH
+              help: put the files of the lock back, or run without `--locked`
+        "#]],
     );
     // An experiment that cannot be read for want of a plugin does not hide the reason.
     home.write("e.toml", toml);
@@ -113,14 +113,14 @@ fn all_differences_are_named_at_once() {
         &home,
         "runs/e-1",
         expect![[r#"
-        1
-        error: the plugins are not those of the lock
-          found     `fake` has changed
-                      before  0.1.0 HASH
-                      now     0.2.0 HASH
-                    `spare` 0.1.0 is gone
-          help: put the files of the lock back, or run without `--locked`
-    "#]],
+            1
+            error: plugins or data are not those of the lock
+              found     `fake` has changed
+                          before  0.1.0 HASH
+                          now     0.2.0 HASH
+                        `spare` 0.1.0 is gone
+              help: put the files of the lock back, or run without `--locked`
+        "#]],
     );
     assert!(!home.path().join("runs/e-2").exists());
 }
@@ -133,13 +133,13 @@ fn the_same_version_with_other_bytes_is_another_plugin() {
         &home,
         "runs/e-1",
         expect![[r#"
-        1
-        error: the plugins are not those of the lock
-          found     `fake` has changed
-                      before  0.1.0 HASH
-                      now     0.1.0 HASH
-          help: put the files of the lock back, or run without `--locked`
-    "#]],
+            1
+            error: plugins or data are not those of the lock
+              found     `fake` has changed
+                          before  0.1.0 HASH
+                          now     0.1.0 HASH
+              help: put the files of the lock back, or run without `--locked`
+        "#]],
     );
 }
 

@@ -374,6 +374,28 @@ fn a_search_ends_when_what_it_counts_is_spent() {
         succeeded(&scratch.resume());
         assert_eq!(scratch.journal(), before);
     }
+    let scratch = Scratch::new("", "");
+    let experiment = scratch.path().join("e.toml");
+    let text = fs::read_to_string(&experiment).unwrap();
+    let budget = "budget = { trials = 12, parameter = 100 }";
+    fs::write(&experiment, text.replace("budget = 12", budget)).unwrap();
+    let refused = scratch.run(2);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = stderr(&refused);
+    let says = "error: the budget counts `parameter`, which trials do not report\n  help: did you mean `parameters`?";
+    assert!(told.contains(says), "{told}");
+}
+
+#[test]
+fn what_is_reused_costs_nothing() {
+    // Three points of 42 parameters, one of which fails.
+    let scratch = circling("equal = \"reuse\"");
+    let experiment = scratch.path().join("e.toml");
+    let text = fs::read_to_string(&experiment).unwrap();
+    let budget = "budget = { trials = 12, parameters = 100 }";
+    fs::write(&experiment, text.replace("budget = 12", budget)).unwrap();
+    succeeded(&scratch.run(2));
+    assert_eq!(scratch.outcomes().len(), 12 + 3);
 }
 
 #[test]
@@ -383,6 +405,20 @@ fn a_finished_study_can_be_resumed() {
     let before = scratch.journal();
     succeeded(&scratch.resume());
     assert_eq!(scratch.journal(), before);
+}
+
+#[test]
+fn a_plugin_may_have_moved() {
+    let scratch = Scratch::new("", "");
+    succeeded(&scratch.run(2));
+    let elsewhere = scratch.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let file = scratch.plugin();
+    fs::rename(&file, elsewhere.join(file.file_name().unwrap())).unwrap();
+    let resume = || scratch.command(&["resume", "runs/e-1"]);
+    let refused = resume().output().unwrap();
+    assert!(stderr(&refused).contains("`fake` is gone: "));
+    succeeded(&resume().env("PLEACH_PLUGINS", &elsewhere).output().unwrap());
 }
 
 #[test]
@@ -799,12 +835,17 @@ fn a_planned_change_comes_before_its_trial() {
     let who: Vec<bool> = by.iter().map(Option::is_some).collect();
     let expected: Vec<bool> = (0..12).map(|trial| (2..7).contains(&trial)).collect();
     assert_eq!(who, expected);
-    // A change that its strategy refuses ends the search.
+    // A change that its strategy refuses.
     let wrong = planned.replace("drop = ['a']", "drop = ['b']");
     fs::write(&experiment, text.replace("ahead = 4", &wrong)).unwrap();
     let refused = scratch.run(1);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(stderr(&refused).contains("error: nobody is called `b`"));
+    let told = stderr(&refused);
+    assert!(told.contains("error: the search `found` cannot change as `mix` says"));
+    assert!(told.contains("nobody is called `b`"), "{told}");
+    let journal = Connection::open(scratch.path().join("runs/e-2/journal.sqlite")).unwrap();
+    let trials = journal.query_row("SELECT count(*) FROM trial", [], |row| row.get::<_, i64>(0));
+    assert_eq!(trials, Ok(0), "it is told before the first trial");
 }
 
 #[test]
@@ -825,7 +866,9 @@ fn runs_are_listed() {
     assert_eq!(list()[1][..2], ["e-1", "running"]);
     running.kill().unwrap();
     running.wait().unwrap();
-    assert_eq!(list()[1][..2], ["e-1", "stopped"]);
+    let stopped = &list()[1];
+    assert_eq!(stopped[..2], ["e-1", "stopped"]);
+    assert_eq!(stopped[3], "val.score", "the best so far: {stopped:?}");
     succeeded(&scratch.resume());
     fs::write(scratch.path().join("runs/no-run"), "").unwrap();
     let listed = list();

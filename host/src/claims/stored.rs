@@ -24,6 +24,9 @@ pub struct Reproduction {
     pub experiment: String,
     /// Whether it is the smoke version.
     pub smoke: bool,
+    /// How many seeds, where they are other than the experiment's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<u64>,
     /// SHA-256 of the device, of the experiment as it was changed, and of what it finds beside it.
     pub of: String,
     /// The state of the sources from whose folder the plugin was taken, as `git describe` has it; nothing for one that was

@@ -42,7 +42,7 @@ impl Verdict {
         run: &Run,
         experiment: &Experiment,
     ) -> Result<Self, Error> {
-        let journal = Journal::open(&run.journal())?;
+        let journal = Journal::look(&run.journal())?;
         let attempt = |error| {
             Error::new(format!("the claim `{}` cannot be judged", claim.name)).caused_by(error)
         };
@@ -253,8 +253,7 @@ fn with_interval(spread: &Spread) -> String {
                 spread.n
             )
         }
-        _ if spread.n > 1 => format!("{mean}, n = {}", spread.n),
-        _ => mean,
+        _ => format!("{mean}, n = {}", spread.n),
     }
 }
 

@@ -58,7 +58,7 @@ impl Estimate {
 
 /// How long a work of each stage has taken, in seconds.
 fn medians(run: &Run) -> Result<Named<f64>, Error> {
-    let journal = Journal::open(&run.journal())?;
+    let journal = Journal::look(&run.journal())?;
     let mut medians = Named::new();
     for (index, stage) in run.stages()?.into_iter().enumerate() {
         let entries = journal.entries(index)?.into_iter();

@@ -18,6 +18,9 @@ const MORE: &str = "\
 The weights are those that evaluation uses: masked ones are zeros, and what a hypernet makes is made. Their names are \
 pleach's paths, and so are the keys of the PyTorch module's `state_dict` and the initializers of ONNX. Files that are there already are replaced.
 
+It is the network alone: it takes what the task makes of data, and gives what the task reads answers from. `baselines/table`, \
+for one, scales numbers by the rows for training and counts classes in the order of their names; `pleach predict` does both.
+
 Example:
   pleach export runs/lenet-mnist-1 --to pytorch --out lenet
   python -c '

@@ -28,6 +28,9 @@ impl Made {
     /// Opens a run, with these changes of its task.
     pub(super) fn open(folder: &Path, set: &[(String, String)]) -> Result<Self, Failure> {
         let run = Run::open(folder)?;
+        if set.is_empty() {
+            run.check_data()?;
+        }
         let mut source = run.source()?;
         for (key, value) in set {
             if key != "task" && !key.starts_with("task.") {
@@ -123,7 +126,7 @@ impl Made {
     pub(super) fn hangs_on_weights(&self, stage: &str) -> Result<(), Failure> {
         let mut stages = self.experiment.stages.iter();
         let index = stages.position(|s| s.name == stage).unwrap_or_default();
-        let results = Journal::open(&self.run.journal())?.results(index)?;
+        let results = Journal::look(&self.run.journal())?.results(index)?;
         let mut reports = results
             .values()
             .flatten()

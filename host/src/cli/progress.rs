@@ -63,7 +63,7 @@ pub(super) fn advance(bar: &ProgressBar, done: u64, total: Option<u64>) {
 
 fn bar() -> Box<dyn FnMut(Event)> {
     let style = ProgressStyle::with_template(
-        "{prefix} {bar:24} {pos}/{len} {elapsed}, {eta} left  {wide_msg}",
+        "{prefix} {bar:16} {pos}/{len} {elapsed}, {eta} left  {wide_msg}",
     )
     .expect("the template is constant");
     let mut bar = ProgressBar::hidden();
@@ -102,7 +102,7 @@ fn bar() -> Box<dyn FnMut(Event)> {
             }
             match (result, &best) {
                 (Ok(_), Some((best, value))) => {
-                    bar.set_message(format!("{}; best {best} {value:.4}", line(&event)));
+                    bar.set_message(format!("best {value:.4}, {best}; {}", line(&event)));
                 }
                 (Ok(_), None) => bar.set_message(line(&event)),
                 // A reason to look at should not be overwritten by the next trial.

@@ -146,7 +146,12 @@ impl Run {
             stop: Arc::default(),
         };
         let shown = self.runs.join(run.folder().file_name().unwrap_or_default());
-        self.manner.study(&experiment, &run, &shown, settings)
+        let done = self.manner.study(&experiment, &run, &shown, settings);
+        if let (Err(Failure::Failed(_)), Ok(None)) = (&done, run.goal()) {
+            // Its task could not be made: there is nothing to go on with.
+            run.give_up()?;
+        }
+        done
     }
 
     /// The experiment as text; that of a run, where its folder was given.
@@ -227,6 +232,7 @@ fn as_it_went(experiment: &mut Experiment, run: &run::Run) -> Result<(), Error> 
 impl Resume {
     pub(super) fn run(self) -> Result<(), Failure> {
         let run = run::Run::open(&self.run)?;
+        run.check_data()?;
         let program = Program::find()?;
         let plugins = run.plugins()?;
         let catalog = Catalog::new(&plugins, Some(program.clone()));
@@ -284,9 +290,11 @@ impl Manner {
         let goal =
             study::run(experiment, run, &settings, &mut *watch).map_err(|halt| match halt {
                 Halt::Interrupted => Failure::Interrupted(format!("stopped; to go on: {go_on}")),
-                Halt::Failed(error) if error.help.is_none() => Failure::Failed(error.help(
-                    format!("what is done is kept; to try the rest again: {go_on}"),
-                )),
+                // Without the task there is nothing to go on with.
+                Halt::Failed(error) if error.help.is_none() && has_goal(run) => {
+                    let help = format!("what is done is kept; to try the rest again: {go_on}");
+                    Failure::Failed(error.help(help))
+                }
                 Halt::Failed(error) => Failure::Failed(error),
             })?;
         drop(watch);
@@ -298,6 +306,10 @@ impl Manner {
         }
         Ok(summary)
     }
+}
+
+fn has_goal(run: &run::Run) -> bool {
+    matches!(run.goal(), Ok(Some(_)))
 }
 
 /// The first Ctrl-C stops the work in good order, and so does `pleach stop`; the second one ends the program at once.

@@ -17,7 +17,7 @@ use super::{Failure, table};
 const MORE: &str = "\
 Columns: `number`, `seed`, `outcome` (`done` or `failed`; empty while it runs), `by` (which strategy proposed it, where one \
 asks others), `from` (the trial whose weights it may inherit), `value` (the task's main metric on `val`), every metric by \
-its name, `point.NAME` for each decision of the point (an option as its number, counted from 0), `seconds`, `attempts`, \
+its name, `point.NAME` for each decision of the point (what was chosen, as one would write it), `seconds`, `attempts`, \
 `error`. A cell without a value is empty. Real numbers read back as the same ones.
 
 Examples:
@@ -48,13 +48,13 @@ impl Trials {
         let run = Run::look(&self.run)?;
         let stages = run.stages()?.into_iter();
         let names: Vec<String> = stages.map(|stage| stage.name).collect();
-        // Opening a journal would make it.
         if !run.journal().is_file() {
             return Err(Failure::Failed(Error::new("no stage of the run has begun")));
         }
-        let journal = Journal::open(&run.journal())?;
+        let journal = Journal::look(&run.journal())?;
         let stage = self.stage(&names, &journal)?;
-        let rows = trials::table(&journal, stage, run.goal()?.as_ref())?;
+        let decisions = run.decisions(&names[stage])?;
+        let rows = trials::table(&journal, stage, run.goal()?.as_ref(), &decisions)?;
         let about = json!({ "stage": names[stage] });
         table::show(&rows, self.out.zip(format), about, self.json)
     }

@@ -14,8 +14,9 @@ use super::component::Checker;
 use super::fields::{Node, Place, integer, json, params, refuse_unknown, string, table};
 use super::resolve::{Reader, arms_of};
 use super::{ARM, Diagnostic, Origin, Saved, recipes};
-use crate::error::Context;
+use crate::error::{Context, nearest};
 use crate::files::read_within;
+use crate::run::Run;
 
 /// A larger file is no architecture that anyone could mean.
 const ARCH: u64 = 64 << 20;
@@ -245,12 +246,8 @@ impl Reader<'_> {
             if !self.source.folder().join(&file).is_file() {
                 let what =
                     format!("the run `{run}` has no network of stage `{stage}`, seed {seed}");
-                let there = stems(&folder.join("weights"));
                 let error = Diagnostic::new(node.span(), what);
-                self.errors.push(error.help(match there.is_empty() {
-                    true => "it keeps no weights".into(),
-                    false => format!("it has {}", there.join(", ")),
-                }));
+                self.errors.push(error.help(what_is_there(&folder, stage)));
                 return None;
             }
             let (path, arch) = self.arch_in(node, &file)?;
@@ -295,11 +292,39 @@ fn saved_arch(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(arch.clone().into_bytes())
 }
 
-/// The names of the files in a folder, without their endings, in order.
-fn stems(folder: &Path) -> Vec<String> {
+/// What a run has, of which a stage was named that has no network there.
+fn what_is_there(folder: &Path, stage: &str) -> String {
+    let run = Run::look(folder);
+    let stages = run.as_ref().ok().and_then(|run| run.stages().ok());
+    let stages: Vec<String> = { stages.into_iter().flatten() }
+        .map(|stage| stage.name)
+        .collect();
+    let is_there = stages.is_empty() || stages.iter().any(|name| name == stage);
+    if !is_there {
+        let names = || stages.iter().map(String::as_str);
+        return match nearest(stage, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its stages are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+    }
+    let there = networks(&folder.join("weights"));
+    if !there.is_empty() {
+        return format!("it has {}", there.join(", "));
+    }
+    match run.ok().and_then(|run| run.who_removed()) {
+        Some(by) => format!("its weights were removed, by {by}: run it again to have them"),
+        None => "it keeps no weights".into(),
+    }
+}
+
+/// The networks in a folder, in order.
+fn networks(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let stem = |entry: fs::DirEntry| Some(entry.path().file_stem()?.to_str()?.to_owned());
-    let mut stems: Vec<String> = entries.filter_map(stem).collect();
-    stems.sort();
-    stems
+    let name = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        Some(name.to_str()?.strip_suffix(SAVED)?.to_owned())
+    };
+    let mut networks: Vec<String> = entries.filter_map(name).collect();
+    networks.sort();
+    networks
 }

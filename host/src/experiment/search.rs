@@ -74,7 +74,10 @@ impl Reader<'_> {
         });
         let equal = fields.get("equal");
         let equal = equal.map_or(Some(Equal::default()), |n| self.equal(n));
-        let mix = fields.get("mix").map_or(Some(vec![]), |n| self.mix(n));
+        let trials = budget.as_ref().map(|budget| budget.trials);
+        let mix = fields
+            .get("mix")
+            .map_or(Some(vec![]), |n| self.mix(n, trials));
         Some(Search {
             strategy: strategy?,
             space: space?,
@@ -121,8 +124,8 @@ impl Reader<'_> {
         known
     }
 
-    /// Who joins a search and leaves it, in the order of the trials.
-    fn mix(&mut self, node: &Node) -> Option<Vec<Mix>> {
+    /// Who joins a search of so many trials and leaves it, in the order of the trials.
+    fn mix(&mut self, node: &Node, trials: Option<u64>) -> Option<Vec<Mix>> {
         let items = array(node, "mix", &mut self.errors)?;
         let mixes: Vec<Option<Mix>> = items
             .iter()
@@ -137,7 +140,20 @@ impl Reader<'_> {
                 let at = self
                     .required(fields, item.span(), "an entry of mix", "at")
                     .and_then(|n| integer(n, "at", 0..=1_000_000, &mut self.errors));
+                if let (Some(at), Some(trials), Some(node)) = (at, trials, fields.get("at"))
+                    && at >= trials
+                {
+                    let what = format!("the search ends before trial {at}");
+                    let error = Diagnostic::new(node.span(), what);
+                    let help = format!("its budget is {trials} trials, which are counted from 0");
+                    self.errors.push(error.help(help));
+                }
                 let change = self.change(fields);
+                if fields.len() == 1 && change.as_ref().is_some_and(Change::is_empty) {
+                    let error = Diagnostic::new(item.span(), "an entry of mix changes nothing");
+                    let help = "it has who joins, `add`, or who leaves, `drop`";
+                    self.errors.push(error.help(help));
+                }
                 Some(Mix {
                     at: at?,
                     change: change?,

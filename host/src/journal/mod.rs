@@ -11,10 +11,15 @@ mod exact;
 mod failing;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use plugin_api_data::{Error, Proposal};
-use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Params, TransactionBehavior, ffi, params,
+};
+use rustix::fs::{Access, access};
 
 use crate::error::Context;
 use crate::protocol::{Change, Done};
@@ -102,6 +107,7 @@ impl Journal {
     /// Where it cannot be read, or was written by a newer pleach.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let mut db = Connection::open(path).attempting("open", path)?;
+        check_whole(&db, path).attempting("open", path)?;
         db.pragma_update(None, "journal_mode", "WAL")
             .attempting("open", path)?;
         let change = db.transaction().attempting("open", path)?;
@@ -131,6 +137,39 @@ impl Journal {
                 .attempting("set up", path)?;
         }
         change.commit().attempting("open", path)?;
+        Ok(Journal {
+            db,
+            file: path.into(),
+        })
+    }
+
+    /// Opens a journal to read in it, also where nothing can be written.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be read.
+    pub fn look(path: &Path) -> Result<Self, Error> {
+        if !path.is_file() {
+            let error = Error::new(format!("there is no journal `{}`", path.display()));
+            return Err(error.help("`pleach resume` does all again, to the same results"));
+        }
+        let folder = path.parent().unwrap_or(path);
+        if [path, folder]
+            .iter()
+            .all(|path| access(*path, Access::WRITE_OK).is_ok())
+        {
+            return Journal::open(path);
+        }
+        if length(&log(path)) > 0 {
+            let error = Error::new(attempt("read", path)).found(
+                "its last results stand in the file `-wal` beside it, and nothing can be written there",
+            );
+            return Err(error.help("copy the run into a folder that can be written"));
+        }
+        let whole = utf8_percent_encode(&path.to_string_lossy(), NON_ALPHANUMERIC).to_string();
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let db = Connection::open_with_flags(format!("file:{whole}?immutable=1"), flags)
+            .attempting("open", path)?;
+        check_whole(&db, path).attempting("open", path)?;
         Ok(Journal {
             db,
             file: path.into(),
@@ -248,6 +287,29 @@ fn ended(outcome: &str, result: &str) -> serde_json::Result<Result<Done, Error>>
         "done" => exact::from_json(result).map(Ok),
         _ => serde_json::from_str(result).map(Err),
     }
+}
+
+/// Refuses a file whose last page is not whole, unless its log has that page: SQLite does not miss a page's last byte,
+/// and takes more for a broken disk.
+fn check_whole(db: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let page: u64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    if length(path).is_multiple_of(page) || length(&log(path)) > 0 {
+        return Ok(());
+    }
+    Err(rusqlite::Error::SqliteFailure(
+        ffi::Error::new(ffi::SQLITE_CORRUPT),
+        Some("its end is missing".into()),
+    ))
+}
+
+/// The file in which stands what was written last.
+fn log(path: &Path) -> PathBuf {
+    path.with_extension("sqlite-wal")
+}
+
+/// Bytes of a file; none where it is not there.
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 /// Runs a statement that is prepared once.

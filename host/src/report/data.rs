@@ -6,7 +6,7 @@ mod used;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use plugin_api_data::{Arch, Error, Goal, Named, Recipe, Table};
+use plugin_api_data::{Arch, Decision, Error, Goal, Named, Recipe, Table};
 use serde::Serialize;
 
 use crate::cards::Catalog;
@@ -132,7 +132,7 @@ impl Report {
             Error::new(format!("no stage of the run `{shown}` has begun"))
                 .help(format!("to begin: pleach resume {shown}"))
         })?;
-        let journal = Journal::open(&run.journal())?;
+        let journal = Journal::look(&run.journal())?;
         let mut stages = vec![];
         let mut networks = vec![];
         let mut ends = vec![];
@@ -140,7 +140,8 @@ impl Report {
             let entries = journal.entries(index)?;
             ends.extend(entries.iter().filter_map(|entry| entry.finished.clone()));
             network(stage, &entries, &goal, &mut networks);
-            stages.push(Stage::of(&experiment, index, &entries, &goal));
+            let decisions = run.decisions(&stage.name)?;
+            stages.push(Stage::of(&experiment, index, &entries, (&goal, &decisions)));
         }
         let name = run.folder().file_name().unwrap_or_default();
         let begun = DateTime::<Utc>::from(run.begun()?);
@@ -167,10 +168,15 @@ impl Report {
 }
 
 impl Stage {
-    fn of(experiment: &Experiment, index: usize, entries: &[Entry], goal: &Goal) -> Self {
+    fn of(
+        experiment: &Experiment,
+        index: usize,
+        entries: &[Entry],
+        (goal, decisions): (&Goal, &[Decision]),
+    ) -> Self {
         let stage = &experiment.stages[index];
         let search = match &stage.verb {
-            Verb::Search(search) => Some(Search::of(search, entries, goal)),
+            Verb::Search(search) => Some(Search::of(search, entries, (goal, decisions))),
             _ => None,
         };
         let seeds: Vec<(u64, &Entry, &Done)> = match &search {

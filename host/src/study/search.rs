@@ -14,6 +14,7 @@ use super::history::History;
 use super::pool::Ended;
 use super::strategy::Strategy;
 use super::{Event, Halt, Study};
+use crate::error::nearest;
 use crate::experiment::{Budget, Equal, Search};
 use crate::journal::{Journal, Key, Results, Timing};
 use crate::protocol::{Change, Done, Subject, Work};
@@ -55,6 +56,9 @@ impl Study<'_> {
                 history,
             );
             let mut changes = Changes::of(stage, search, &self.journal)?;
+            if results.is_empty() {
+                self.rehearse(name, search, &changes)?;
+            }
             // Those that were asked for and not told yet: what is told stands in the journal.
             let mut open: VecDeque<Proposal> = VecDeque::new();
             let (mut asked, mut told) = (0, 0_u64);
@@ -74,6 +78,9 @@ impl Study<'_> {
                     let wanted = changes.next().unwrap_or(until).min(until) - asked;
                     let proposals = strategy.ask(wanted)?;
                     let is_all = proposals.len() as u64 == wanted;
+                    if asked == 0 {
+                        self.run.keep_decisions(name, strategy.decisions())?;
+                    }
                     twins.extend(&proposals, strategy.inherits())?;
                     asked += proposals.len() as u64;
                     open.extend(proposals);
@@ -134,7 +141,10 @@ impl Study<'_> {
                 };
                 let proposal = open.pop_front().expect("it was asked for");
                 strategy.tell(Observation::of(TrialId(told), &proposal, outcome));
-                spent.add(&results[&told]);
+                // What is reused cost nothing.
+                if twins.of(told).is_none() {
+                    spent.add(&results[&told], &search.budget)?;
+                }
                 // Only a trial that is reused is looked at again.
                 if search.equal != Equal::Reuse {
                     best_so_far = outdo(&mut results, best_so_far, told, &self.goal);
@@ -176,11 +186,32 @@ impl Study<'_> {
 struct Spent(Named<f64>);
 
 impl Spent {
-    fn add(&mut self, result: &Result<Done, Error>) {
-        for (metric, cost) in result.iter().flat_map(|done| done.metrics.iter()) {
+    /// # Errors
+    /// Where the first trial that succeeded reports nothing that the budget counts by that name.
+    fn add(&mut self, result: &Result<Done, Error>, budget: &Budget) -> Result<(), Error> {
+        let Ok(done) = result else {
+            return Ok(());
+        };
+        if self.0.is_empty()
+            && let Some(unknown) =
+                { budget.costs.names() }.find(|cost| !done.metrics.contains(cost))
+        {
+            let there = || done.metrics.names();
+            let error = Error::new(format!(
+                "the budget counts `{unknown}`, which trials do not report"
+            ));
+            return Err(match nearest(unknown, there()) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => {
+                    error.expected(format!("one of {}", there().collect::<Vec<_>>().join(", ")))
+                }
+            });
+        }
+        for (metric, cost) in done.metrics.iter() {
             let so_far = self.0.get(metric).copied().unwrap_or_default();
             self.0.put(metric, so_far + cost);
         }
+        Ok(())
     }
 
     /// Whether something is used up.
@@ -221,6 +252,30 @@ impl Changes {
 }
 
 impl Study<'_> {
+    /// Makes all changes that are known on a strategy of their own: one that is refused is better known before the first
+    /// trial than at the one before which it comes.
+    fn rehearse(&self, name: &str, search: &Search, changes: &Changes) -> Result<(), Halt> {
+        if changes.known.is_empty() {
+            return Ok(());
+        }
+        let mut strategy = Strategy::new(
+            self.launch,
+            name,
+            search,
+            self.experiment.seed,
+            self.experiment.limits,
+            History::new(self.run.folder())?,
+        );
+        for (_, change) in &changes.known {
+            strategy.change(change)?.map_err(|why| {
+                Error::new(format!("the search `{name}` cannot change as `mix` says"))
+                    .caused_by(why)
+                    .help("correct `mix` in the experiment, and begin a new run")
+            })?;
+        }
+        Ok(())
+    }
+
     /// Changes a search before it asks for this trial: as is known, and as is wanted since.
     fn change(
         &mut self,

@@ -1,6 +1,6 @@
 //! A strategy in a worker of its own, which is started anew and brought up to date when it dies.
 
-use plugin_api_data::{Error, Observation, Proposal};
+use plugin_api_data::{Decision, Error, Observation, Proposal};
 
 use super::history::History;
 use super::{ATTEMPTS, Halt, Launch, out_of_turn};
@@ -17,6 +17,8 @@ pub(super) struct Strategy<'a> {
     worker: Option<Worker>,
     /// Whether it names trials whose weights may be inherited; known once it has begun.
     inherits: bool,
+    /// What the space leaves open; known once it has begun.
+    decisions: Vec<Decision>,
     begin: Request,
     /// What it is told together with the next request.
     untold: Vec<Observation>,
@@ -53,6 +55,7 @@ impl<'a> Strategy<'a> {
             name: format!("{stage}-strategy"),
             worker: None,
             inherits: false,
+            decisions: vec![],
             begin,
             untold: vec![],
             history,
@@ -77,6 +80,11 @@ impl<'a> Strategy<'a> {
     /// Whether proposals name trials whose weights may be inherited.
     pub(super) fn inherits(&self) -> bool {
         self.inherits
+    }
+
+    /// What the space leaves open.
+    pub(super) fn decisions(&self) -> &[Decision] {
+        &self.decisions
     }
 
     /// Tells what was seen, before it is asked again.
@@ -182,8 +190,14 @@ impl<'a> Strategy<'a> {
         self.worker = Some(worker);
         match (request, reply) {
             (Request::Ask(_), Reply::Proposals(proposals)) => Ok(Answer::Done(proposals)),
-            (Request::Begin(_) | Request::Change(_), Reply::Began { inherits }) => {
-                self.inherits = inherits;
+            (
+                Request::Begin(_) | Request::Change(_),
+                Reply::Began {
+                    inherits,
+                    decisions,
+                },
+            ) => {
+                (self.inherits, self.decisions) = (inherits, decisions);
                 Ok(Answer::Done(vec![]))
             }
             (Request::Change(_), Reply::Refused(why)) => Ok(Answer::Refused(why)),

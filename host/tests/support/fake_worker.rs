@@ -90,6 +90,13 @@ fn cards(path: &str) -> PluginCard {
     }
 }
 
+fn began() -> Reply {
+    Reply::Began {
+        inherits: false,
+        decisions: vec![],
+    }
+}
+
 /// What a strategy remembers.
 #[derive(Default)]
 struct Walk {
@@ -181,7 +188,7 @@ fn serve() {
                     params: begin.strategy.params,
                     ..Walk::default()
                 };
-                Reply::Began { inherits: false }
+                began()
             }
             Request::Ask(n) => {
                 if hits(&walk.params, "dies_at", walk.told as u64)
@@ -201,7 +208,7 @@ fn serve() {
                 Reply::Told
             }
             Request::Change(change) => match walk.change(change) {
-                Ok(()) => Reply::Began { inherits: false },
+                Ok(()) => began(),
                 Err(refused) => Reply::Refused(refused),
             },
             Request::Run(works) => {

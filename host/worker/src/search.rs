@@ -106,8 +106,12 @@ impl Search {
         self.searcher.ask(i64::from(n), &self.host)
     }
 
-    pub(crate) fn inherits(&self) -> bool {
-        self.searcher.inherits()
+    /// What is known of it once it was begun or changed.
+    pub(crate) fn began(&self) -> Reply {
+        Reply::Began {
+            inherits: self.searcher.inherits(),
+            decisions: self.searcher.decisions.clone(),
+        }
     }
 
     pub(crate) fn tell(&mut self, seen: &[Observation]) -> Result<()> {

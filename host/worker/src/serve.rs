@@ -154,9 +154,7 @@ impl Server {
             Request::Begin(begin) => {
                 let (task, device) = (&self.task, self.device);
                 let search = Search::begin(&begin, task, device, &self.settings, out)?;
-                let inherits = search.inherits();
-                self.search = Some(search);
-                Some(Reply::Began { inherits })
+                Some(self.search.insert(search).began())
             }
             Request::Ask(n) => Some(Reply::Proposals(
                 self.search.as_mut().ok_or_else(no_search)?.ask(n)?,
@@ -168,9 +166,7 @@ impl Server {
             Request::Change(change) => {
                 let search = self.search.as_mut().ok_or_else(no_search)?;
                 Some(match search.change(&change) {
-                    Ok(()) => Reply::Began {
-                        inherits: search.inherits(),
-                    },
+                    Ok(()) => search.began(),
                     Err(refused) => Reply::Refused(as_error(refused)),
                 })
             }
@@ -199,7 +195,8 @@ impl Server {
             });
             let failed = done.is_err();
             self.settings.drop_empty(&work.name);
-            send(pipe, &done.map_or_else(End::Failed, End::Done))?;
+            let failure = |error| End::Failed(of_memory(error, work.limits.memory));
+            send(pipe, &done.map_or_else(failure, End::Done))?;
             if failed {
                 break;
             }
@@ -239,6 +236,17 @@ impl Server {
         }
         self.running = running;
         Ok(ended)
+    }
+}
+
+/// Names the limit, where work failed because it had no more memory.
+fn of_memory(error: Error, limit: u64) -> Error {
+    match error.help {
+        None if error.to_string().contains("Cannot allocate memory") => error.help(format!(
+            "`limits.memory` lets work have {} MiB",
+            limit >> 20
+        )),
+        _ => error,
     }
 }
 

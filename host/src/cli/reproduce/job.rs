@@ -1,5 +1,6 @@
 //! One experiment of a plugin's claims: read, run or gone on with, and judged.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ impl Reproduce {
                 paper: claims.paper.clone(),
                 experiment: name.into(),
                 smoke: self.smoke,
+                seeds: self.seeds,
                 of: sha256(of.as_bytes()),
                 commit: { catalog.file(&claims.plugin) }.and_then(|file| commit(&file.path)),
                 verdicts: vec![],
@@ -94,8 +96,7 @@ impl Reproduce {
                 jobs: None,
                 stop: Arc::default(),
             };
-            let go_on = format!("pleach reproduce {}", reproduction.plugin);
-            self.manner.work(&experiment, &run, &go_on, settings)?;
+            self.manner.work(&experiment, &run, &as_given(), settings)?;
         } else if let Some(kept) = Reproduction::read(run.folder())? {
             // Of the day on which it ran.
             reproduction.commit = kept.commit;
@@ -152,6 +153,19 @@ impl Reproduce {
         }
         Ok(found.into_iter().max().map(|(_, folder)| folder))
     }
+}
+
+/// The command as it was given, which goes on where this one is stopped.
+fn as_given() -> String {
+    let arguments = env::args()
+        .skip(1)
+        .map(|argument| match shlex::try_quote(&argument) {
+            Ok(quoted) => quoted.into_owned(),
+            // No shell could have given it.
+            Err(_) => argument,
+        });
+    let arguments: Vec<String> = arguments.collect();
+    format!("pleach {}", arguments.join(" "))
 }
 
 /// The state of the sources in whose folder this file lies, as far as git knows it.

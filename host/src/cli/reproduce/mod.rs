@@ -39,18 +39,24 @@ pub(super) struct Reproduce {
     #[arg(conflicts_with = "all")]
     plugin: Option<String>,
     /// Reproduce this claim alone; may be repeated
-    #[arg(long = "claim", value_name = "NAME", requires = "plugin")]
+    #[arg(
+        long = "claim",
+        value_name = "NAME",
+        requires = "plugin",
+        conflicts_with = "all"
+    )]
     claims: Vec<String>,
     /// Run the small versions of the experiments, which show that all is in place rather than what comes out
-    #[arg(long, requires = "plugin")]
+    #[arg(long, requires = "plugin", conflicts_with = "all")]
     smoke: bool,
-    /// Use so many seeds instead of the experiments'
-    #[arg(long, value_name = "N", requires = "plugin", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Use so many seeds instead of the experiments'; `--all` leaves such runs out
+    #[arg(long, value_name = "N", requires = "plugin", conflicts_with = "all", value_parser = clap::value_parser!(u64).range(1..))]
     seeds: Option<u64>,
     /// Where to compute: cpu, cuda or cuda:N
-    #[arg(long, requires = "plugin", default_value = "cpu", value_parser = device)]
+    #[arg(long, requires = "plugin", conflicts_with = "all", default_value = "cpu", value_parser = device)]
     device: String,
-    /// Write what all plugins have reproduced so far as a page of Markdown, and run nothing
+    /// Write what all plugins have reproduced so far as a page of Markdown, and run nothing; of each experiment the latest
+    /// run
     #[arg(long)]
     all: bool,
     /// Where that page goes

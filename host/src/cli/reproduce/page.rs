@@ -19,7 +19,8 @@ impl Reproduce {
             let Some(reproduction) = Reproduction::read(&folder)? else {
                 continue;
             };
-            if reproduction.smoke || reproduction.verdicts.is_empty() {
+            let is_whole = !reproduction.smoke && reproduction.seeds.is_none();
+            if !is_whole || reproduction.verdicts.is_empty() {
                 continue;
             }
             let run = Run::look(&folder)?;
@@ -45,7 +46,9 @@ impl Reproduce {
         }
         let shown: Vec<Shown> = latest.into_values().map(|(_, shown)| shown).collect();
         let attempt = || format!("cannot write `{}`", self.out.display());
-        write_whole(&self.out, claims::page(&shown).as_bytes()).context(attempt)?;
+        write_whole(&self.out, claims::page(&shown).as_bytes())
+            .context(attempt)
+            .map_err(|error| error.help("`--out FILE` names another file"))?;
         print(&self.out.display().to_string());
         Ok(())
     }

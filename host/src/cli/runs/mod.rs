@@ -13,7 +13,8 @@ use indicatif::BinaryBytes;
 use pleach::error::Context;
 use pleach::journal::Journal;
 use pleach::run::{Run, Status};
-use plugin_api_data::Error;
+use pleach::study::best;
+use plugin_api_data::{Error, Goal};
 use serde::Serialize;
 
 use super::{Failure, print, print_json};
@@ -119,21 +120,34 @@ impl List {
 impl Listed {
     fn of(run: &Run) -> Result<Self, Error> {
         let folder = run.folder();
-        let works = match run.journal().is_file() {
-            true => Journal::open(&run.journal())?.ended()?,
-            false => 0,
+        let journal = run.journal().is_file();
+        let journal = journal.then(|| Journal::look(&run.journal())).transpose()?;
+        let (best, metric) = match (run.summary()?, run.goal()?, &journal) {
+            (Some(summary), ..) => (summary.best, Some(summary.metric)),
+            (None, Some(goal), Some(journal)) => (so_far(run, journal, &goal)?, Some(goal.metric)),
+            _ => (None, None),
         };
-        let summary = run.summary()?;
         Ok(Listed {
             run: folder.into(),
             status: run.status()?,
-            works,
-            best: summary.as_ref().and_then(|summary| summary.best),
-            metric: summary.map(|summary| summary.metric),
+            works: journal.map_or(Ok(0), |journal| journal.ended())?,
+            best,
+            metric,
             size: size(folder),
             begun: run.begun()?,
         })
     }
+}
+
+/// The best that the last stage has come to of which anything is worth something.
+fn so_far(run: &Run, journal: &Journal, goal: &Goal) -> Result<Option<f64>, Error> {
+    for stage in (0..run.stages()?.len()).rev() {
+        let results = journal.results(stage)?;
+        if let Some((_, value, _)) = best(&results, goal) {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
 }
 
 /// Bytes of all files below; one that goes meanwhile has none.

@@ -1,11 +1,12 @@
 //! A search: its trials, and what became of the proposals of each strategy.
 
-use plugin_api_data::{Arch, Decided, Goal, Json, Named, NodeKind};
+use plugin_api_data::{Arch, Decision, Goal, Json, Named, NodeKind};
 use serde::Serialize;
 
 use crate::experiment;
 use crate::journal::Entry;
 use crate::study::{is_better, value};
+use crate::trials::shown;
 
 /// A search so far.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,7 +60,7 @@ pub struct Trial {
     pub from: Option<u64>,
     /// What it is worth; nothing where it failed or has not ended.
     pub value: Option<f64>,
-    /// What was decided: numbers of options, and numbers.
+    /// What was decided, as one would write it.
     pub point: Named<Json>,
     /// The layers of its network, in the order in which they run.
     pub layers: Vec<String>,
@@ -70,11 +71,15 @@ pub struct Trial {
 }
 
 impl Search {
-    pub(super) fn of(search: &experiment::Search, entries: &[Entry], goal: &Goal) -> Self {
+    pub(super) fn of(
+        search: &experiment::Search,
+        entries: &[Entry],
+        (goal, decisions): (&Goal, &[Decision]),
+    ) -> Self {
         let strategy = &search.strategy.component;
         let trials: Vec<Trial> = entries
             .iter()
-            .map(|entry| Trial::of(entry, strategy, goal))
+            .map(|entry| Trial::of(entry, strategy, (goal, decisions)))
             .collect();
         Search {
             strategy: strategy.clone(),
@@ -88,7 +93,7 @@ impl Search {
 }
 
 impl Trial {
-    fn of(entry: &Entry, strategy: &str, goal: &Goal) -> Self {
+    fn of(entry: &Entry, strategy: &str, (goal, decisions): (&Goal, &[Decision])) -> Self {
         let worth = entry.result.as_ref().map(|result| value(result, goal));
         let (value, failure) = match worth {
             None => (None, None),
@@ -106,20 +111,14 @@ impl Trial {
             by: by.unwrap_or_else(|| strategy.into()),
             from: proposal.and_then(|proposal| Some(proposal.from?.0)),
             value,
-            point: proposal.map_or_else(Named::new, |p| p.point.map(|_, decided| json(decided))),
+            point: proposal.map_or_else(Named::new, |proposal| {
+                let point = &proposal.point;
+                point.map(|name, decided| shown(decisions, name, decided))
+            }),
             layers: done.map(|done| layers(&done.arch)).unwrap_or_default(),
             seconds: entry.timing.map(|timing| timing.seconds),
             failure,
         }
-    }
-}
-
-fn json(decided: &Decided) -> Json {
-    match decided {
-        Decided::Option(option) => (*option).into(),
-        Decided::Integer(i) => (*i).into(),
-        Decided::Real(x) => (*x).into(),
-        Decided::Subset(of) => of.clone().into(),
     }
 }
 
