@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use pleach_tests::{Place, both};
+use pleach_tests::{Place, both, root};
 use serde_json::Value;
 
 /// A search, and what becomes of the best that it finds: three stages with weights of two seeds.
@@ -170,6 +170,20 @@ fn a_task_that_cannot_be_made_leaves_no_run() {
     );
     let runs = fs::read_dir(place.folder.path().join("runs")).expect("the folder of runs");
     assert_eq!(runs.count(), 0);
+}
+
+#[test]
+fn a_network_that_does_not_fit_is_told_before_the_first_stage() {
+    let own = "\n[[stage]]\nname = \"own\"\narch = \"net.json\"\ntrain = \"baselines/backprop\"\n";
+    let task = r#"task = { use = "baselines/table", file = "t.csv", target = "class", kind = "classes", categories = ["kind"] }"#;
+    let place = Place::new(&format!("{task}\n{STAGES}{own}"));
+    fs::write(place.folder.path().join("t.csv"), table(0.0)).expect("a table");
+    let net = fs::read(root().join("examples/lenet-300-100.json")).expect("an example");
+    fs::write(place.folder.path().join("net.json"), net).expect("its copy");
+    let said = "error: the stage `own` cannot begin";
+    refused(&place, &["run", "experiment.toml"], 1, said);
+    let trials = ["trials", "runs/experiment-1", "--stage", "search"];
+    assert_eq!(json(&place, &trials).as_array().map(Vec::len), Some(0));
 }
 
 #[test]

@@ -180,9 +180,10 @@ impl Run {
     /// # Errors
     /// Where it is none, or another process works on it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
+        let run = Run::look(folder)?;
         Ok(Run {
             _hold: Some(Hold::of(folder)?),
-            ..Run::look(folder)?
+            ..run
         })
     }
 

@@ -68,16 +68,23 @@ impl Made {
         let names: Vec<&str> = steps.map(|stage| stage.name.as_str()).collect();
         if let Some(wanted) = wanted
             && !names.contains(&wanted)
-            && stages.clone().any(|stage| stage.name == wanted)
+            && let Some(stage) = stages.clone().find(|stage| stage.name == wanted)
         {
-            let what = format!("stage `{wanted}` hands on an architecture, and no weights");
+            let what = match stage.is_analysis() {
+                true => format!("stage `{wanted}` looks at networks, and makes none"),
+                false => format!("stage `{wanted}` hands on an architecture, and no weights"),
+            };
             let expected = match names.is_empty() {
                 true => "a stage that trains what it has found".into(),
                 false => names.join(", "),
             };
-            return Err(Failure::Usage(Error::new(what).expected(expected).help(
-                "a stage behind it, such as `train = \"baselines/backprop\"`, makes weights",
-            )));
+            let error = Error::new(what).expected(expected);
+            return Err(Failure::Usage(match stage.is_analysis() {
+                true => error,
+                false => error.help(
+                    "a stage behind it, such as `train = \"baselines/backprop\"`, makes weights",
+                ),
+            }));
         }
         let (first, count) = (self.experiment.seed, self.experiment.seeds);
         let seeds: Vec<u64> = match seed {

@@ -157,6 +157,7 @@ pub fn run(
         goal,
         watch,
     };
+    study.foresee()?;
     let mut handed = vec![];
     for (index, stage) in experiment.stages.iter().enumerate() {
         handed.push(match &stage.verb {

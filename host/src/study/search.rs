@@ -203,7 +203,10 @@ impl Spent {
             return Err(match nearest(unknown, there()) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => {
-                    error.expected(format!("one of {}", there().collect::<Vec<_>>().join(", ")))
+                    let all = there().collect::<Vec<_>>().join(", ");
+                    error
+                        .expected(format!("one of {all}"))
+                        .help("correct `budget` in the experiment, and begin a new run")
                 }
             });
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use plugin_api_data::{Arch, Error};
 
 use super::{Event, Halt, Handed, Handing, Study};
-use crate::experiment::{Origin, Relax, Stage};
+use crate::experiment::{Origin, Relax, Stage, Verb};
 use crate::journal::Key;
 use crate::protocol::{Done, OnBench, Step, Subject, Work};
 
@@ -119,6 +119,44 @@ impl Study<'_> {
         ))
         .found(failures.join("\n"))
         .into())
+    }
+
+    /// Builds the networks of the experiment's own with which later stages begin: one that does not fit the task is better
+    /// known before the first stage than behind it. Nothing is kept of it.
+    pub(super) fn foresee(&mut self) -> Result<(), Halt> {
+        if !self.journal.results(0)?.is_empty() {
+            return Ok(());
+        }
+        let stages = self.experiment.stages.iter().zip(0_u64..).skip(1);
+        let mut waiting = 0;
+        for (stage, number) in stages {
+            if let Verb::Steps(origin, _) = &stage.verb
+                && !matches!(origin, Origin::Stage(_))
+            {
+                let (seed, limits) = (self.experiment.seed, self.experiment.limits);
+                let name = format!("{}-s{seed}", stage.name);
+                let work = Work::new(name, self.subject(origin, 0, &[]), seed, limits);
+                self.pool.submit(number, work);
+                waiting += 1;
+            }
+        }
+        (self.pool.jobs, self.pool.batch) = (1, waiting.max(1));
+        let mut failed = BTreeMap::new();
+        for _ in 0..waiting {
+            let ended = self.pool.next()?;
+            if let Err(error) = ended.result {
+                failed.insert(ended.number, error);
+            }
+        }
+        match failed.pop_first() {
+            None => Ok(()),
+            Some((number, error)) => {
+                let name = &self.experiment.stages[number as usize].name;
+                let what = format!("the stage `{name}` cannot begin");
+                let help = "correct the experiment, and begin a new run";
+                Err(Error::new(what).caused_by(error).help(help).into())
+            }
+        }
     }
 
     /// What an analysis looks at.
