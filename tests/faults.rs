@@ -64,6 +64,10 @@ fn message(how: &str, says: &str) -> String {
         "panic-twice" | "abort" | "exit" | "segv" | "stack" | "loop" | "memory" => {
             format!("`faulty/faulty`: {says}\n  help: what it printed is in logs/search-t….log")
         }
+        "tensor-memory" => format!(
+            "`baselines/backprop`: `faulty/faulty` failed\n  help: `limits.memory` lets work have 1024 MiB\n  caused by \
+             `faulty/faulty`: {says}"
+        ),
         _ => format!(
             "`baselines/backprop`: `faulty/faulty` failed\n  caused by `faulty/faulty`: {says}"
         ),
