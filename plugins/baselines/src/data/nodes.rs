@@ -1,7 +1,5 @@
 //! The nodes of one graph, with what is wanted of each: what tasks over a whole graph share.
 
-use std::collections::BTreeSet;
-
 use plugin_api::prelude::*;
 
 use crate::data::graph_file::{Features, Source, edges, nodes};
@@ -86,24 +84,6 @@ impl Nodes {
                 .into());
             }
             numbers.put(name, Tensor::f_from_slice(nodes)?);
-        }
-        let class = |node: &i64| classes[*node as usize];
-        let learned: BTreeSet<i64> = splits.train.iter().map(class).collect();
-        for name in NAMES {
-            if let Some(class) = splits
-                .get(name)?
-                .iter()
-                .map(class)
-                .find(|c| !learned.contains(c))
-            {
-                return Err(Error::new(format!(
-                    "no node of `{}` for training has the class {class}",
-                    npz.file
-                ))
-                .found(format!("one in split `{name}`"))
-                .help("have a node of it for training, or leave its nodes out of the splits")
-                .into());
-            }
         }
         let edges = edges(npz, count)?;
         let (x, features) = form.of(Features::read(npz, form.source, &edges)?)?;

@@ -699,21 +699,6 @@ fn graphs_of_nodes() {
               expected  nodes with labels alone
         "#]],
     );
-    check(
-        &[
-            x(),
-            y(),
-            edges("edges", &[0, 1]),
-            one("train_idx", 0),
-            one("val_idx", 2),
-            one("test_idx", 1),
-        ],
-        expect![[r#"
-            `baselines/graph-nodes`: no node of `g.npz` for training has the class 1
-              found     one in split `test`
-              help: have a node of it for training, or leave its nodes out of the splits
-        "#]],
-    );
     let known = ("has_x", Npy::mask(&[true, true, false, false, true, true]));
     check(
         &[x(), y(), edges("edges", &[0, 1]), known],
