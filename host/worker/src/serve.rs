@@ -38,6 +38,9 @@ fn log() {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(false)
+        // It would say on the standard error that it cannot write there, and panic over that: a full disk for logs would
+        // cost the work.
+        .log_internal_errors(false)
         .init();
 }
 
